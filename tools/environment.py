@@ -1,0 +1,178 @@
+"""The virtual environment: made, filled from a hashed lock and stamped. What runs inside it is `verbs`."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".venv"
+SCRIPTS = HOME / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
+STAMP = HOME / "mainspring-stamp.json"
+
+Lock = Literal["core", "test"]
+"""`test` holds everything that `core` holds."""
+
+
+class SetupFailed(Exception):
+    """The environment could not be made; the message says what to do about it."""
+
+
+def say(text: str) -> None:
+    """Prints one line of progress on standard error, so that standard output stays the command's own."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def ensure(wanted: Lock) -> None:
+    """Makes `.venv` hold at least the wanted lock; instant when it already does.
+
+    Raises:
+        SetupFailed: no installer on this machine, or the installation itself failed.
+    """
+    if _is_current(wanted):
+        return
+    with _one_at_a_time():
+        if _is_current(wanted):
+            return
+        started = time.monotonic()
+        stamp = _stamp()
+        lock: Lock = "test" if "test" in (wanted, stamp.get("lock")) else "core"
+        if stamp.get("python") != _interpreter() or not PYTHON.exists():
+            _make()
+        STAMP.unlink(missing_ok=True)
+        _install(lock)
+        STAMP.write_text(json.dumps(_expected(lock)))
+        say(f"dev: environment ready after {time.monotonic() - started:.1f} s")
+
+
+def variables() -> dict[str, str]:
+    """Environment variables under which a command sees the virtual environment first."""
+    chosen = dict(os.environ, VIRTUAL_ENV=str(HOME))
+    chosen["PATH"] = os.pathsep.join((str(SCRIPTS), os.environ.get("PATH", "")))
+    chosen.pop("PYTHONHOME", None)
+    return chosen
+
+
+def _is_current(wanted: Lock) -> bool:
+    stamp = _stamp()
+    have = stamp.get("lock")
+    if have not in ("core", "test") or (wanted == "test" and have == "core"):
+        return False
+    return PYTHON.exists() and stamp == _expected(have)
+
+
+def _stamp() -> dict[str, str]:
+    try:
+        return dict(json.loads(STAMP.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _expected(lock: Lock) -> dict[str, str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    # Only what changes an installation: settings of the tools must not cost everyone a new one.
+    installed = [project["build-system"], project["project"], project["tool"].get("hatch")]
+    content = (ROOT / "requirements" / f"{lock}.txt").read_bytes() + json.dumps(installed).encode()
+    return {
+        "lock": lock,
+        "content": hashlib.sha256(content).hexdigest(),
+        "python": _interpreter(),
+        "place": str(ROOT),
+    }
+
+
+def _interpreter() -> str:
+    return f"{os.path.realpath(getattr(sys, '_base_executable', sys.executable))} {sys.version}"
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Lets a second `./dev` wait for the first instead of installing into the same folder."""
+    if os.name == "nt":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+    with (ROOT / ".dev.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _make() -> None:
+    say("dev: making .venv")
+    shutil.rmtree(HOME, ignore_errors=True)
+    venv.EnvBuilder(symlinks=os.name != "nt", with_pip=False).create(HOME)
+
+
+def _install(lock: Lock) -> None:
+    installer, name = _installer()
+    packages = (ROOT / "requirements" / f"{lock}.txt").read_text().count("==")
+    say(f"dev: installing up to {packages} locked packages with {name} (once; later starts are instant)")
+    locked = f"requirements/{lock}.txt"
+    _run([*installer, "--no-deps", "--require-hashes", "-r", locked], packages)
+    _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], 0)
+
+
+def _installer() -> tuple[list[str], str]:
+    """The quickest installer this machine has: uv, the pip beside this Python, or the one Python brings along."""
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--python", str(PYTHON)], "uv"
+    options = ["install", "--no-compile", "--disable-pip-version-check", "--progress-bar=off"]
+    for pip in ([sys.executable, "-m", "pip", "--python", str(PYTHON)], [str(PYTHON), "-m", "pip"]):
+        if _works([*pip, "--version"]):
+            return [*pip, *options], "pip"
+    if _works([str(PYTHON), "-m", "ensurepip"]):
+        return [str(PYTHON), "-m", "pip", *options], "pip"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    raise SetupFailed(
+        f"This Python {version} has neither pip nor ensurepip. On Debian and Ubuntu:\n"
+        f"    apt-get install python{version}-venv\n"
+        "Elsewhere install pip or uv, then run ./dev again."
+    )
+
+
+def _works(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, cwd=ROOT, check=False).returncode == 0
+
+
+def _run(command: list[str], packages: int) -> None:
+    """Runs an installer quietly, counting packages on a terminal; its whole output is shown when it fails."""
+    live = sys.stderr.isatty() and packages > 0
+    output: list[str] = []
+    seen = 0
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            if line.startswith(("Collecting ", "Requirement already")):
+                seen += 1
+                if live:
+                    name = line.split("==")[0].split()[-1]
+                    print(f"\r\033[K     {seen}/{packages} {name}", end="", file=sys.stderr, flush=True)
+    if live:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    if process.returncode != 0:
+        raise SetupFailed(
+            "".join(output[-40:])
+            + f"\nThe installation failed (exit {process.returncode}): {' '.join(command)}\n"
+            + "Mend what the lines above say (mostly the network or a proxy), then run ./dev again."
+        )

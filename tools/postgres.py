@@ -1,0 +1,152 @@
+"""A PostgreSQL for the tests: one that is there, or a private one for the length of a run. Never a skip."""
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.environment import PYTHON, say, variables
+
+VARIABLE = "MAINSPRING_TEST_POSTGRES"
+PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
+ADVICE = f"""The tests need a PostgreSQL 14 or newer and never skip it. Any of these will do:
+    apt-get install postgresql           (Debian, Ubuntu; ./dev test then starts a private one by itself)
+    brew install postgresql@17           (macOS)
+    {VARIABLE}=postgresql://user:password@host:port/database ./dev test
+    (the user must be allowed to create databases)"""
+
+# Runs in the virtual environment, which has a driver. Prints nothing when the server will do.
+PROBE = """
+import asyncio, sys
+import asyncpg
+
+async def probe(url):
+    connection = await asyncpg.connect(url, timeout=3)
+    version = connection.get_server_version()
+    allowed = await connection.fetchval(
+        "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+    await connection.close()
+    if version < (14,):
+        sys.exit(f"it is PostgreSQL {version.major}, 14 or newer is needed")
+    if not allowed:
+        sys.exit("its user may not create databases")
+
+try:
+    asyncio.run(probe(sys.argv[1]))
+except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+class Unavailable(Exception):
+    """No PostgreSQL to test against; the message says what to install."""
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Yields the URL of a PostgreSQL in which the tests may create databases.
+
+    Raises:
+        Unavailable: none is reachable and none can be started here.
+    """
+    given = os.environ.get(VARIABLE)
+    if given:
+        problem = _problem(given)
+        if problem:
+            raise Unavailable(f"{VARIABLE} names a server that will not do: {problem}\n{ADVICE}")
+        yield given
+        return
+    local = f"postgresql://{getpass.getuser()}@127.0.0.1:5432/postgres"
+    if not _problem(local):
+        yield local
+        return
+    binaries = _binaries() or _installed_by_apt()
+    if binaries is None:
+        raise Unavailable(ADVICE)
+    with _private_cluster(binaries) as url:
+        yield url
+
+
+def _problem(url: str) -> str:
+    found = subprocess.run(
+        [PYTHON, "-c", PROBE, url], env=variables(), capture_output=True, text=True, check=False
+    )
+    return "" if found.returncode == 0 else found.stderr.strip()
+
+
+def _binaries() -> Path | None:
+    """The folder of `initdb` and `pg_ctl` of the newest PostgreSQL on this machine."""
+    found = [path for pattern in PLACES for path in Path("/").glob(pattern[1:]) if (path / "initdb").exists()]
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.append(Path(on_path).resolve().parent)
+    return max(found, key=_version, default=None)
+
+
+def _version(binaries: Path) -> float:
+    text = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=False).stdout
+    try:
+        return float(text.split()[2])
+    except (IndexError, ValueError):
+        return 0.0
+
+
+def _installed_by_apt() -> Path | None:
+    if os.getuid() != 0 or not shutil.which("apt-get"):
+        return None
+    say("dev: installing PostgreSQL with apt-get (once)")
+    quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
+        done = subprocess.run(["apt-get", "-q", *command], env=quiet, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        say(done.stdout[-2000:] + done.stderr[-2000:])
+    return _binaries()
+
+
+@contextlib.contextmanager
+def _private_cluster(binaries: Path) -> Iterator[str]:
+    """A cluster in a temporary folder, on loopback only, without fsync: it lives for one run of the tests."""
+    with tempfile.TemporaryDirectory(prefix="mainspring-postgres-") as folder:
+        prefix = _as_unprivileged(folder)
+        data, log = f"{folder}/data", f"{folder}/log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        say(f"dev: starting a private PostgreSQL {_version(binaries):g} on 127.0.0.1:{port}")
+        _must([*prefix, f"{binaries}/initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "-D", data])
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+        _must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-l", log, "-o", options, "start"])
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            _must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-m", "immediate", "stop"])
+
+
+def _as_unprivileged(folder: str) -> list[str]:
+    """PostgreSQL refuses to run as root: hands the folder to another user and returns the command's prefix."""
+    if os.getuid() != 0:
+        return []
+    name = "postgres"
+    try:
+        shutil.chown(folder, name)
+    except LookupError:
+        name = "nobody"
+        shutil.chown(folder, name)
+    for tool, prefix in (("runuser", ["runuser", "-u", name, "--"]), ("setpriv", ["setpriv", f"--reuid={name}", "--clear-groups"])):
+        if shutil.which(tool):
+            return prefix
+    raise Unavailable("PostgreSQL cannot run as root and neither runuser nor setpriv is here; run ./dev test as another user.")
+
+
+def _must(command: list[str]) -> None:
+    # Files, not pipes: the server keeps what it inherits, and a pipe would never end.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False)
+        if done.returncode != 0:
+            output.seek(0)
+            raise Unavailable(f"{' '.join(command)} failed:\n{output.read()[-3000:]}\n{ADVICE}")

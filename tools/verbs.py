@@ -1,0 +1,138 @@
+"""The verbs of `./dev`. Each makes sure of its environment first, then hands over to a command in it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools import postgres
+from tools.environment import PYTHON, ROOT, SCRIPTS, SetupFailed, ensure, say, variables
+from tools.lock import compile_locks
+
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "layers": ["lint-imports"],
+}
+
+
+def main(arguments: list[str], usage: str) -> int:
+    """Runs one verb and returns its exit code; a code of 2 means the verb was not understood."""
+    verbs = {
+        "demo": demo,
+        "test": test,
+        "check": check,
+        "bench": bench,
+        "docs": docs,
+        "lock": lock,
+        "run": run,
+    }
+    if not arguments or arguments[0] not in verbs:
+        print(usage.strip())
+        if arguments and arguments[0] not in ("-h", "--help", "help"):
+            say(f"\ndev: no verb {arguments[0]!r}; the verbs are {', '.join(verbs)}")
+        return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
+    os.chdir(ROOT)
+    try:
+        return verbs[arguments[0]](arguments[1:])
+    except (SetupFailed, postgres.Unavailable) as problem:
+        say(f"dev: {problem}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def demo(arguments: list[str]) -> int:
+    """The main job on the embedded platform; needs no development packages."""
+    ensure("core")
+    return _become([str(PYTHON), "-m", "examples.codebase_analysis.demo", *arguments])
+
+
+def test(arguments: list[str]) -> int:
+    """All checks and all tests; with arguments only pytest, with exactly those."""
+    ensure("test")
+    started = time.monotonic()
+    with postgres.server() as url:
+        if not arguments and (failed := check([])):
+            return failed
+        # Many tests wait for other processes, so one core is worth two workers.
+        workers = max(2, min(os.cpu_count() or 2, 8))
+        chosen = arguments or ["-q", "-n", str(workers), "--dist", "worksteal"]
+        tests = subprocess.run(
+            [PYTHON, "-m", "pytest", *chosen], env=variables() | {postgres.VARIABLE: url}, check=False
+        )
+    say(f"dev: {time.monotonic() - started:.0f} s")
+    return tests.returncode
+
+
+def check(_arguments: list[str]) -> int:
+    """Format, lint, types and layers side by side; prints what failed, then one summary."""
+    ensure("test")
+    running = []
+    for name, command in CHECKS.items():
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with its process, below
+        begun = subprocess.Popen(
+            [_script(command[0]), *command[1:]], stdout=output, stderr=subprocess.STDOUT, env=variables()
+        )
+        running.append((name, begun, output))
+    failed = []
+    for name, process, output in running:
+        code = process.wait()
+        output.seek(0)
+        if code != 0:
+            failed.append(name)
+            print(f"── {name} ──\n{output.read().strip()}\n")
+        output.close()
+    marks = "  ".join(f"{name} {'FAILED' if name in failed else 'ok'}" for name in CHECKS)
+    print(f"check: {marks}", flush=True)
+    return 1 if failed else 0
+
+
+def bench(arguments: list[str]) -> int:
+    """The benchmarks, on both databases."""
+    ensure("test")
+    return _become([str(PYTHON), "-m", "bench", *arguments])
+
+
+def docs(arguments: list[str]) -> int:
+    """Writes the generated pages, or with --check says which are out of date."""
+    ensure("test")
+    return _become([str(PYTHON), "-m", "tools.docs", *arguments])
+
+
+def lock(_arguments: list[str]) -> int:
+    """Compiles the locks anew."""
+    compile_locks()
+    return 0
+
+
+def run(arguments: list[str]) -> int:
+    """Any command, with the virtual environment first on PATH."""
+    if not arguments:
+        say("dev: run what? For example: ./dev run mainspring --help")
+        return 2
+    ensure("test")
+    return _become([_script(arguments[0]), *arguments[1:]])
+
+
+def _script(name: str) -> str:
+    """The command of the virtual environment if it has one of that name, else the name itself."""
+    for candidate in (SCRIPTS / name, SCRIPTS / f"{name}.exe"):
+        if candidate.exists():
+            return str(candidate)
+    return name
+
+
+def _become(command: list[str]) -> int:
+    """Replaces this process where that is possible, so that signals and the exit code are the command's own."""
+    if os.name != "nt":
+        sys.stdout.flush()
+        try:
+            os.execvpe(command[0], command, variables())
+        except FileNotFoundError:
+            say(f"dev: no command {Path(command[0]).name!r} in .venv or on PATH")
+            return 127
+    return subprocess.run(command, env=variables(), check=False).returncode
