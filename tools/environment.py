@@ -1,4 +1,4 @@
-"""The virtual environment: made, filled from a hashed lock and stamped. What runs inside it is `verbs`."""
+"""The virtual environment: made, filled from a hashed lock, stamped. What runs in it is `verbs`."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ class SetupFailed(Exception):
 
 
 def say(text: str) -> None:
-    """Prints one line of progress on standard error, so that standard output stays the command's own."""
+    """Prints a line of progress on standard error; standard output belongs to the command."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -65,10 +65,8 @@ def variables() -> dict[str, str]:
 
 def _is_current(wanted: Lock) -> bool:
     stamp = _stamp()
-    have = stamp.get("lock")
-    if have not in ("core", "test") or (wanted == "test" and have == "core"):
-        return False
-    return PYTHON.exists() and stamp == _expected(have)
+    enough: tuple[Lock, ...] = ("test",) if wanted == "test" else ("core", "test")
+    return PYTHON.exists() and any(stamp == _expected(lock) for lock in enough)
 
 
 def _stamp() -> dict[str, str]:
@@ -117,14 +115,17 @@ def _make() -> None:
 def _install(lock: Lock) -> None:
     installer, name = _installer()
     packages = (ROOT / "requirements" / f"{lock}.txt").read_text().count("==")
-    say(f"dev: installing up to {packages} locked packages with {name} (once; later starts are instant)")
+    say(
+        f"dev: installing up to {packages} locked packages with {name}"
+        " (once; later starts are instant)"
+    )
     locked = f"requirements/{lock}.txt"
     _run([*installer, "--no-deps", "--require-hashes", "-r", locked], packages)
     _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], 0)
 
 
 def _installer() -> tuple[list[str], str]:
-    """The quickest installer this machine has: uv, the pip beside this Python, or the one Python brings along."""
+    """The quickest installer here: uv, the pip beside this Python, or the one it brings along."""
     uv = shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--python", str(PYTHON)], "uv"
@@ -147,7 +148,7 @@ def _works(command: list[str]) -> bool:
 
 
 def _run(command: list[str], packages: int) -> None:
-    """Runs an installer quietly, counting packages on a terminal; its whole output is shown when it fails."""
+    """Runs an installer quietly, counting packages on a terminal; shows its output if it fails."""
     live = sys.stderr.isatty() and packages > 0
     output: list[str] = []
     seen = 0
@@ -167,7 +168,12 @@ def _run(command: list[str], packages: int) -> None:
                 seen += 1
                 if live:
                     name = line.split("==")[0].split()[-1]
-                    print(f"\r\033[K     {seen}/{packages} {name}", end="", file=sys.stderr, flush=True)
+                    print(
+                        f"\r\033[K     {seen}/{packages} {name}",
+                        end="",
+                        file=sys.stderr,
+                        flush=True,
+                    )
     if live:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     if process.returncode != 0:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tools.environment import ROOT, SetupFailed, say
 
-COMPILE = (
-    "pip compile --quiet --universal --python-version 3.11 --generate-hashes"
-    " --no-emit-index-url --no-header --no-annotate"
-).split()
+COMPILE = [
+    *("pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--generate-hashes"),
+    *("--no-emit-index-url", "--no-header", "--no-annotate"),
+]
 LOCKS = {
     "core": ["pyproject.toml", "requirements/core.in"],
     # The core lock is a constraint, so that the demo and the tests run the same versions.
@@ -21,7 +21,7 @@ LOCKS = {
 
 
 def compile_locks() -> None:
-    """Writes requirements/*.txt with the newest versions that pyproject.toml and the .in files allow.
+    """Writes requirements/*.txt with the newest versions that the sources allow.
 
     Raises:
         SetupFailed: uv could not be had, or found no set of versions that fits.
@@ -33,7 +33,9 @@ def compile_locks() -> None:
             _must([uv, *COMPILE, "--upgrade", *sources, "-o", target])
             text = (ROOT / target).read_text()
             if "://" in text:
-                raise SetupFailed(f"{target} names a host; look at the uv settings of this machine.")
+                raise SetupFailed(
+                    f"{target} names a host; look at the uv settings of this machine."
+                )
             say(f"dev: {target}: {text.count('==')} packages")
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests: one that is there, or a private one for the length of a run. Never a skip."""
+"""A PostgreSQL for the tests: one that is there, or a private one for one run. Never a skip."""
 
 import contextlib
 import getpass
@@ -13,10 +13,15 @@ from pathlib import Path
 from tools.environment import PYTHON, say, variables
 
 VARIABLE = "MAINSPRING_TEST_POSTGRES"
-PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
+PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+)
 ADVICE = f"""The tests need a PostgreSQL 14 or newer and never skip it. Any of these will do:
-    apt-get install postgresql           (Debian, Ubuntu; ./dev test then starts a private one by itself)
-    brew install postgresql@17           (macOS)
+    apt-get install postgresql      (Debian, Ubuntu; ./dev test then starts a private one)
+    brew install postgresql@17      (macOS; the same)
     {VARIABLE}=postgresql://user:password@host:port/database ./dev test
     (the user must be allowed to create databases)"""
 
@@ -81,7 +86,12 @@ def _problem(url: str) -> str:
 
 def _binaries() -> Path | None:
     """The folder of `initdb` and `pg_ctl` of the newest PostgreSQL on this machine."""
-    found = [path for pattern in PLACES for path in Path("/").glob(pattern[1:]) if (path / "initdb").exists()]
+    found = [
+        path
+        for pattern in PLACES
+        for path in Path("/").glob(pattern[1:])
+        if (path / "initdb").exists()
+    ]
     on_path = shutil.which("initdb")
     if on_path:
         found.append(Path(on_path).resolve().parent)
@@ -89,7 +99,9 @@ def _binaries() -> Path | None:
 
 
 def _version(binaries: Path) -> float:
-    text = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(
+        [binaries / "initdb", "--version"], capture_output=True, text=True, check=False
+    ).stdout
     try:
         return float(text.split()[2])
     except (IndexError, ValueError):
@@ -102,7 +114,9 @@ def _installed_by_apt() -> Path | None:
     say("dev: installing PostgreSQL with apt-get (once)")
     quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
-        done = subprocess.run(["apt-get", "-q", *command], env=quiet, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["apt-get", "-q", *command], env=quiet, capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         say(done.stdout[-2000:] + done.stderr[-2000:])
     return _binaries()
@@ -110,7 +124,7 @@ def _installed_by_apt() -> Path | None:
 
 @contextlib.contextmanager
 def _private_cluster(binaries: Path) -> Iterator[str]:
-    """A cluster in a temporary folder, on loopback only, without fsync: it lives for one run of the tests."""
+    """A cluster in a temporary folder, on loopback only, without fsync: it lives for one run."""
     with tempfile.TemporaryDirectory(prefix="mainspring-postgres-") as folder:
         prefix = _as_unprivileged(folder)
         data, log = f"{folder}/data", f"{folder}/log"
@@ -118,8 +132,17 @@ def _private_cluster(binaries: Path) -> Iterator[str]:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         say(f"dev: starting a private PostgreSQL {_version(binaries):g} on 127.0.0.1:{port}")
-        _must([*prefix, f"{binaries}/initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "-D", data])
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+        who = ("--auth=trust", "--username=postgres")
+        text = ("--encoding=UTF8", "--no-locale")
+        _must([*prefix, f"{binaries}/initdb", *who, *text, "--no-sync", "-D", data])
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": folder,
+            "fsync": "off",
+            "max_connections": 200,
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         _must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-l", log, "-o", options, "start"])
         try:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -128,7 +151,7 @@ def _private_cluster(binaries: Path) -> Iterator[str]:
 
 
 def _as_unprivileged(folder: str) -> list[str]:
-    """PostgreSQL refuses to run as root: hands the folder to another user and returns the command's prefix."""
+    """PostgreSQL refuses root: hands the folder to another user and returns the prefix for it."""
     if os.getuid() != 0:
         return []
     name = "postgres"
@@ -137,16 +160,24 @@ def _as_unprivileged(folder: str) -> list[str]:
     except LookupError:
         name = "nobody"
         shutil.chown(folder, name)
-    for tool, prefix in (("runuser", ["runuser", "-u", name, "--"]), ("setpriv", ["setpriv", f"--reuid={name}", "--clear-groups"])):
+    for tool, prefix in (
+        ("runuser", ["runuser", "-u", name, "--"]),
+        ("setpriv", ["setpriv", f"--reuid={name}", "--clear-groups"]),
+    ):
         if shutil.which(tool):
             return prefix
-    raise Unavailable("PostgreSQL cannot run as root and neither runuser nor setpriv is here; run ./dev test as another user.")
+    raise Unavailable(
+        "PostgreSQL cannot run as root, and neither runuser nor setpriv is here;"
+        " run ./dev test as another user."
+    )
 
 
 def _must(command: list[str]) -> None:
     # Files, not pipes: the server keeps what it inherits, and a pipe would never end.
     with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False)
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, cwd="/", check=False
+        )
         if done.returncode != 0:
             output.seek(0)
             raise Unavailable(f"{' '.join(command)} failed:\n{output.read()[-3000:]}\n{ADVICE}")

@@ -1,6 +1,7 @@
-"""The verbs of `./dev`. Each makes sure of its environment first, then hands over to a command in it."""
+"""The verbs of `./dev`. Each makes sure of its environment, then hands over to a command in it."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ def test(arguments: list[str]) -> int:
     """All checks and all tests; with arguments only pytest, with exactly those."""
     ensure("test")
     started = time.monotonic()
+    # Being ended must still stop a private PostgreSQL.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with postgres.server() as url:
         if not arguments and (failed := check([])):
             return failed
@@ -62,7 +65,9 @@ def test(arguments: list[str]) -> int:
         workers = max(2, min(os.cpu_count() or 2, 8))
         chosen = arguments or ["-q", "-n", str(workers), "--dist", "worksteal"]
         tests = subprocess.run(
-            [PYTHON, "-m", "pytest", *chosen], env=variables() | {postgres.VARIABLE: url}, check=False
+            [PYTHON, "-m", "pytest", *chosen],
+            env=variables() | {postgres.VARIABLE: url},
+            check=False,
         )
     say(f"dev: {time.monotonic() - started:.0f} s")
     return tests.returncode
@@ -75,7 +80,10 @@ def check(_arguments: list[str]) -> int:
     for name, command in CHECKS.items():
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with its process, below
         begun = subprocess.Popen(
-            [_script(command[0]), *command[1:]], stdout=output, stderr=subprocess.STDOUT, env=variables()
+            [_script(command[0]), *command[1:]],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=variables(),
         )
         running.append((name, begun, output))
     failed = []
@@ -127,7 +135,7 @@ def _script(name: str) -> str:
 
 
 def _become(command: list[str]) -> int:
-    """Replaces this process where that is possible, so that signals and the exit code are the command's own."""
+    """Replaces this process where it can, so that signals and the exit code are the command's."""
     if os.name != "nt":
         sys.stdout.flush()
         try:
