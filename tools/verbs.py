@@ -59,8 +59,7 @@ def test(arguments: list[str]) -> int:
     # Being ended must still stop a private PostgreSQL.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with postgres.server() as url:
-        if not arguments and (failed := check([])):
-            return failed
+        failed = 0 if arguments else check([])
         # Many tests wait for other processes, so one core is worth two workers.
         workers = max(2, min(os.cpu_count() or 2, 8))
         chosen = arguments or ["-q", "-n", str(workers), "--dist", "worksteal"]
@@ -69,8 +68,9 @@ def test(arguments: list[str]) -> int:
             env=variables() | {postgres.VARIABLE: url},
             check=False,
         )
-    say(f"dev: {time.monotonic() - started:.0f} s")
-    return tests.returncode
+    took = f"{time.monotonic() - started:.0f} s"
+    say(f"dev: {took}; the checks above failed" if failed else f"dev: {took}")
+    return tests.returncode or failed
 
 
 def check(_arguments: list[str]) -> int:

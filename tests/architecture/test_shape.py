@@ -1,0 +1,105 @@
+"""Size and form of the source: smoke alarms with a list for honest exceptions that only shrinks."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import PACKAGE, functions, length, python_files, short, tree
+
+MODULE_LINES, TEST_MODULE_LINES = 400, 700
+CLASS_LINES, CLASS_METHODS = 300, 15
+FUNCTION_LINES = 60
+
+# What is over a limit today, with its number and the reason. A number here may only go down.
+RATCHET: dict[str, tuple[int, str]] = {}
+
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "base"}
+
+
+def measured() -> Iterator[tuple[str, int, int]]:
+    """Yields (name, size, limit) for each module, class and function."""
+    for path in python_files():
+        module, name = tree(path), short(path)
+        is_test = name.startswith("tests/")
+        lines = len(path.read_text().splitlines())
+        yield name, lines, TEST_MODULE_LINES if is_test else MODULE_LINES
+        if is_test:
+            continue
+        for function in functions(module):
+            yield f"{name}::{function.name}()", length(function), FUNCTION_LINES
+        for node in ast.walk(module):
+            if isinstance(node, ast.ClassDef):
+                yield f"{name}::{node.name}", length(node), CLASS_LINES
+                methods = (
+                    f for f in node.body if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)
+                )
+                public = sum(not method.name.startswith("_") for method in methods)
+                yield f"{name}::{node.name} public methods", public, CLASS_METHODS
+
+
+def test_nothing_outgrows_its_limit() -> None:
+    grown = [
+        f"{name}: {size}, limit {max(limit, RATCHET.get(name, (0, ''))[0])}"
+        for name, size, limit in measured()
+        if size > max(limit, RATCHET.get(name, (0, ""))[0])
+    ]
+    assert not grown, "Split by noun or verb, or list it in RATCHET with its reason:\n" + "\n".join(
+        grown
+    )
+
+
+def test_the_ratchet_only_goes_down() -> None:
+    sizes = {name: (size, limit) for name, size, limit in measured()}
+    loose = [
+        f"{name}: listed {listed}, now {sizes.get(name, (0, 0))[0]}"
+        for name, (listed, _reason) in RATCHET.items()
+        if sizes.get(name, (0, 0))[0] < listed or listed <= sizes[name][1]
+    ]
+    assert not loose, "Lower or remove these numbers in RATCHET:\n" + "\n".join(loose)
+
+
+@pytest.mark.parametrize("path", python_files("src"), ids=short)
+def test_every_module_says_what_lives_there(path: Path) -> None:
+    docstring = ast.get_docstring(tree(path))
+    assert docstring, f"{short(path)} begins without a docstring"
+    assert path.stem not in VAGUE, f"{short(path)}: name the noun or the verb instead"
+
+
+def test_init_files_only_reexport() -> None:
+    allowed = (ast.Import, ast.ImportFrom)
+    busy = []
+    for path in python_files("src"):
+        if path.name != "__init__.py":
+            continue
+        for node in tree(path).body[1:]:
+            names = [t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
+            dunder = bool(names) and all(name.startswith("__") for name in names)
+            if not isinstance(node, allowed) and not dunder:
+                busy.append(f"{short(path)}:{node.lineno}")
+    assert not busy, f"Move the code into a module of its own: {busy}"
+
+
+def test_only_the_command_line_imports_late() -> None:
+    late = [
+        f"{short(path)}:{node.lineno}"
+        for path in python_files("src")
+        if not path.is_relative_to(PACKAGE / "cli")
+        for function in functions(tree(path))
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert not late, f"Imports belong to the top; a cycle means a type wants to move down: {late}"
+
+
+def test_no_error_is_swallowed() -> None:
+    swallowed = [
+        f"{short(path)}:{node.lineno}"
+        for path in python_files("src", "tools", "examples", "bench")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        and len(node.body) == 1
+        and isinstance(node.body[0], ast.Pass)
+    ]
+    assert not swallowed, f"Handle it, or say why with contextlib.suppress: {swallowed}"

@@ -1,0 +1,47 @@
+"""What all tests share: the Hypothesis profiles and a PostgreSQL database per process."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from hypothesis import settings
+
+# The same examples each time, so that a red run is red for everyone. To look for new ones:
+# ./dev test tests/dispatch --hypothesis-profile=explore
+settings.register_profile("house", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("explore", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(worker_id: str) -> Iterator[str]:
+    """A fresh database of this test process, as a URL; dropped when the process ends its tests."""
+    server = os.environ.get("MAINSPRING_TEST_POSTGRES") or (
+        f"postgresql://{getpass.getuser()}@127.0.0.1:5432/postgres"
+    )
+    name = f"ms_test_{os.getpid()}_{worker_id}"
+    asyncio.run(_execute(server, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        asyncio.run(_execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+async def _execute(server: str, statement: str) -> None:
+    try:
+        connection = await asyncpg.connect(server, timeout=5)
+    except (OSError, asyncpg.PostgresError) as error:
+        pytest.fail(
+            f"No PostgreSQL at {server}: {error}\n"
+            "Set MAINSPRING_TEST_POSTGRES to one that may create databases, or run ./dev test, "
+            "which finds or starts one.",
+            pytrace=False,
+        )
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
