@@ -19,9 +19,9 @@ def error_page() -> str:
         "",
         "# Error codes",
         "",
-        "A code is stable and meant for programs; the message beside it is meant for people and ends",
-        "in the next move. Over HTTP an error answers with the status given here. In Python it is the",
-        "class of `mainspring.errors`; catching a class catches those below it.",
+        "A code is stable and meant for programs; the message beside it is meant for people and",
+        "ends in the next move. Over HTTP an error answers with the status given here. In Python",
+        "it is the class of `mainspring.errors`; catching a class catches those below it.",
     ]
     for family in children(MainspringError):
         rows += ["", f"## {family.__name__}", "", meaning(family), ""]
