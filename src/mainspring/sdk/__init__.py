@@ -1,0 +1,1 @@
+"""What the authors and callers of tasks import."""

@@ -1,0 +1,135 @@
+"""Everything that one grouped commit of a shard writes, as rows. No SQL and no decisions.
+
+The engine appends plain tuples; the store runs one statement per non-empty list, in the order of
+`PLAN`, inside one fenced transaction. Two changes of one run never share a list; changes of one run
+in several lists must make sense in that order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+Row = tuple[Any, ...]
+
+PLAN: Final = (
+    "drop_active",
+    "drop_ready",
+    "drop_parked",
+    "drop_timer",
+    "done",
+    "drop_key",
+    "drop_debounce",
+    "run",
+    "payload",
+    "key",
+    "debounce",
+    "tag",
+    "metadata",
+    "journal",
+    "park",
+    "timer",
+    "ready",
+    "start",
+    "cancel",
+    "claim",
+    "rate",
+    "drop_inbox",
+)
+"""The lists in the order in which their statements run; also the names of the statements."""
+
+EXACT: Final = frozenset(
+    {
+        "drop_active",
+        "drop_ready",
+        "drop_parked",
+        "cancel",
+        "claim",
+        "done",
+        "start",
+        "ready",
+        "park",
+    }
+)
+"""Lists whose statement must touch as many rows as were given; otherwise the commit is rejected,
+because the owner's memory and the rows disagree."""
+
+
+class Changes:
+    """One commit's rows. The comment behind each list gives the columns; `shard_id` is implied."""
+
+    __slots__ = (*PLAN, "now")
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.drop_active: list[Row] = []  # run_id, epoch
+        self.drop_ready: list[Row] = []  # run_id
+        self.drop_parked: list[Row] = []  # run_id
+        self.drop_timer: list[Row] = []  # fire_at, kind, run_id
+        # run_id, env_id, task, queue, status, epoch, attempt, output, output_ref, error,
+        # started_at, finished_at, active_ms
+        self.done: list[Row] = []
+        self.drop_key: list[Row] = []  # env_id, task, key, run_id
+        self.drop_debounce: list[Row] = []  # env_id, task, key
+        # run_id, env_id, task, queue, ckey, version, payload, payload_ref, options, parent_id,
+        # root_id, depth, batch_id, is_test, created_at
+        self.run: list[Row] = []
+        self.payload: list[Row] = []  # run_id, payload, payload_ref
+        self.key: list[Row] = []  # env_id, task, key, run_id, expires_at (replaces the old row)
+        # env_id, task, key, run_id, first_at, due_at, payload (replaces the old row)
+        self.debounce: list[Row] = []
+        self.tag: list[Row] = []  # env_id, tag, run_id
+        self.metadata: list[Row] = []  # run_id, metadata, updated_at (replaces the old row)
+        # run_id, key, generation, kind, epoch, status, data, started_at, ended_at
+        self.journal: list[Row] = []
+        # run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch, attempt, started_at,
+        # active_ms, session_id
+        self.park: list[Row] = []
+        self.timer: list[Row] = []  # fire_at, kind, run_id
+        # run_id, env_id, queue, ckey, version, ord, resume, epoch, attempt, started_at, active_ms
+        self.ready: list[Row] = []
+        # run_id, env_id, queue, ckey, version, ord, session_id, epoch, attempt, started_at,
+        # claimed_at, active_ms
+        self.start: list[Row] = []
+        self.cancel: list[Row] = []  # run_id, epoch, cancel_at
+        self.claim: list[Row] = []  # run_id, session_id; moves ready -> active, epoch + 1
+        self.rate: list[Row] = []  # env_id, queue, key, tat
+        self.drop_inbox: list[Row] = []  # inbox_id
+
+
+class Claimed(Struct, array_like=True, gc=False):
+    """A run that this commit moved from ready to active, with what its worker needs.
+    `options` is JSON of `store.changes.RunOptions` or "" for none.
+    """
+
+    run_id: str
+    epoch: int
+    attempt: int
+    started_at: int
+    active_ms: int
+    task: str
+    payload: str | None
+    payload_ref: str | None
+    options: str
+    parent_id: str | None
+    root_id: str | None
+    depth: int
+    is_test: int
+    created_at: int
+
+
+class RunOptions(Struct, omit_defaults=True):
+    """What a run keeps of its trigger's options; stored as JSON in `run.options`."""
+
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    ttl_ms: int | None = None
+    priority_ms: int = 0
+    machine: str | None = None
+    tags: tuple[str, ...] = ()
+    has_metadata: bool = False
+    idempotency_key: str | None = None
+    idempotency_shown: str | None = None
+    debounce_key: str | None = None
+    replay_of: str | None = None

@@ -1,0 +1,320 @@
+"""The store as the rooms above see it: small protocols and the rows they speak. No SQL.
+
+Every coroutine may raise `StoreUnavailable`; nothing is half written then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from mainspring.model.run import Run, RunFilter
+from mainspring.model.task import QueueSpec, TaskSpec
+from mainspring.store.changes import Changes, Claimed
+from mainspring.wire.calls import LogEntry
+from mainspring.wire.worker import LogLine
+
+Lane = tuple[int, str, str, str]
+"""(env_id, queue, concurrency key or "", version or "")."""
+
+
+class LiveRow(Struct, array_like=True):
+    """A row of `active`, `ready` or `parked`, joined with its run. `place` names the table.
+    `kind`, `due_at` only when parked (delay, retry, wait); `session_id`, `cancel_at` when active.
+    """
+
+    place: str
+    run_id: str
+    env_id: int
+    task: str
+    queue: str
+    ckey: str
+    version: str
+    ord: int
+    epoch: int
+    attempt: int
+    started_at: int
+    active_ms: int
+    session_id: str
+    cancel_at: int | None
+    kind: str
+    due_at: int
+    options: str
+    parent_id: str | None
+    created_at: int
+
+
+class LaneCount(Struct, array_like=True):
+    """How many new (not resumed) ready rows a lane has."""
+
+    env_id: int
+    queue: str
+    ckey: str
+    version: str
+    queued: int
+
+
+class KeyRow(Struct, array_like=True):
+    """An idempotency key in force or lapsed; compare `expires_at`."""
+
+    env_id: int
+    task: str
+    key: str
+    run_id: str
+    expires_at: int
+
+
+class DebounceRow(Struct, array_like=True):
+    """A debounced run that has not become ready. `payload` None = the run's own."""
+
+    env_id: int
+    task: str
+    key: str
+    run_id: str
+    first_at: int
+    due_at: int
+    payload: str | None
+
+
+class TimerRow(Struct, array_like=True):
+    """Kinds: delay, retry, ttl, cascade."""
+
+    fire_at: int
+    kind: str
+    run_id: str
+
+
+class InboxRow(Struct, array_like=True):
+    """A trigger that a caller wrote in its own transaction. `options` is JSON of
+    `model.run.TriggerOptions`.
+    """
+
+    inbox_id: str
+    env_id: int
+    run_id: str
+    task: str
+    payload: str
+    options: str
+    created_at: int
+
+
+class RateRow(Struct, array_like=True):
+    """Theoretical arrival time of a rate-limited queue or key, in the unit of `dispatch.rate`."""
+
+    env_id: int
+    queue: str
+    key: str
+    tat: int
+
+
+class Shards(Protocol):
+    """Ownership and the fenced commit. One commit per shard at a time is the caller's duty."""
+
+    async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        """Write everything in one durable transaction, if `epoch` still holds the shard.
+
+        Returns the claimed runs in no particular order.
+        Raises: FencedOut (nothing written), CommitRejected (nothing written: a row count of an
+        EXACT list differs, or the database refused a row), UnknownOutcome (may be written).
+        """
+        ...
+
+    async def take(self, shard_id: int, server_id: str) -> int:
+        """Become the owner: waits for every commit in flight, raises the epoch and returns it."""
+        ...
+
+    async def owners(self) -> list[tuple[int, str, int]]:
+        """(shard_id, server_id or "", epoch) of all shards in use."""
+        ...
+
+    async def register(self, server_id: str, address: str) -> None:
+        """Write this server's lease row."""
+        ...
+
+    async def beat(self, server_id: str) -> None:
+        """Raise this server's beat counter."""
+        ...
+
+    async def beats(self) -> dict[str, int]:
+        """Beat counters by server, for observing who is alive."""
+        ...
+
+    async def leave(self, server_id: str) -> None:
+        """Remove the lease row and the ownership of its shards (planned stop)."""
+        ...
+
+    async def now(self) -> int:
+        """The database's clock, epoch ms (on SQLite the machine's)."""
+        ...
+
+
+class Live(Protocol):
+    """What the owner reads of its shard; consistent while no commit of the shard is in flight."""
+
+    async def active(self, shard_id: int) -> list[LiveRow]:
+        """Every active run."""
+        ...
+
+    async def locate(self, shard_id: int, run_ids: Sequence[str]) -> list[LiveRow]:
+        """The live rows of these runs; ended and unknown ones are missing."""
+        ...
+
+    async def known(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, str]:
+        """Which of these runs exist: run id → final status, or "" while live."""
+        ...
+
+    async def done_epochs(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        """The epoch that ended each of these runs; live ones are missing."""
+        ...
+
+    async def lanes(self, shard_id: int) -> list[LaneCount]:
+        """Lanes with ready rows (not resumed)."""
+        ...
+
+    async def resumes(self, shard_id: int) -> list[LiveRow]:
+        """Ready rows with the resume flag."""
+        ...
+
+    async def refill(
+        self, shard_id: int, wanted: Sequence[tuple[Lane, int, str, int]]
+    ) -> list[list[tuple[int, str]]]:
+        """For each (lane, ord, run id, n): up to n new ready rows strictly after (ord, run id), as
+        (ord, run id) in order.
+        """
+        ...
+
+    async def timers(
+        self, shard_id: int, after: tuple[int, str, str], until: int, limit: int
+    ) -> list[TimerRow]:
+        """Timers after the cursor (fire_at, kind, run_id) and not later than `until`, in order."""
+        ...
+
+    async def keys(self, shard_id: int, wanted: Sequence[tuple[int, str, str]]) -> list[KeyRow]:
+        """Idempotency rows of these (env_id, task, key)."""
+        ...
+
+    async def debounces(
+        self, shard_id: int, wanted: Sequence[tuple[int, str, str]]
+    ) -> list[DebounceRow]:
+        """Debounce rows of these (env_id, task, key)."""
+        ...
+
+    async def rates(self, shard_id: int) -> list[RateRow]:
+        """Every rate state of the shard."""
+        ...
+
+    async def inbox(self, shard_id: int, limit: int) -> list[InboxRow]:
+        """The oldest inbox rows."""
+        ...
+
+
+class Runs(Protocol):
+    """The read side for people and programs."""
+
+    async def get(self, shard_id: int, env_id: int, run_id: str) -> Run | None:
+        """One run with payload, output, error, tags and metadata; None when unknown or foreign."""
+        ...
+
+    async def many(self, shard_id: int, run_ids: Sequence[str]) -> list[Run]:
+        """These runs as `get` gives them, unknown ones missing; for waking waiters."""
+        ...
+
+    async def page(self, shard_id: int, env_id: int, filter: RunFilter) -> list[Run]:
+        """Newest first, at most `filter.limit` + 1 rows (the extra one tells of a next page);
+        without payload, output and stack. `before` gives the rows just newer, also newest first.
+        """
+        ...
+
+    async def children(self, shard_id: int, parent_id: str, after: str, limit: int) -> list[str]:
+        """Ids of live or ended children after `after`, in id order."""
+        ...
+
+    async def append_logs(self, shard_id: int, lines: Sequence[LogLine]) -> None:
+        """Store log lines; not fenced, append only."""
+        ...
+
+    async def logs(self, shard_id: int, run_id: str, after: int, limit: int) -> list[LogEntry]:
+        """Lines of a run with seq > `after`, in order."""
+        ...
+
+    async def trigger_later(self, shard_id: int, row: InboxRow) -> None:
+        """Write an inbox row (a process that is not the owner of a SQLite file)."""
+        ...
+
+
+class EnvironmentRow(Struct):
+    """An environment. `slug` is dev, stg, prod or preview-…; `limit` None = unlimited."""
+
+    env_id: int
+    slug: str
+    shard_id: int
+    limit: int | None = None
+    burst: float = 1.0
+    paused: bool = False
+
+
+class QueueRow(Struct):
+    """A queue: the code's own `spec` and what people changed over it."""
+
+    env_id: int
+    spec: QueueSpec
+    paused: bool = False
+    override_limit: int | None = None
+    override_at: int | None = None
+
+
+class Catalog(Protocol):
+    """Environments, keys, tasks and queues: small tables that every server reads."""
+
+    async def environments(self) -> list[EnvironmentRow]: ...
+
+    async def ensure_environment(self, slug: str) -> EnvironmentRow:
+        """The environment with that slug, made with a shard of its own when missing."""
+        ...
+
+    async def environment_of_key(self, key_hash: str) -> EnvironmentRow | None:
+        """Whose secret key has that hash."""
+        ...
+
+    async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:
+        """Make a key valid; repeating it does nothing."""
+        ...
+
+    async def tasks(self, env_id: int) -> list[tuple[TaskSpec, str]]:
+        """(spec, version) of every registered task."""
+        ...
+
+    async def register(
+        self, env_id: int, version: str, tasks: Sequence[TaskSpec], queues: Sequence[QueueSpec]
+    ) -> None:
+        """Insert or replace what a worker announced; queues keep what people changed."""
+        ...
+
+    async def queues(self, env_id: int) -> list[QueueRow]: ...
+
+    async def set_queue(self, row: QueueRow) -> None:
+        """Write pause and override of a queue; makes the row when missing."""
+        ...
+
+
+class Store(Protocol):
+    """One database, opened and migrated. The record that the engine and the server are given."""
+
+    @property
+    def shards(self) -> Shards: ...
+    @property
+    def live(self) -> Live: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def catalog(self) -> Catalog: ...
+
+    async def open(self) -> None:
+        """Connect. Raises: StoreUnavailable, StoreInUse, SchemaMismatch."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect; safe to call twice."""
+        ...

@@ -1,0 +1,242 @@
+"""What the SDK asks an engine for, whatever transport carries it: requests and their responses.
+
+The same structs serve all three transports: in process (passed as they are), the worker's link
+(msgpack), and HTTP (where the SDK maps each to its public route).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from mainspring.errors import MainspringError, from_code
+from mainspring.model.run import Run, RunFilter, RunPage, TriggerAnswer, TriggerRequest
+
+
+class Fault(Struct, array_like=True):
+    """An error on its way to the caller."""
+
+    code: str
+    message: str
+    details: Any = None
+
+    @classmethod
+    def of(cls, error: MainspringError) -> Fault:
+        return cls(error.code, error.message, error.details)
+
+    def error(self) -> MainspringError:
+        return from_code(self.code, self.message, self.details)
+
+
+class Trigger(Struct, tag="trigger"):
+    """Make runs, at most 1,000. All or none is stored; a bad item fails the whole call before
+    anything is written.
+    """
+
+    requests: list[TriggerRequest]
+
+
+class Triggered(Struct):
+    """Answers in the order of the requests."""
+
+    answers: list[TriggerAnswer]
+
+
+class Retrieve(Struct, tag="retrieve"):
+    """One run → Run."""
+
+    run_id: str
+
+
+class AwaitRun(Struct, tag="await"):
+    """Wait until the run is final, at most `timeout_ms` → Run (final or as it is by then)."""
+
+    run_id: str
+    timeout_ms: int
+
+
+class ListRuns(Struct, tag="list"):
+    """→ RunPage."""
+
+    filter: RunFilter
+
+
+class CancelRun(Struct, tag="cancel"):
+    """Cancel → Run. Harmless on a finished run."""
+
+    run_id: str
+
+
+class ReplayRun(Struct, tag="replay"):
+    """A new run with the same task, payload and options → TriggerAnswer.
+    `payload` (JSON text) replaces the old one when given.
+    """
+
+    run_id: str
+    payload: str | None = None
+
+
+class RescheduleRun(Struct, tag="reschedule"):
+    """A new time for a delayed run → Run. Exactly one of the two is set (ms, epoch ms)."""
+
+    run_id: str
+    delay_ms: int | None = None
+    delay_until: int | None = None
+
+
+class AddTags(Struct, tag="tags"):
+    """Add tags to a run → Run."""
+
+    run_id: str
+    tags: tuple[str, ...]
+
+
+class ResetKey(Struct, tag="reset_key"):
+    """Forget an idempotency key → TriggerAnswer with the run that held it. Raises NotFound."""
+
+    task: str
+    key: str
+
+
+class ExplainRun(Struct, tag="explain"):
+    """Why the run is not running → Explanation."""
+
+    run_id: str
+
+
+class Explanation(Struct):
+    """`gate` is a word (nothing, delayed, paused_queue, paused_environment, environment_limit,
+    queue_limit, queue_total, key_limit, rate_limit, no_worker, behind, executing, finished …),
+    `text` a sentence for people. `holders` are run ids that hold the gate's slots, at most 10.
+    """
+
+    run_id: str
+    gate: str
+    text: str
+    position: int | None = None
+    running: int | None = None
+    limit: int | None = None
+    starts_at: int | None = None
+    holders: tuple[str, ...] = ()
+
+
+class ListQueues(Struct, tag="queues"):
+    """→ QueueList."""
+
+
+class PauseQueue(Struct, tag="pause_queue"):
+    """Pause or resume → Queue."""
+
+    name: str
+    paused: bool
+
+
+class SetQueue(Struct, tag="set_queue"):
+    """Override the limit of a queue (None with `reset` = back to the code's own) → Queue."""
+
+    name: str
+    limit: int | None = None
+    reset: bool = False
+
+
+class Queue(Struct):
+    """A queue as it stands. `limit` is in force, `base_limit` the code's own."""
+
+    name: str
+    queued: int = 0
+    running: int = 0
+    paused: bool = False
+    limit: int | None = None
+    base_limit: int | None = None
+    override_limit: int | None = None
+    override_at: int | None = None
+    total: int | None = None
+    rate: str | None = None
+
+
+class QueueList(Struct):
+    queues: list[Queue]
+
+
+class ListTasks(Struct, tag="tasks"):
+    """→ TaskList: what workers registered in this environment."""
+
+
+class Task(Struct):
+    """A registered task; `spec` is `model.task.TaskSpec` as JSON-ready dict."""
+
+    id: str
+    queue: str
+    version: str
+    description: str
+    payload_schema: dict[str, Any] | None
+    spec: dict[str, Any]
+    workers: int = 0
+
+
+class TaskList(Struct):
+    tasks: list[Task]
+
+
+class ListLogs(Struct, tag="logs"):
+    """Lines of a run after `after` (0 = from the start), at most `limit` → LogPage."""
+
+    run_id: str
+    after: int = 0
+    limit: int = 1000
+
+
+class LogEntry(Struct):
+    """`seq` grows within the run."""
+
+    seq: int
+    at: int
+    level: str
+    message: str
+    data: str | None = None
+
+
+class LogPage(Struct):
+    lines: list[LogEntry]
+
+
+Request = (
+    Trigger
+    | Retrieve
+    | AwaitRun
+    | ListRuns
+    | CancelRun
+    | ReplayRun
+    | RescheduleRun
+    | AddTags
+    | ResetKey
+    | ExplainRun
+    | ListQueues
+    | PauseQueue
+    | SetQueue
+    | ListTasks
+    | ListLogs
+)
+Response = (
+    Triggered | Run | RunPage | TriggerAnswer | Explanation | QueueList | Queue | TaskList | LogPage
+)
+
+RESPONSES: dict[type[Struct], type[Struct]] = {
+    Trigger: Triggered,
+    Retrieve: Run,
+    AwaitRun: Run,
+    ListRuns: RunPage,
+    CancelRun: Run,
+    ReplayRun: TriggerAnswer,
+    RescheduleRun: Run,
+    AddTags: Run,
+    ResetKey: TriggerAnswer,
+    ExplainRun: Explanation,
+    ListQueues: QueueList,
+    PauseQueue: Queue,
+    SetQueue: Queue,
+    ListTasks: TaskList,
+    ListLogs: LogPage,
+}
+"""Which struct answers which request."""

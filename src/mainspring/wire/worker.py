@@ -1,0 +1,192 @@
+"""Messages between a server and a worker session; msgpack arrays, many in one frame.
+
+A session is one process start of a worker child. Frames from the worker are numbered; the server
+acknowledges a number once everything up to that frame is durable. After a lost connection the
+worker sends its unacknowledged frames again, and each message is safe to repeat.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mainspring.model.run import RunError
+from mainspring.model.task import QueueSpec, TaskSpec
+
+PROTOCOL: Final = 1
+BEAT_S: Final = 5.0
+LEASE_S: Final = 15.0
+CLAIM_ACK_S: Final = 10.0
+
+
+class Hello(Struct, array_like=True, tag="hello"):
+    """The first message of a link. `acked` is the last acknowledged frame number the worker knows;
+    `runs` are the (run id, epoch) pairs it holds, for reconciling after a reconnect.
+    """
+
+    protocol: int
+    session_id: str
+    slots: int
+    version: str
+    tasks: list[TaskSpec]
+    queues: list[QueueSpec]
+    host: str = ""
+    pid: int = 0
+    runs: list[tuple[str, int]] = []
+
+
+class Started(Struct, array_like=True, tag="started", gc=False):
+    """The bodies of these (run id, epoch) pairs have begun."""
+
+    runs: list[tuple[str, int]]
+
+
+class Finished(Struct, array_like=True, tag="fin", gc=False):
+    """An attempt ended. `outcome`: completed, failed, aborted, retry, canceled, timed_out,
+    crashed, invalid_payload. `output` is JSON text when completed. `retry_after_ms` is the task's
+    own wish. `active_ms` is the time the body ran.
+    """
+
+    run_id: str
+    epoch: int
+    outcome: str
+    output: str | None = None
+    error: RunError | None = None
+    retry_after_ms: int | None = None
+    active_ms: int = 0
+
+
+class Refused(Struct, array_like=True, tag="refused", gc=False):
+    """Answer to Revoke: `refused` = the body had not started and never will (that epoch)."""
+
+    run_id: str
+    epoch: int
+    refused: bool
+
+
+class Call(Struct, array_like=True, tag="call"):
+    """A request of the running code (trigger, retrieve, …): one of `wire.calls`, msgpack."""
+
+    call_id: int
+    body: Raw
+    run_id: str | None = None
+
+
+class LogLine(Struct, array_like=True, gc=False):
+    """One line that a run wrote. `data` is JSON text or None."""
+
+    run_id: str
+    at: int
+    level: str
+    message: str
+    data: str | None = None
+
+
+class Logs(Struct, array_like=True, tag="logs"):
+    """Lines written by runs, in order."""
+
+    lines: list[LogLine]
+
+
+class Capacity(Struct, array_like=True, tag="capacity", gc=False):
+    """How many runs the session takes from now on; 0 = it drains."""
+
+    slots: int
+
+
+FromWorker = Started | Finished | Refused | Call | Logs | Capacity
+
+
+class Frame(Struct, array_like=True, tag="frame"):
+    """What a worker sends at once; `number` counts from 1 within the session."""
+
+    number: int
+    messages: list[FromWorker]
+
+
+class Execute(Struct, array_like=True, tag="run", gc=False):
+    """Run this attempt. `payload` is JSON text; `metadata` JSON text or None."""
+
+    run_id: str
+    epoch: int
+    attempt: int
+    task: str
+    payload: str
+    queue: str
+    concurrency_key: str = ""
+    max_attempts: int = 3
+    max_duration_ms: int | None = None
+    created_at: int = 0
+    tags: tuple[str, ...] = ()
+    metadata: str | None = None
+    idempotency_key: str | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
+    is_test: bool = False
+    version: str = ""
+    priority_ms: int = 0
+    active_ms: int = 0
+
+
+class Cancel(Struct, array_like=True, tag="cancel", gc=False):
+    """End the body of that attempt: cancel it, and within the grace time answer Finished."""
+
+    run_id: str
+    epoch: int
+    grace_ms: int = 30_000
+
+
+class Revoke(Struct, array_like=True, tag="revoke", gc=False):
+    """Take the order back when its body has not started; answer Refused."""
+
+    run_id: str
+    epoch: int
+
+
+class Fenced(Struct, array_like=True, tag="fenced", gc=False):
+    """That attempt is no longer this session's: stop its body, send nothing more of it."""
+
+    run_id: str
+    epoch: int
+
+
+class Ack(Struct, array_like=True, tag="ack", gc=False):
+    """Every frame up to `number` is durable."""
+
+    number: int
+
+
+class Answer(Struct, array_like=True, tag="answer"):
+    """Answer to a Call: `body` is msgpack of the response, or of `wire.calls.Fault` when not ok."""
+
+    call_id: int
+    ok: bool
+    body: Raw
+
+
+class Welcome(Struct, array_like=True, tag="welcome"):
+    """The session is accepted. `acked` is the last durable frame; the worker re-sends from there.
+    `environment` is the slug (dev, prod, …).
+    """
+
+    environment: str
+    lease_s: float
+    acked: int = 0
+
+
+class Goodbye(Struct, array_like=True, tag="goodbye"):
+    """The session is over (reaped, refused, server stops); `retry` = connect again."""
+
+    reason: str
+    retry: bool
+
+
+ToWorker = Execute | Cancel | Revoke | Fenced | Ack | Answer | Welcome | Goodbye
+
+encoder: Final = msgspec.msgpack.Encoder()
+decode_hello: Final = msgspec.msgpack.Decoder(Hello).decode
+decode_frame: Final = msgspec.msgpack.Decoder(Frame).decode
+decode_orders: Final = msgspec.msgpack.Decoder(list[ToWorker]).decode
