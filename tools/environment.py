@@ -90,7 +90,8 @@ def _expected(lock: Lock) -> dict[str, str]:
 
 
 def _interpreter() -> str:
-    return f"{os.path.realpath(getattr(sys, '_base_executable', sys.executable))} {sys.version}"
+    # Only the version: another Python of the same one need not make a working environment anew.
+    return f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
 
 
 @contextlib.contextmanager
@@ -164,10 +165,10 @@ def _run(command: list[str], packages: int) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             output.append(line)
-            if line.startswith(("Collecting ", "Requirement already")):
+            if line.startswith(("Collecting ", "Processing ")):
                 seen += 1
                 if live:
-                    name = line.split("==")[0].split()[-1]
+                    name = Path(line.split()[1].split("==")[0]).name
                     print(
                         f"\r\033[K     {seen}/{packages} {name}",
                         end="",
