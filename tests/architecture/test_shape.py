@@ -15,7 +15,7 @@ FUNCTION_LINES = 60
 # What is over a limit today, with its number and the reason. A number here may only go down.
 RATCHET: dict[str, tuple[int, str]] = {}
 
-VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "base"}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers"}
 
 
 def measured() -> Iterator[tuple[str, int, int]]:
