@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final, NewType, Protocol
 
-from mainspring.errors import NotFound
-
 RunId = NewType("RunId", str)
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
@@ -53,13 +51,13 @@ class IdSource:
 
 
 def shard_of(id_: str) -> int:
-    """The shard that the id names. Raises: NotFound for text that is not an id."""
+    """The shard that the id names. Raises: ValueError for text that is not an id."""
     body = _body(id_)
     return _VALUE[body[10]] << 5 | _VALUE[body[11]]
 
 
 def time_of(id_: str) -> int:
-    """When the id was made, epoch ms. Raises: NotFound for text that is not an id."""
+    """When the id was made, epoch ms. Raises: ValueError for text that is not an id."""
     at = 0
     for digit in _body(id_)[:10]:
         at = at << 5 | _VALUE[digit]
@@ -69,7 +67,9 @@ def time_of(id_: str) -> int:
 def _body(id_: str) -> str:
     body = id_.rpartition("_")[2]
     if len(body) != _BODY or not all(digit in _VALUE for digit in body):
-        raise NotFound(f"{id_[:80]!r} is not an id of this product; check it for missing letters.")
+        raise ValueError(
+            f"{id_[:80]!r} is not an id of this product; check it for missing letters."
+        )
     return body
 
 
