@@ -1,19 +1,21 @@
 """The pure scheduler core: lanes, limits, fairness, rates and timers of one shard; no I/O."""
 
+from mainspring.dispatch.audit import audit
 from mainspring.dispatch.core import Claim, Core
 from mainspring.dispatch.explain import Explanation, Gate, explain
-from mainspring.dispatch.lanes import Entry, Lane, LaneKey
+from mainspring.dispatch.lanes import Entry, LaneKey
 from mainspring.dispatch.limits import EnvironmentLimits, KeyLimits, QueueLimits
 from mainspring.dispatch.rate import RateLimit, RateState
 from mainspring.dispatch.stats import (
     EnvironmentStats,
     KeyStats,
     QueueStats,
-    audit,
     environment_stats,
     queue_stats,
+    walk,
 )
 from mainspring.dispatch.timers import Timer, Timers
+from mainspring.dispatch.tree import Lane
 
 __all__ = [
     "Claim",
@@ -37,4 +39,5 @@ __all__ = [
     "environment_stats",
     "explain",
     "queue_stats",
+    "walk",
 ]
