@@ -18,6 +18,7 @@ MainspringError
 │   ├── InvalidTask             a task is declared wrongly
 │   ├── TaskImportFailed        a task file cannot be imported
 │   ├── InvalidOutput           the return value cannot be stored
+│   ├── Misplaced               called where it cannot work (outside a run, on a loop's thread)
 │   ├── AbortRun                raised by a task: fail now, without a retry
 │   └── RetryRun                raised by a task: try again, after a delay of its choice
 ├── OperatorError               whoever runs the servers must act
@@ -164,6 +165,12 @@ class InvalidOutput(TaskError):
     """The return value cannot be written as JSON, or is over 10 MB."""
 
     code = "invalid_output"
+
+
+class Misplaced(TaskError):
+    """Called where it cannot work: outside a run, or a blocking form on an event loop's thread."""
+
+    code = "misplaced"
 
 
 class AbortRun(TaskError):
