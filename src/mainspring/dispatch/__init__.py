@@ -1,10 +1,12 @@
 """The pure scheduler core: lanes, limits, fairness, rates and timers of one shard; no I/O."""
 
 from mainspring.dispatch.audit import audit
-from mainspring.dispatch.core import Claim, Core
+from mainspring.dispatch.core import Core
 from mainspring.dispatch.explain import Explanation, Gate, explain
 from mainspring.dispatch.lanes import Entry, LaneKey
 from mainspring.dispatch.limits import EnvironmentLimits, KeyLimits, QueueLimits
+from mainspring.dispatch.nodes import Lane
+from mainspring.dispatch.pick import Claim
 from mainspring.dispatch.rate import RateLimit, RateState
 from mainspring.dispatch.stats import (
     EnvironmentStats,
@@ -15,7 +17,6 @@ from mainspring.dispatch.stats import (
     walk,
 )
 from mainspring.dispatch.timers import Timer, Timers
-from mainspring.dispatch.tree import Lane
 
 __all__ = [
     "Claim",

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 from mainspring.dispatch.core import Core
 from mainspring.dispatch.limits import PLAIN_KEY
-from mainspring.dispatch.tree import Environment, Key, Lane, Queue, Track
+from mainspring.dispatch.nodes import Environment, Key, Lane, Queue, Track
 
 
 def audit(core: Core) -> list[str]:
@@ -36,7 +36,7 @@ def _environment(env: Environment) -> Iterator[str]:
 def _queue(queue: Queue) -> Iterator[str]:
     where = f"queue {queue.name!r}"
     keys = queue.keys.values()
-    lanes = [lane for key in keys for lane in key.lanes]
+    lanes = [lane for key in keys for lane in key.lanes()]
     yield from _same(where, "running", sum(key.running for key in keys), queue.running)
     yield from _same(where, "queued", sum(lane.queued for lane in lanes), queue.queued)
     yield from _same(where, "cap", queue.limits.cap(queue.env.limits), queue.cap)
@@ -45,7 +45,7 @@ def _queue(queue: Queue) -> Iterator[str]:
         standing |= yield from _track(track)
     for key in keys:
         yield from _key(key)
-        for lane in key.lanes:
+        for lane in key.lanes():
             yield from _lane(lane, lane in standing)
 
 
@@ -68,7 +68,7 @@ def _key(key: Key) -> Iterator[str]:
     yield from _same(where, "cap", limits.cap(key.queue.limits), key.cap)
     if key.running < 0:
         yield f"{where}: running is {key.running}"
-    if key.name and not key.running and all(lane.idle and not lane.listed for lane in key.lanes):
+    if key.name and not key.running and all(lane.idle and not lane.listed for lane in key.lanes()):
         yield f"{where}: idle, but kept"
 
 
@@ -77,18 +77,16 @@ def _lane(lane: Lane, standing: bool) -> Iterator[str]:
     key, queue, waiting = lane.key, lane.key.queue, lane.items[lane.head :]
     yield from _same(where, "listed", standing, lane.listed)
     yield from _same(where, "order", sorted(set(waiting)), waiting)
-    if lane.cursor is None:
+    if lane.end is None:
         yield from _same(where, "beyond a closed window", 0, lane.beyond)
-    elif waiting and waiting[-1] > lane.cursor:
-        yield f"{where}: {waiting[-1]} lies after the cursor {lane.cursor}"
+    elif waiting and waiting[-1] > lane.end:
+        yield f"{where}: {waiting[-1]} lies after the end {lane.end}"
     if key.running < key.cap and (lane.resumes or (waiting and not key.wake_at)):
         yield from _same(where, "may go, listed", True, standing)
     if lane.resumes and key.running < key.cap and queue.rate and not queue.rate.per_key:
         yield from _same(where, "resuming", True, lane in queue.tracks[lane.version].resuming)
-    known = {run_id for _, run_id in waiting}
-    if lane.reading is not None:
-        known |= {run_id for _, run_id in lane.reading.late}
-    stray = set(lane.costs or ()) - known
+    late = lane.reading.late if lane.reading is not None else []
+    stray = set(lane.costs or ()) - {*waiting, *late}
     if stray:
         yield f"{where}: costs of runs that do not wait: {sorted(stray)}"
 

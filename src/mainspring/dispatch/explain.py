@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mainspring.dispatch.core import Core
-from mainspring.dispatch.lanes import LaneKey
+from mainspring.dispatch.lanes import LaneKey, pack
 from mainspring.dispatch.limits import NO_LIMIT
-from mainspring.dispatch.tree import Key, Lane
+from mainspring.dispatch.nodes import Key, Lane
 
 
 class Gate(StrEnum):
@@ -80,7 +80,7 @@ def explain(
     lane = core.tree.find(lane_key)
     if lane is None:
         return Explanation(Gate.NOTHING, 0, True)
-    position, exact = lane.position((ord, run_id), resume)
+    position, exact = lane.position(pack(ord, run_id), resume)
     starts_in = _starts_in(lane.key, position, now)
     if (paused := _paused(lane)) is not None:
         return Explanation(paused, position, exact)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from heapq import nsmallest
 
 from mainspring.dispatch.core import Core
+from mainspring.dispatch.lanes import unpack
 from mainspring.dispatch.limits import EnvironmentLimits, QueueLimits
-from mainspring.dispatch.tree import Environment, Key, Lane, Queue
+from mainspring.dispatch.nodes import Environment, Key, Lane, Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def queue_stats(core: Core, env: int, queue: str, top: int = 10) -> QueueStats:
     """Count a queue; costs one step per key of the queue that is in memory."""
     environment = core.tree.environments.get(env) or Environment(env)
     node = environment.queues.get(queue) or Queue(environment, queue)
-    heads = [head for key in node.keys.values() for lane in key.lanes if (head := _head(lane))]
+    heads = [head for key in node.keys.values() for lane in key.lanes() if (head := _head(lane))]
     waiting = ((-queued, key.name, key) for key in node.keys.values() if (queued := _queued(key)))
     return QueueStats(
         queue=queue,
@@ -71,7 +72,7 @@ def queue_stats(core: Core, env: int, queue: str, top: int = 10) -> QueueStats:
         running=node.running,
         limits=node.limits,
         keys=len(node.keys),
-        oldest_ord=min(heads)[0] if heads else None,
+        oldest_ord=unpack(min(heads))[0] if heads else None,
         top=tuple(_key_stats(key) for _, _, key in nsmallest(top, waiting)),
     )
 
@@ -91,10 +92,10 @@ def walk(core: Core) -> Iterator[tuple[int, str, str, int, int]]:
 
 
 def _queued(key: Key) -> int:
-    return sum(lane.queued for lane in key.lanes)
+    return sum(lane.queued for lane in key.lanes())
 
 
-def _head(lane: Lane) -> tuple[int, str] | None:
+def _head(lane: Lane) -> str | None:
     heads = [*(lane.resumes or [])[:1], *lane.items[lane.head : lane.head + 1]]
     return min(heads, default=None)
 

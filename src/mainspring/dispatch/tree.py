@@ -1,162 +1,17 @@
-"""The tree of environments, queues, keys and lanes, and who is listed for a turn. No verbs."""
+"""Finds, makes and drops the nodes, and lists for a turn whoever may go. Picks nobody."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from mainspring.dispatch.fairness import UNIT, Turns, stride_of
-from mainspring.dispatch.lanes import LaneKey, Window
-from mainspring.dispatch.limits import (
-    PLAIN_KEY,
-    EnvironmentLimits,
-    KeyLimits,
-    QueueLimits,
-)
+from mainspring.dispatch.fairness import Turns, stride_of
+from mainspring.dispatch.lanes import LaneKey
+from mainspring.dispatch.limits import PLAIN_KEY, EnvironmentLimits, KeyLimits, QueueLimits
+from mainspring.dispatch.nodes import Environment, Key, Lane, Queue, Track
 from mainspring.dispatch.rate import Rates
 
-PACE_MS = 1000
 SWEEP_FROM = 64
-
-
-class Environment:
-    """One environment: its cap, its count, its queues and the tracks that may go, by version."""
-
-    __slots__ = ("cap", "id", "limits", "queues", "running", "tracks", "virtual")
-
-    def __init__(self, id: int) -> None:
-        self.id = id
-        self.queues: dict[str, Queue] = {}
-        self.limits = EnvironmentLimits()
-        self.cap = self.limits.cap
-        self.running = 0
-        self.virtual = 0
-        self.tracks: dict[str, Turns[Track]] = {}
-
-
-class Queue:
-    """One queue: its cap, its counts, its keys, and its lanes that may go, by version.
-
-    Attributes:
-        cap: most runs at once, 0 while paused.
-        full: somebody was turned away at the cap and waits for a release.
-        key_limits: what differs for single keys; outlives the keys themselves.
-        tag: its turn among the queues, over all versions.
-        wake_at: epoch ms until which the rate of the whole queue holds it; 0 = it does not.
-    """
-
-    __slots__ = (
-        "cap", "env", "full", "key_limits", "keys", "limits", "name", "queued", "rate", "running",
-        "stride", "tag", "tracks", "virtual", "wake_at",
-    )  # fmt: skip
-
-    def __init__(self, env: Environment, name: str) -> None:
-        self.env = env
-        self.name = name
-        self.keys: dict[str, Key] = {}
-        self.key_limits: dict[str, KeyLimits] = {}
-        self.limits = QueueLimits()
-        self.rate = self.limits.rate
-        self.cap = self.limits.cap(env.limits)
-        self.stride = UNIT
-        self.running = 0
-        self.queued = 0
-        self.full = False
-        self.tag = 0
-        self.wake_at = 0
-        self.virtual = 0
-        self.tracks: dict[str, Track] = {}
-
-
-class Track(Turns["Lane"]):
-    """The lanes of a queue and version that may go; takes turns with those of other queues.
-
-    Attributes:
-        listed: it stands in line in its environment.
-        stale: lanes that became empty in line, about.
-        resuming: lanes with resumes, kept only where a rate of the whole queue may hold all else.
-    """
-
-    __slots__ = ("listed", "queue", "resuming", "stale", "tag", "version")
-
-    def __init__(self, queue: Queue, version: str) -> None:
-        super().__init__()
-        self.queue = queue
-        self.version = version
-        self.tag = 0
-        self.listed = False
-        self.stale = 0
-        self.resuming: OrderedDict[Lane, None] = OrderedDict()
-
-
-class Key:
-    """One concurrency key of a queue ("" = none): what its lanes, one per version, share.
-
-    Attributes:
-        cap: most runs at once, 0 while paused.
-        full: a lane was turned away at the cap and waits for a release.
-        wake_at: epoch ms until which the rate of this key holds it; 0 = it does not.
-        done, since: completions since epoch ms `since` (0 = not measuring).
-        pace_us: moving average of microseconds between completions; 0 = not known.
-    """
-
-    __slots__ = (
-        "cap", "done", "full", "lanes", "name", "pace_us", "queue", "running", "since", "stride",
-        "wake_at",
-    )  # fmt: skip
-
-    def __init__(self, queue: Queue, name: str) -> None:
-        limits = queue.key_limits.get(name, PLAIN_KEY)
-        self.queue = queue
-        self.name = name
-        self.lanes: tuple[Lane, ...] = ()
-        self.cap = limits.cap(queue.limits)
-        self.stride = stride_of(limits.weight)
-        self.running = 0
-        self.full = False
-        self.wake_at = 0
-        self.done = 0
-        self.since = 0
-        self.pace_us = 0
-
-    def measure(self, now: int) -> None:
-        """Fold the completions counted since last time into the pace."""
-        if self.since:
-            pace = (now - self.since) * 1000 // self.done
-            self.pace_us = (3 * self.pace_us + pace) // 4 if self.pace_us else pace
-        self.since = now
-        self.done = 0
-
-
-class Lane(Window):
-    """The waiting runs of one lane key, and the handle that `claim` hands out.
-
-    For the owner: `address`, `queued`, `cursor`. The rest belongs to the core.
-    """
-
-    __slots__ = ("key", "listed", "tag", "version")
-
-    def __init__(self, key: Key, version: str) -> None:
-        super().__init__()
-        self.key = key
-        self.version = version
-        self.tag = 0
-        self.listed = False
-
-    @property
-    def address(self) -> LaneKey:
-        """The lane's (environment, queue, key, version)."""
-        queue = self.key.queue
-        return (queue.env.id, queue.name, self.key.name, self.version)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits here, in memory or in the database."""
-        return (
-            self.head == len(self.items)
-            and not self.resumes
-            and self.cursor is None
-            and self.reading is None
-        )
+FEWEST = 8
 
 
 class Tree:
@@ -165,11 +20,19 @@ class Tree:
     A lane is listed when it has runs in memory and its key has room; a track when it has listed
     lanes and its queue has room. What is full leaves and is listed again by the release or the
     change of limit that makes room, so that nobody ever looks at it in between.
+
+    Attributes:
+        low, high: the lane windows' sizes; they shrink as the keys get more.
+        thirsty: lanes that need rows from the database, in order.
     """
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: Rates, low: int, high: int, budget: int) -> None:
         self.environments: dict[int, Environment] = {}
         self.rates = rates
+        self.thirsty: OrderedDict[Lane, None] = OrderedDict()
+        self.low, self.high = low, high
+        self._keys = 0
+        self._low, self._high, self._budget = low, high, budget
 
     def environment(self, id: int) -> Environment:
         """Return an environment; makes it on first sight."""
@@ -194,12 +57,17 @@ class Tree:
         except KeyError:
             queue = self.queue(env_id, queue_name)
             key = queue.keys[name] = Key(queue, name)
-        for lane in key.lanes:
-            if lane.version == version:
-                return lane
-        lane = Lane(key, version)
-        key.lanes = (*key.lanes, lane)
-        return lane
+            self._count_keys(1)
+        if version:
+            if key.pinned is None:
+                key.pinned = {}
+            lane = key.pinned.get(version)
+            if lane is None:
+                lane = key.pinned[version] = Lane(key, version)
+            return lane
+        if key.lane is None:
+            key.lane = Lane(key, "")
+        return key.lane
 
     def find(self, lane_key: LaneKey) -> Lane | None:
         """Return a lane if it is known."""
@@ -207,10 +75,9 @@ class Tree:
         env = self.environments.get(env_id)
         queue = env.queues.get(queue_name) if env else None
         key = queue.keys.get(name) if queue else None
-        for lane in key.lanes if key else ():
-            if lane.version == version:
-                return lane
-        return None
+        if key is None or not version:
+            return key.lane if key else None
+        return key.pinned.get(version) if key.pinned else None
 
     def list_lane(self, lane: Lane) -> None:
         """Let a lane stand in line if it has something to run and its key has room."""
@@ -223,7 +90,7 @@ class Tree:
         queue = key.queue
         track = queue.tracks.get(lane.version)
         if track is None:
-            track = queue.tracks[lane.version] = Track(queue, lane.version)
+            track = self._new_track(queue, lane.version)
         if not lane.listed:
             lane.listed = True
             track.enter(lane, queue.virtual, key.stride)
@@ -245,6 +112,7 @@ class Tree:
         env = queue.env
         turns = env.tracks.get(track.version)
         if turns is None:
+            env.tracks = {version: turns for version, turns in env.tracks.items() if turns}
             turns = env.tracks[track.version] = Turns()
         track.listed = True
         turns.enter(track, env.virtual, queue.stride)
@@ -252,14 +120,32 @@ class Tree:
     def reopen_key(self, key: Key) -> None:
         """List what was turned away at a key."""
         key.full = False
-        for lane in key.lanes:
-            self.list_lane(lane)
+        if key.lane is not None:
+            self.list_lane(key.lane)
+        if key.pinned:
+            for lane in key.pinned.values():
+                self.list_lane(lane)
 
     def reopen_queue(self, queue: Queue) -> None:
         """List what was turned away at a queue."""
         queue.full = False
         for track in queue.tracks.values():
             self.list_track(track)
+
+    def check_window(self, lane: Lane) -> None:
+        """Ask for rows for a lane that has more in the database, if few are left in memory."""
+        if len(lane.items) - lane.head < self.low and lane.reading is None:
+            self.thirsty[lane] = None
+
+    def let_go(self, lane: Lane) -> None:
+        """Ask a rate again that holds a lane, because the lane's next run is another one."""
+        key, queue = lane.key, lane.key.queue
+        if key.wake_at:
+            self.rates.let_go((queue.env.id, queue.name, key.name), key)
+            self.reopen_key(key)
+        if queue.wake_at:
+            self.rates.let_go((queue.env.id, queue.name, ""), queue)
+            self.reopen_queue(queue)
 
     def emptied(self, lane: Lane) -> None:
         """Tidy up behind a lane that lost its last run other than by a claim."""
@@ -284,13 +170,18 @@ class Tree:
 
         A queue's unkeyed lane stays: it comes back with every run.
         """
-        if key.running or any(lane.listed or not lane.idle for lane in key.lanes):
+        if key.running or (key.lane is not None and (key.lane.listed or not key.lane.idle)):
             return
+        if key.pinned:
+            if any(lane.listed or not lane.idle for lane in key.pinned.values()):
+                return
+            key.pinned = None
         if key.name:
-            key.queue.keys.pop(key.name, None)
-            key.lanes = ()
+            if key.queue.keys.pop(key.name, None) is not None:
+                self._count_keys(-1)
+            key.lane = None
         else:
-            key.lanes = tuple(lane for lane in key.lanes if not lane.version)
+            key.since = key.done = 0
 
     def set_environment(self, id: int, limits: EnvironmentLimits) -> None:
         """Set the limits of an environment, live."""
@@ -329,6 +220,19 @@ class Tree:
             key.stride = stride_of((limits or PLAIN_KEY).weight)
             self.reopen_key(key)
 
+    @staticmethod
+    def _new_track(queue: Queue, version: str) -> Track:
+        """Make a track, and forget those of versions that are gone."""
+        tracks = queue.tracks.items()
+        queue.tracks = {v: t for v, t in tracks if t or t.listed or t.resuming}
+        track = queue.tracks[version] = Track(queue, version)
+        return track
+
+    def _count_keys(self, change: int) -> None:
+        self._keys += change
+        self.high = max(FEWEST, min(self._high, self._budget // (self._keys or 1)))
+        self.low = min(self._low, self.high // 4 + 1)
+
     def _change_rate(self, queue: Queue) -> None:
         """Let go of all that the old rate held; the new one is asked at each turn."""
         queue.rate = queue.limits.rate
@@ -338,8 +242,7 @@ class Tree:
             track.resuming.clear()
         for key in queue.keys.values():
             self.rates.let_go((queue.env.id, queue.name, key.name), key)
-            for lane in key.lanes:
-                self.list_lane(lane)
+            self.reopen_key(key)
 
 
 def _has_runs(lane: Lane) -> bool:
