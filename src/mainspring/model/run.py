@@ -67,7 +67,8 @@ class TriggerOptions(Struct, omit_defaults=True):
 
     `idempotency_key` is the final key (scope already mixed in by the caller's side);
     `idempotency_shown` is the user's own text. `run_id` is set when the caller made the id itself.
-    `request_key` makes a repeated request answer with the same run.
+    `request_key` makes a repeated request answer with the same run. `checked` = the caller's side
+    has validated the payload against the task's own types, so the server need not.
     """
 
     queue: str | None = None
@@ -89,10 +90,13 @@ class TriggerOptions(Struct, omit_defaults=True):
     is_test: bool = False
     debounce: Debounce | None = None
     parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
     batch_id: str | None = None
     replay_of: str | None = None
     request_key: str | None = None
     run_id: str | None = None
+    checked: bool = False
 
 
 class TriggerRequest(Struct):
@@ -157,6 +161,8 @@ class Run(Struct):
     replay_of: str | None = None
     depth: int = 0
     cancel_requested_at: int | None = None
+    payload_ref: str | None = None
+    output_ref: str | None = None
 
 
 class RunFilter(Struct, omit_defaults=True):

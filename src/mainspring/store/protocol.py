@@ -22,7 +22,8 @@ Lane = tuple[int, str, str, str]
 
 class LiveRow(Struct, array_like=True):
     """A row of `active`, `ready` or `parked`, joined with its run. `place` names the table.
-    `kind`, `due_at` only when parked (delay, retry, wait); `session_id`, `cancel_at` when active.
+    `kind`, `due_at` when parked (delay, retry, version, wait); `session_id`, `cancel_at` when active.
+    A ready row that goes ahead of its lane has the kind "resume", other ready rows "".
     """
 
     place: str

@@ -1,0 +1,100 @@
+"""Fill free slots: dispatch chooses, the claim is written, and the runs are handed over."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mainspring.engine.batch import Batch, Picked
+from mainspring.engine.finish import policy_of
+from mainspring.engine.live import Live
+from mainspring.engine.state import State
+from mainspring.store.changes import Claimed, RunOptions
+from mainspring.wire.worker import Execute
+
+MOST = 1000
+"""Claims in one commit; more only make the commit longer, not the work faster."""
+
+_decode_options = msgspec.json.Decoder(RunOptions).decode
+
+
+def plan(state: State, batch: Batch) -> bool:
+    """Claim for every pool with free slots; True when there may be more to claim at once."""
+    more = False
+    for (env_id, version), pool in state.pools.items():
+        free = min(pool.free, MOST - len(batch.changes.claim))
+        if free <= 0:
+            continue
+        claims = state.core.claim(env_id, version, free, batch.now)
+        more = more or len(claims) == free
+        for lane, ord, run_id, resume in claims:
+            session = pool.pick()
+            assert session is not None, "dispatch gave more runs than slots were offered"
+            session.holds.add(run_id)
+            batch.picked[run_id] = Picked(lane, ord, session, resume)
+            batch.changes.claim.append((run_id, session.id))
+    return more
+
+
+def hand_over(state: State, batch: Batch, claimed: list[Claimed]) -> list[Live]:
+    """Make the claimed runs live and order their execution.
+
+    Returns those whose order could not be given: a stored payload has to be fetched first, or the
+    session does not know the task.
+    """
+    waiting = []
+    for row in claimed:
+        picked = batch.picked[row.run_id]
+        session = picked.session
+        spec = state.tasks.get((picked.lane.key.queue.env.id, row.task))
+        live = Live(
+            row.run_id,
+            row.epoch,
+            row.attempt,
+            picked.lane,
+            picked.ord,
+            session,
+            spec[0] if spec is not None else None,
+            row.task,
+        )
+        live.options = _decode_options(row.options) if row.options else None
+        live.resume = picked.resume
+        live.claimed_at = batch.now
+        live.started_at = row.started_at
+        live.created_at = row.created_at
+        live.active_ms = row.active_ms
+        live.root_id, live.depth = row.root_id, row.depth
+        state.lives[row.run_id] = live
+        needs_text = row.payload is None or (live.options is not None and live.options.has_metadata)
+        if needs_text or row.task not in session.tasks:
+            waiting.append(live)
+        else:
+            batch.order(session, execute(live, row.payload or "null", row))
+    return waiting
+
+
+def execute(live: Live, payload: str, row: Claimed, metadata: str | None = None) -> Execute:
+    """The order for a claimed run."""
+    options, spec = live.options, live.spec
+    return Execute(
+        live.run_id,
+        live.epoch,
+        live.attempt,
+        live.task,
+        payload,
+        live.queue,
+        live.ckey,
+        policy_of(live).max_attempts,
+        (options.max_duration_ms if options is not None else None)
+        or (spec.max_duration_ms if spec is not None else None),
+        row.created_at,
+        options.tags if options is not None else (),
+        metadata,
+        (options.idempotency_shown or options.idempotency_key) if options is not None else None,
+        row.parent_id,
+        row.root_id,
+        row.depth,
+        bool(row.is_test),
+        live.lane.version,
+        options.priority_ms if options is not None else 0,
+        live.active_ms,
+    )

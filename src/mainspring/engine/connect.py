@@ -1,0 +1,273 @@
+"""Worker sessions come, speak, fall silent and go. What they say is put before the owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from mainspring.engine.link import Arrived, large_outputs
+from mainspring.engine.owner import Owner
+from mainspring.engine.session import Deliver, Session
+from mainspring.errors import Conflict, MainspringError
+from mainspring.model.task import TaskSpec, default_queue
+from mainspring.store.protocol import EnvironmentRow, QueueRow
+from mainspring.wire import calls
+from mainspring.wire.worker import (
+    CLAIM_ACK_S,
+    LEASE_S,
+    PROTOCOL,
+    Ack,
+    Answer,
+    Call,
+    Capacity,
+    Finished,
+    Frame,
+    FromWorker,
+    Goodbye,
+    Hello,
+    LogLine,
+    Logs,
+    Refused,
+    Revoke,
+    Started,
+    Welcome,
+)
+
+Answering = Callable[[EnvironmentRow, calls.Request, str | None], Awaitable[calls.Response]]
+
+LOG_LINES: Final = 500
+
+log = logging.getLogger("mainspring.engine")
+_decode_request = msgspec.msgpack.Decoder(calls.Request).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Connection:
+    """One link of a session, as the transport sees it: it hands in frames and closes."""
+
+    def __init__(self, door: Door, env: EnvironmentRow, session: Session, deliver: Deliver) -> None:
+        self._door = door
+        self._env = env
+        self._deliver = deliver
+        self.session = session
+
+    def receive(self, frame: Frame) -> None:
+        """Take in a frame. A repeated one is only acknowledged again."""
+        session = self.session
+        if frame.number <= session.received:
+            self._deliver([Ack(session.acked)])
+            return
+        session.received = frame.number
+        self._door.take_in(self._env, session, frame.number, frame.messages)
+
+    def close(self) -> None:
+        """The link is down; not yet a loss, the session may come back within its lease."""
+        if self.session.deliver is self._deliver:
+            self.session.deliver = None
+
+
+class Door:
+    """Lets sessions of one shard in and keeps their leases."""
+
+    def __init__(self, owner: Owner, answer: Answering) -> None:
+        self._owner = owner
+        self._answer = answer
+        self._lines: list[LogLine] = []
+        self._storing: dict[Session, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connect(
+        self, env: EnvironmentRow, hello: Hello, deliver: Deliver, *, inside: bool = False
+    ) -> Connection:
+        """Let a session in, or back in after its link was lost.
+
+        It is asked at once about every run it is believed to hold. `inside` = a session of this
+        process, which needs no beats. Raises: Conflict for another protocol or environment.
+        """
+        if hello.protocol != PROTOCOL:
+            raise Conflict(
+                f"The worker speaks protocol {hello.protocol}, this server {PROTOCOL}; "
+                "run the same release of mainspring on both sides."
+            )
+        state = self._owner.state
+        session = state.sessions.get(hello.session_id)
+        if session is None:
+            session = Session(hello.session_id, env.env_id, None)
+            state.sessions[session.id] = session
+        elif session.env_id != env.env_id:
+            raise Conflict("That session belongs to another environment.")
+        session.beat_at = None if inside else state.clock.monotonic()
+        for spec in hello.tasks:
+            state.set_task(env.env_id, spec, hello.version)
+        session.join(hello, deliver)
+        pool = state.pool(session)
+        if session not in pool.sessions:
+            pool.sessions.append(session)
+        deliver([Welcome(env.slug, LEASE_S, session.acked)])
+        self._ask(session)
+        self._spawn(self._register(env, hello))
+        self._owner.ring()
+        return Connection(self, env, session, deliver)
+
+    def beat(self, session_id: str) -> bool:
+        """Renew a lease; False = the session is not known (any more) and has to begin anew."""
+        session = self._owner.state.sessions.get(session_id)
+        if session is None:
+            return False
+        if session.beat_at is not None:
+            session.beat_at = self._owner.state.clock.monotonic()
+        return True
+
+    def lost(self, session_id: str) -> None:
+        """The process is dead for certain: its runs go to other workers at once."""
+        session = self._owner.state.sessions.get(session_id)
+        if session is not None:
+            self.end(session, "its process died")
+
+    def end(self, session: Session, reason: str) -> None:
+        """Remove a session for good; everything it held runs elsewhere. It never comes back."""
+        state = self._owner.state
+        if state.sessions.pop(session.id, None) is None:
+            return
+        pool = state.pool(session)
+        if session in pool.sessions:
+            pool.sessions.remove(session)
+        if session.deliver is not None:
+            session.deliver([Goodbye(reason, retry=True)])
+            session.deliver = None
+        for run_id in sorted(session.holds):
+            live = state.lives.get(run_id)
+            if live is not None and live.session is session:
+                self._owner.lose(live, reason)
+
+    def reap(self) -> None:
+        """End the sessions whose lease ran out, and withdraw claims that nobody acknowledged."""
+        state = self._owner.state
+        now = state.clock.monotonic()
+        for session in list(state.sessions.values()):
+            if session.beat_at is not None and now - session.beat_at > LEASE_S:
+                self.end(session, "its lease ran out")
+        late = state.clock.now() - int(CLAIM_ACK_S * 1000)
+        for live in state.lives.values():
+            if live.begun or live.claimed_at >= late or live.session.deliver is None:
+                continue
+            if live.revoked_at is None or now - live.revoked_at > CLAIM_ACK_S:
+                live.revoked_at = now
+                live.session.deliver([Revoke(live.run_id, live.epoch)])
+
+    def take_in(
+        self, env: EnvironmentRow, session: Session, number: int, messages: list[FromWorker]
+    ) -> None:
+        """Sort what a session sent: some for the next turn, some answered or stored beside it."""
+        state = self._owner.state
+        arrived = Arrived(session, number)
+        for message in messages:
+            match message:
+                case Finished():
+                    arrived.finished.append(message)
+                case Started():
+                    for run_id, epoch in message.runs:
+                        live = state.lives.get(run_id)
+                        if live is not None and live.epoch == epoch:
+                            live.begun = True
+                case Refused():
+                    arrived.refused.append(message)
+                case Call():
+                    self._spawn(self._call(env, session, message))
+                case Logs():
+                    self._lines.extend(message.lines)
+                case Capacity():
+                    session.slots = message.slots
+        large = large_outputs(arrived)
+        before = self._storing.get(session)
+        if large or before is not None:
+            task = asyncio.get_running_loop().create_task(self._store(before, arrived, large))
+            self._storing[session] = task
+            task.add_done_callback(lambda done: self._stored(session, done))
+        else:
+            self._owner.arrive(arrived)
+        if len(self._lines) > LOG_LINES:
+            self._spawn(self.flush_logs())
+
+    async def flush_logs(self) -> None:
+        """Write the lines that runs have logged."""
+        lines, self._lines = self._lines, []
+        if lines:
+            await self._owner.store.runs.append_logs(self._owner.state.shard_id, lines)
+
+    def _ask(self, session: Session) -> None:
+        """Ask about every run that the session should hold: it may never have got the order."""
+        state = self._owner.state
+        asked = []
+        for run_id in sorted(session.holds):
+            live = state.lives.get(run_id)
+            if live is not None and session.deliver is not None:
+                asked.append(Revoke(run_id, live.epoch))
+        if asked and session.deliver is not None:
+            session.deliver([*asked])
+
+    def ask_all(self) -> None:
+        """After the memory was rebuilt: ask every session about its runs."""
+        for session in self._owner.state.sessions.values():
+            self._ask(session)
+
+    async def _store(
+        self, before: asyncio.Task[None] | None, arrived: Arrived, large: list[Finished]
+    ) -> None:
+        """Store large outputs before the frame is planned, frames of a session in order."""
+        if before is not None:
+            await before
+        for fin in large:
+            arrived.refs[fin.run_id] = await self._owner.objects.put(fin.output or "")
+        self._owner.arrive(arrived)
+
+    def _stored(self, session: Session, done: asyncio.Task[None]) -> None:
+        if self._storing.get(session) is done:
+            del self._storing[session]
+
+    async def _call(self, env: EnvironmentRow, session: Session, call: Call) -> None:
+        try:
+            request = _decode_request(call.body)
+            body, ok = _encode(await self._answer(env, request, call.run_id)), True
+        except MainspringError as error:
+            body, ok = _encode(calls.Fault.of(error)), False
+        except msgspec.MsgspecError as error:
+            body, ok = _encode(calls.Fault("bad_request", f"Unreadable call: {error}.")), False
+        if session.deliver is not None:
+            session.deliver([Answer(call.call_id, ok, msgspec.Raw(body))])
+
+    async def _register(self, env: EnvironmentRow, hello: Hello) -> None:
+        """Keep what the worker announced, so that a restarted server knows its tasks."""
+        owner = self._owner
+        named = {queue.name for queue in hello.queues}
+        await owner.store.catalog.register(env.env_id, hello.version, hello.tasks, hello.queues)
+        for spec in hello.queues:
+            old = owner.state.queues.get((env.env_id, spec.name))
+            row = QueueRow(env.env_id, spec)
+            if old is not None:
+                row = msgspec.structs.replace(old, spec=spec)
+            owner.state.set_queue(row)
+        self._plain_queues(env, hello.tasks, named)
+        owner.ring()
+
+    def _plain_queues(self, env: EnvironmentRow, tasks: list[TaskSpec], named: set[str]) -> None:
+        """Tasks without a declared queue have one of their own, without limits."""
+        for task in tasks:
+            name = task.queue or default_queue(task.id)
+            if name not in named and (env.env_id, name) not in self._owner.state.queues:
+                self._owner.state.set_task(env.env_id, task, "")
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except MainspringError as error:
+                log.warning("%s", error.message)
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,152 @@
+"""From a trigger request to something that can be planned: checks, keys, big payloads. No state."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from mainspring.dispatch.lanes import LaneKey
+from mainspring.engine.state import State
+from mainspring.errors import InvalidOptions, InvalidPayload, UnknownTask
+from mainspring.model import limits, payload, template
+from mainspring.model.run import INLINE_LIMIT, TriggerOptions, TriggerRequest
+from mainspring.model.task import TaskSpec, default_queue
+from mainspring.store.changes import RunOptions
+from mainspring.store.objects import Objects
+
+KEY_TTL_MS = 30 * limits.DAY_MS
+
+_encode_options = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Prepared(Struct):
+    """One checked trigger. `run_id` is set once it is planned: a repeat makes the same run."""
+
+    spec: TaskSpec
+    lane: LaneKey
+    payload: str | None
+    payload_ref: str | None
+    options: TriggerOptions
+    kept: RunOptions | None
+    kept_text: str
+    ttl_ms: int | None
+    run_id: str | None = None
+    repeat: bool = False
+    known_task: bool = True
+
+
+async def prepare(
+    state: State, objects: Objects, env_id: int, requests: Sequence[TriggerRequest]
+) -> list[Prepared]:
+    """Check every request; nothing is stored when one of them is bad.
+
+    Raises: UnknownTask, InvalidPayload, PayloadTooLarge, InvalidOptions.
+    """
+    if len(requests) > limits.BATCH:
+        raise InvalidOptions(f"{len(requests):,} runs in one call; at most {limits.BATCH:,}.")
+    prepared = [prepare_one(state, env_id, request) for request in requests]
+    for item in prepared:
+        text = item.payload
+        if text is None or len(text) <= INLINE_LIMIT // 4 or len(text.encode()) <= INLINE_LIMIT:
+            continue
+        item.payload_ref = await objects.put(text)
+        item.payload = None
+    return prepared
+
+
+def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
+    """Check one request and find its lane. Raises as `prepare`."""
+    found = state.tasks.get((env_id, request.task))
+    if found is None:
+        raise unknown(state, env_id, request.task)
+    spec = found[0]
+    options = request.options
+    limits.check_payload(request.payload)
+    limits.check_options(options)
+    if not options.checked and spec.payload_schema is not None:
+        problems = payload.problems(spec.payload_schema, _decode(request.payload))
+        if problems:
+            listed = "; ".join(f"{p['path'] or 'payload'}: {p['message']}" for p in problems[:5])
+            raise InvalidPayload(
+                f"The payload does not fit task {spec.id!r}: {listed}.", details=problems
+            )
+    return assemble(env_id, spec, request)
+
+
+def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:
+    """Everything that follows from task and options. Raises: InvalidPayload from a key template."""
+    options = request.options
+    ckey = options.concurrency_key
+    key = options.idempotency_key
+    if (ckey is None and spec.concurrency_key) or (key is None and spec.idempotency_key):
+        value = _decode(request.payload)
+        if ckey is None and spec.concurrency_key:
+            ckey = template.fill(spec.concurrency_key, value, "concurrency_key")
+        if key is None and spec.idempotency_key:
+            key = template.fill(spec.idempotency_key, value, "idempotency_key")
+            options.idempotency_key = key
+            options.idempotency_ttl_ms = options.idempotency_ttl_ms or spec.idempotency_ttl_ms
+    ttl = spec.ttl_ms if options.ttl_ms is None else options.ttl_ms
+    kept = _kept(options, ttl)
+    return Prepared(
+        spec,
+        (
+            env_id,
+            options.queue or spec.queue or default_queue(spec.id),
+            ckey or "",
+            options.version or "",
+        ),
+        request.payload,
+        None,
+        options,
+        kept,
+        _encode_options(kept).decode() if kept is not None else "",
+        ttl or None,
+        options.run_id,
+    )
+
+
+def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
+    if not (
+        options.tags
+        or options.priority_ms
+        or ttl
+        or options.idempotency_key
+        or options.max_attempts
+        or options.max_duration_ms
+        or options.metadata
+        or options.debounce
+        or options.replay_of
+        or options.machine
+    ):
+        return None
+    return RunOptions(
+        max_attempts=options.max_attempts,
+        max_duration_ms=options.max_duration_ms,
+        ttl_ms=ttl,
+        priority_ms=options.priority_ms,
+        machine=options.machine,
+        tags=options.tags,
+        has_metadata=options.metadata is not None,
+        idempotency_key=options.idempotency_key,
+        idempotency_shown=options.idempotency_shown,
+        debounce_key=options.debounce.key if options.debounce else None,
+        replay_of=options.replay_of,
+    )
+
+
+def unknown(state: State, env_id: int, task: str) -> UnknownTask:
+    """The error for a task that nobody registered, with the nearest names."""
+    ids = [id_ for env, id_ in state.tasks if env == env_id]
+    near = difflib.get_close_matches(task, ids, 3)
+    if near:
+        hint = f"Did you mean {', '.join(map(repr, near))}?"
+    elif ids:
+        hint = f"Registered: {', '.join(sorted(ids)[:10])}."
+    else:
+        hint = "No worker has registered any task here yet; start one with `mainspring worker`."
+    return UnknownTask(f"No task {task[:128]!r} in this environment. {hint}", details=near)

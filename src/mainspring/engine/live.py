@@ -1,0 +1,83 @@
+"""Runs that hold a slot, as the owner keeps them in memory. No decisions and no storage."""
+
+from __future__ import annotations
+
+from mainspring.dispatch.tree import Lane
+from mainspring.engine.session import Session
+from mainspring.model.task import TaskSpec
+from mainspring.store.changes import RunOptions
+
+
+class Live:
+    """One active run; its row is in `active` or in the commit under way.
+
+    Attributes:
+        begun: the worker said that the body runs (or ended); until then a claim may be withdrawn.
+        cancel_at: when a cancel was acknowledged; the run can only end in canceled then.
+        spec: None when the task is not registered any more.
+    """
+
+    __slots__ = (
+        "active_ms",
+        "attempt",
+        "begun",
+        "cancel_at",
+        "claimed_at",
+        "created_at",
+        "depth",
+        "epoch",
+        "lane",
+        "options",
+        "ord",
+        "resume",
+        "revoked_at",
+        "root_id",
+        "run_id",
+        "session",
+        "spec",
+        "started_at",
+        "task",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        run_id: str,
+        epoch: int,
+        attempt: int,
+        lane: Lane,
+        ord: int,
+        session: Session,
+        spec: TaskSpec | None,
+        task: str,
+    ) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.attempt = attempt
+        self.lane = lane
+        self.ord = ord
+        self.session = session
+        self.spec = spec
+        self.task = task
+        self.options: RunOptions | None = None
+        self.resume = False
+        self.begun = False
+        self.cancel_at: int | None = None
+        self.revoked_at: float | None = None
+        self.claimed_at = 0
+        self.started_at = 0
+        self.created_at = 0
+        self.active_ms = 0
+        self.root_id: str | None = None
+        self.depth = 0
+
+    @property
+    def env_id(self) -> int:
+        return self.lane.key.queue.env.id
+
+    @property
+    def queue(self) -> str:
+        return self.lane.key.queue.name
+
+    @property
+    def ckey(self) -> str:
+        return self.lane.key.name

@@ -1,0 +1,390 @@
+"""The owner of a shard: turn after turn, each with at most one commit. Rules live elsewhere.
+
+Everything that wants to change state is put into its in-tray; a turn takes what is there, reads
+what the rules must know, lets them write rows, commits, and only then lets anybody see it. What
+arrives while a commit is under way goes into the next turn: the commit's own time sets the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from mainspring.engine import claim, finish, takeover
+from mainspring.engine.batch import Batch, Facts, Wanted, settle
+from mainspring.engine.cancel import CASCADE, CancelCall
+from mainspring.engine.due import MOST, Due
+from mainspring.engine.link import Arrived, unknown_task
+from mainspring.engine.live import Live
+from mainspring.engine.state import State
+from mainspring.engine.trigger import TriggerCall
+from mainspring.errors import (
+    CommitRejected,
+    FencedOut,
+    MainspringError,
+    StoreUnavailable,
+    UnknownOutcome,
+)
+from mainspring.store.changes import Claimed
+from mainspring.store.objects import Objects
+from mainspring.store.protocol import Store
+from mainspring.wire.worker import Ack
+
+TRIGGERS = 2_000
+"""New runs in one commit at most."""
+
+log = logging.getLogger("mainspring.engine")
+
+
+class Verb(Protocol):
+    """A change that somebody asked for."""
+
+    future: asyncio.Future[Any]
+
+    def want(self, wanted: Wanted) -> None: ...
+
+    def plan(self, state: State, batch: Batch, facts: Facts) -> bool: ...
+
+
+class Owner:
+    """Runs the turns of one shard from `start` to `stop`.
+
+    `lost` is called when another server has taken the shard over, `rebuilt` after a doubtful commit
+    when the memory was read anew from the tables.
+    """
+
+    def __init__(
+        self, state: State, store: Store, objects: Objects, server_id: str, lost: Callable[[], None]
+    ) -> None:
+        self.rebuilt: Callable[[], None] = lambda: None
+        self.state = state
+        self.store = store
+        self.objects = objects
+        self.epoch = 0
+        self.commits = 0
+        self._server_id = server_id
+        self._lost = lost
+        self._verbs: deque[Verb] = deque()
+        self._triggers: deque[TriggerCall] = deque()
+        self._arrived: list[Arrived] = []
+        self._losing: list[tuple[Live, str]] = []
+        self._bell = asyncio.Event()
+        self._stopping = False
+        self._careful = 0
+        self._task: asyncio.Task[None] | None = None
+        self._wake: asyncio.TimerHandle | None = None
+        self._cascades: set[asyncio.Task[None]] = set()
+        self._turns: list[asyncio.Future[None]] = []
+
+    async def start(self) -> None:
+        """Take the shard, rebuild its memory, and begin. Raises: StoreUnavailable."""
+        self.epoch = await self.store.shards.take(self.state.shard_id, self._server_id)
+        await takeover.rebuild(self.state, self.store)
+        self._task = asyncio.create_task(self._run(), name=f"owner-{self.state.shard_id}")
+        self._bell.set()
+
+    async def stop(self) -> None:
+        """End after the turn under way; who still waits is told. Safe to call twice."""
+        self._stopping = True
+        self._bell.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._wake is not None:
+            self._wake.cancel()
+        self._refuse(StoreUnavailable("This server is stopping; repeat the request."))
+
+    def ring(self) -> None:
+        """Something changed: have a turn soon."""
+        self._bell.set()
+
+    def ring_if_due(self) -> None:
+        """Have a turn if a timer is due or a rate lets a run go; for clocks moved by hand."""
+        now = self.state.clock.now()
+        for at in (self.state.timers.next_at(), self.state.core.rates.next_wake()):
+            if at is not None and at <= now:
+                self._bell.set()
+        if self.state.timers.horizon < now + takeover.HORIZON_MS // 2:
+            self._bell.set()
+
+    @property
+    def waiting(self) -> int:
+        """New runs in the in-tray."""
+        return sum(call.weight for call in self._triggers)
+
+    async def turn_over(self) -> None:
+        """Wait for the end of the turn under way."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.append(future)
+        await future
+
+    def submit(self, verb: Verb) -> None:
+        """Put a change into the in-tray; its future is answered once it is durable."""
+        if isinstance(verb, TriggerCall):
+            self._triggers.append(verb)
+        else:
+            self._verbs.append(verb)
+        self._bell.set()
+
+    def arrive(self, arrived: Arrived) -> None:
+        """Take in what a session sent."""
+        self._arrived.append(arrived)
+        self._bell.set()
+
+    def lose(self, live: Live, reason: str) -> None:
+        """The worker of an active run is known to be gone, or never got the order."""
+        self._losing.append((live, reason))
+        self._bell.set()
+
+    async def _run(self) -> None:
+        while await self._rung():
+            try:
+                await self._turn()
+            except FencedOut:
+                log.warning("shard %s was taken over by another server", self.state.shard_id)
+                self._stopping = True
+                self._refuse(StoreUnavailable("Another server took over; repeat the request."))
+                self._lost()
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # the supervisor of the loop: a bug must not stop the shard for good
+                log.exception("turn of shard %s failed; its memory is rebuilt", self.state.shard_id)
+                await self._recover()
+            turns, self._turns = self._turns, []
+            settle([(future, None) for future in turns])
+            self._set_wake()
+
+    async def _rung(self) -> bool:
+        await self._bell.wait()
+        self._bell.clear()
+        return not self._stopping
+
+    async def _turn(self) -> None:
+        state = self.state
+        now = state.clock.now()
+        if state.timers.horizon < now + takeover.HORIZON_MS // 2:
+            await takeover.load_timers(state, self.store)
+        await takeover.refill(state, self.store)
+        batch = Batch(now)
+        arrived, self._arrived = self._arrived, []
+        losing, self._losing = self._losing, []
+        verbs, triggers = self._take()
+        due = Due(state.timers.due(now, MOST))
+        work = [*verbs, *triggers]
+        try:
+            facts = await self._read(work, due)
+            for message in arrived:
+                message.plan(state, batch)
+            for live, reason in losing:
+                if state.lives.get(live.run_id) is live:
+                    finish.lose(state, batch, live, reason)
+            later = [verb for verb in work if not verb.plan(state, batch, facts)]
+            cascades = due.plan(state, batch, facts) if due.timers else []
+            more = claim.plan(state, batch)
+            for rate in state.core.rates.changed() if batch.picked or batch.orders else ():
+                batch.changes.rate.append(rate)
+            claimed: list[Claimed] = []
+            if not batch.is_empty:
+                claimed = await self.store.shards.commit(state.shard_id, self.epoch, batch.changes)
+                self.commits += 1
+        except (UnknownOutcome, StoreUnavailable, CommitRejected) as error:
+            await self._doubt(error, arrived, work)
+            return
+        self._publish(batch, claimed, arrived)
+        for verb in later:
+            self.submit(verb)
+        for run_id in cascades:
+            self._spawn(self._cascade(run_id))
+        if more or later or self._verbs or self._triggers or len(due.timers) == MOST:
+            self._bell.set()
+
+    def _take(self) -> tuple[list[Verb], list[TriggerCall]]:
+        if self._careful:
+            self._careful -= 1
+            if self._verbs:
+                return [self._verbs.popleft()], []
+            return [], [self._triggers.popleft()] if self._triggers else []
+        verbs, triggers, weight = list(self._verbs), [], 0
+        self._verbs.clear()
+        while self._triggers and weight < TRIGGERS:
+            call = self._triggers.popleft()
+            weight += call.weight
+            triggers.append(call)
+        return verbs, triggers
+
+    async def _read(self, work: list[Verb], due: Due) -> Facts:
+        """What the rules must know; read while no commit is in flight, so it holds for the turn."""
+        wanted, facts = Wanted(), Facts()
+        for verb in work:
+            verb.want(wanted)
+        if due.timers:
+            due.want(wanted)
+        live, shard_id = self.store.live, self.state.shard_id
+        if wanted.debounces:
+            await self._read_debounces(wanted, facts)
+            for verb in work:
+                if isinstance(verb, TriggerCall):
+                    verb.want_again(facts, wanted)
+        if wanted.located:
+            for row in await live.locate(shard_id, sorted(wanted.located)):
+                facts.located[row.run_id] = row
+        if due.timers:
+            await self._read_pending(due, facts)
+        if wanted.keys:
+            for key in await live.keys(shard_id, sorted(wanted.keys)):
+                facts.keys[key.env_id, key.task, key.key] = key
+        if wanted.known:
+            facts.known = await live.known(shard_id, sorted(wanted.known))
+        return facts
+
+    async def _read_pending(self, due: Due, facts: Facts) -> None:
+        wanted = Wanted()
+        due.want_again(facts, wanted)
+        if wanted.debounces:
+            await self._read_debounces(wanted, facts)
+
+    async def _read_debounces(self, wanted: Wanted, facts: Facts) -> None:
+        rows = await self.store.live.debounces(self.state.shard_id, sorted(wanted.debounces))
+        for row in rows:
+            facts.debounces[row.env_id, row.task, row.key] = row
+
+    def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
+        """The commit is durable: now everybody may know."""
+        state = self.state
+        if claimed:
+            waiting = claim.hand_over(state, batch, claimed)
+            if waiting:
+                rows = {row.run_id: row for row in claimed}
+                for live in waiting:
+                    self._spawn(self._fetch(live, rows[live.run_id]))
+        for message in arrived:
+            session = message.session
+            if message.number > session.acked:
+                session.acked = message.number
+                batch.order(session, Ack(message.number))
+        for session, orders in batch.orders.items():
+            if session.deliver is not None:
+                session.deliver(orders)
+        settle(batch.answers)
+        for run in batch.ended:
+            settle([(future, run) for future in state.waiters.pop(run.id, ())])
+        if batch.changes.done and state.waiters:
+            self._spawn(self._wake_waiters([row[0] for row in batch.changes.done]))
+
+    async def _wake_waiters(self, run_ids: list[str]) -> None:
+        """Runs that ended without ever being live here: their waiters read the row."""
+        awaited = [run_id for run_id in run_ids if run_id in self.state.waiters]
+        for run in await self.store.runs.many(self.state.shard_id, awaited) if awaited else ():
+            settle([(future, run) for future in self.state.waiters.pop(run.id, ())])
+
+    async def _fetch(self, live: Live, row: Claimed) -> None:
+        """Give an order that needs a stored payload, metadata, or another session."""
+        state = self.state
+        try:
+            payload = row.payload
+            if payload is None:
+                payload = await self.objects.get(row.payload_ref or "")
+            metadata = None
+            if live.options is not None and live.options.has_metadata:
+                run = await self.store.runs.get(state.shard_id, live.env_id, live.run_id)
+                metadata = run.metadata if run is not None else None
+        except MainspringError as error:
+            self.lose(live, f"its payload could not be read: {error.message}")
+            return
+        if state.lives.get(live.run_id) is not live:
+            return
+        if live.task not in live.session.tasks:
+            session = state.session_for(live.env_id, live.lane.version, live.task)
+            if session is None:
+                self.arrive(unknown_task(live))
+                return
+            live.session.holds.discard(live.run_id)
+            session.holds.add(live.run_id)
+            live.session = session
+        if live.session.deliver is not None:
+            live.session.deliver([claim.execute(live, payload, row, metadata)])
+
+    async def _cascade(self, run_id: str) -> None:
+        """Cancel the children of a canceled run, in pages."""
+        after = ""
+        loop = asyncio.get_running_loop()
+        while True:
+            page = await self.store.runs.children(self.state.shard_id, run_id, after, CASCADE)
+            for child in page:
+                self.submit(CancelCall(child, loop.create_future()))
+            if len(page) < CASCADE:
+                return
+            after = page[-1]
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._cascades.add(task)
+        task.add_done_callback(self._cascades.discard)
+
+    async def _doubt(
+        self, error: MainspringError, arrived: list[Arrived], work: list[Verb]
+    ) -> None:
+        """A commit failed or is doubtful: find out what is true, then do the same work again."""
+        log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
+        refused = isinstance(error, CommitRejected)
+        if refused and len(work) + len(arrived) == 1:
+            for verb in work:
+                settle([(verb.future, error)])
+            work = []
+        elif refused:
+            self._careful = len(work) + 1
+        for verb in reversed(work):
+            if isinstance(verb, TriggerCall):
+                verb.repeat()
+                self._triggers.appendleft(verb)
+            else:
+                self._verbs.appendleft(verb)
+        self._arrived[:0] = arrived
+        await self._recover()
+
+    async def _recover(self) -> None:
+        """Raise our own epoch, which waits for every commit in flight, and read everything anew."""
+        delay = 0.05
+        while not self._stopping:
+            try:
+                self.epoch = await self.store.shards.take(self.state.shard_id, self._server_id)
+                await takeover.rebuild(self.state, self.store)
+            except StoreUnavailable as error:
+                log.warning(
+                    "shard %s waits for the database: %s", self.state.shard_id, error.message
+                )
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
+            else:
+                self.rebuilt()
+                self._bell.set()
+                return
+
+    def _set_wake(self) -> None:
+        """Ring at the next timer or when a rate limit lets a run go."""
+        if self._bell.is_set():
+            return
+        state = self.state
+        now = state.clock.now()
+        times = [
+            at for at in (state.timers.next_at(), state.core.rates.next_wake()) if at is not None
+        ]
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        if times:
+            loop = asyncio.get_running_loop()
+            self._wake = loop.call_later(max(min(times) - now, 0) / 1000, self._bell.set)
+
+    def _refuse(self, error: MainspringError) -> None:
+        for verb in [*self._verbs, *self._triggers]:
+            settle([(verb.future, error)])
+        self._verbs.clear()
+        self._triggers.clear()
+        for futures in self.state.waiters.values():
+            settle([(future, error) for future in futures])
+        self.state.waiters.clear()

@@ -1,0 +1,130 @@
+"""Answers that only read: runs, pages, results, logs, queues, tasks. Nothing is changed here."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from mainspring.engine.owner import Owner
+from mainspring.errors import NotFound
+from mainspring.model.duration import spell
+from mainspring.model.run import Run, RunFilter, RunPage, Status
+from mainspring.store.protocol import EnvironmentRow, QueueRow
+from mainspring.wire import calls
+
+PAGE_LIMIT = 100
+
+
+async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
+    """One run with everything. Raises: NotFound, also for a run of another environment."""
+    run = await owner.store.runs.get(owner.state.shard_id, env.env_id, run_id)
+    if run is None:
+        raise missing(run_id)
+    if run.payload_ref is not None:
+        run.payload = await owner.objects.get(run.payload_ref)
+    if run.output_ref is not None:
+        run.output = await owner.objects.get(run.output_ref)
+    live = owner.state.lives.get(run_id)
+    if live is not None and run.status is Status.EXECUTING and not live.begun:
+        run.status = Status.DEQUEUED
+    return run
+
+
+def missing(run_id: str) -> NotFound:
+    """The error for a run that is unknown here; a foreign one looks the same."""
+    return NotFound(f"No run {run_id[:80]!r} in this environment; `mainspring runs ls` lists them.")
+
+
+async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
+    """One page of runs, newest first, with cursors to its neighbours."""
+    wanted.limit = max(1, min(wanted.limit, PAGE_LIMIT))
+    rows = await owner.store.runs.page(owner.state.shard_id, env.env_id, wanted)
+    more = len(rows) > wanted.limit
+    if wanted.before is not None:
+        rows = rows[-wanted.limit :]
+        older, newer = bool(rows), more
+    else:
+        rows = rows[: wanted.limit]
+        older, newer = more, bool(rows) and wanted.after is not None
+    return RunPage(
+        rows,
+        next=rows[-1].id if older and rows else None,
+        previous=rows[0].id if newer and rows else None,
+    )
+
+
+async def result(owner: Owner, env: EnvironmentRow, run_id: str, timeout_ms: int) -> Run:
+    """Wait until the run is final, at most so long; then as it stands. Raises: NotFound."""
+    state = owner.state
+    future: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+    state.waiters.setdefault(run_id, []).append(future)
+    try:
+        live = state.lives.get(run_id)
+        if live is None or live.env_id != env.env_id:
+            run = await one(owner, env, run_id)
+            if run.status.is_final or timeout_ms <= 0:
+                return run
+        async with asyncio.timeout(timeout_ms / 1000):
+            run = await future
+        if run.output is None and run.output_ref is not None:
+            run.output = await owner.objects.get(run.output_ref)
+        return run
+    except TimeoutError:
+        return await one(owner, env, run_id)
+    finally:
+        futures = state.waiters.get(run_id)
+        if futures is not None and future in futures:
+            futures.remove(future)
+            if not futures:
+                del state.waiters[run_id]
+
+
+def queues(owner: Owner, env: EnvironmentRow) -> calls.QueueList:
+    """Every queue of the environment as it stands, by name."""
+    rows = [row for (env_id, _), row in sorted(owner.state.queues.items()) if env_id == env.env_id]
+    return calls.QueueList([queue(owner, row) for row in rows])
+
+
+def queue(owner: Owner, row: QueueRow) -> calls.Queue:
+    """One queue as it stands."""
+    stats = owner.state.core.tree.environments[row.env_id].queues.get(row.spec.name)
+    spec = row.spec
+    return calls.Queue(
+        spec.name,
+        queued=stats.queued if stats is not None else 0,
+        running=stats.running if stats is not None else 0,
+        paused=row.paused,
+        limit=spec.limit if row.override_at is None else row.override_limit,
+        base_limit=spec.limit,
+        override_limit=row.override_limit,
+        override_at=row.override_at,
+        total=spec.total,
+        rate=f"{spec.rate.limit} per {spell(spec.rate.period_ms)}" if spec.rate else None,
+    )
+
+
+def tasks(owner: Owner, env: EnvironmentRow) -> calls.TaskList:
+    """Every registered task of the environment, by id."""
+    state = owner.state
+    listed = []
+    for (env_id, task_id), (spec, version) in sorted(state.tasks.items()):
+        if env_id != env.env_id:
+            continue
+        workers = sum(
+            task_id in session.tasks and session.deliver is not None
+            for session in state.sessions.values()
+            if session.env_id == env_id
+        )
+        listed.append(
+            calls.Task(
+                task_id,
+                spec.queue,
+                version,
+                spec.description,
+                spec.payload_schema,
+                msgspec.to_builtins(spec),
+                workers,
+            )
+        )
+    return calls.TaskList(listed)

@@ -1,0 +1,77 @@
+"""Worker sessions and the pools they form; slots, leases and what each holds. No rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mainspring.wire.worker import Hello, ToWorker
+
+Deliver = Callable[[list[ToWorker]], None]
+
+
+class Session:
+    """One start of a worker process: who it is, what it can run, what it holds.
+
+    Attributes:
+        deliver: hands orders to its link; None while the link is down.
+        beat_at: monotonic seconds of its last sign of life; None for one inside this process.
+        received: number of the last frame that was taken in.
+        holds: run ids of its active runs.
+    """
+
+    __slots__ = (
+        "acked", "beat_at", "deliver", "env_id", "holds", "host", "id", "pid", "received", "slots",
+        "tasks", "version",
+    )  # fmt: skip
+
+    def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
+        self.id = id
+        self.env_id = env_id
+        self.version = ""
+        self.tasks: frozenset[str] = frozenset()
+        self.slots = 0
+        self.holds: set[str] = set()
+        self.deliver: Deliver | None = None
+        self.beat_at = beat_at
+        self.received = 0
+        self.acked = 0
+        self.host = ""
+        self.pid = 0
+
+    @property
+    def free(self) -> int:
+        """Slots that may be given now; none while the link is down."""
+        return self.slots - len(self.holds) if self.deliver is not None else 0
+
+    def join(self, hello: Hello, deliver: Deliver) -> None:
+        """Take what the worker says of itself and begin to deliver."""
+        self.version = hello.version
+        self.tasks = frozenset(task.id for task in hello.tasks)
+        self.slots = hello.slots
+        self.host = hello.host
+        self.pid = hello.pid
+        self.deliver = deliver
+
+
+class Pool:
+    """The sessions of one environment and version; gives slots in turn."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self._turn = 0
+
+    @property
+    def free(self) -> int:
+        """Free slots of all its sessions."""
+        return sum(session.free for session in self.sessions if session.free > 0)
+
+    def pick(self, task: str | None = None) -> Session | None:
+        """The next session with a free slot (that has the task), or None."""
+        sessions = self.sessions
+        count = len(sessions)
+        for step in range(1, count + 1):
+            session = sessions[(self._turn + step) % count]
+            if session.free > 0 and (task is None or task in session.tasks):
+                self._turn = (self._turn + step) % count
+                return session
+        return None

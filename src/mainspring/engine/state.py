@@ -1,0 +1,105 @@
+"""What the owner of a shard keeps in memory; all of it can be rebuilt from the tables. No verbs."""
+
+from __future__ import annotations
+
+from asyncio import Future
+
+from mainspring.clock import Clock
+from mainspring.dispatch.core import Core
+from mainspring.dispatch.limits import EnvironmentLimits, QueueLimits
+from mainspring.dispatch.rate import RateLimit
+from mainspring.dispatch.timers import Timers
+from mainspring.engine.live import Live
+from mainspring.engine.session import Pool, Session
+from mainspring.ids import Bits, IdSource
+from mainspring.model.run import Run
+from mainspring.model.task import QueueSpec, TaskSpec, default_queue
+from mainspring.store.protocol import EnvironmentRow, QueueRow
+
+PoolKey = tuple[int, str]
+"""(env_id, version)."""
+
+
+class State:
+    """The memory of one shard: scheduler, active runs, sessions, catalog, and who awaits which run.
+
+    Attributes:
+        tasks: registered tasks by (env_id, task id), with their version.
+        waiters: futures of callers that await the end of a run.
+    """
+
+    def __init__(self, shard_id: int, clock: Clock, bits: Bits) -> None:
+        self.shard_id = shard_id
+        self.clock = clock
+        self.bits = bits
+        self.ids = IdSource(bits)
+        self.core = Core()
+        self.timers = Timers()
+        self.lives: dict[str, Live] = {}
+        self.sessions: dict[str, Session] = {}
+        self.pools: dict[PoolKey, Pool] = {}
+        self.environments: dict[int, EnvironmentRow] = {}
+        self.tasks: dict[tuple[int, str], tuple[TaskSpec, str]] = {}
+        self.queues: dict[tuple[int, str], QueueRow] = {}
+        self.waiters: dict[str, list[Future[Run]]] = {}
+
+    def reset(self) -> None:
+        """Forget what is rebuilt from the tables; links, catalog and waiters stay."""
+        self.core = Core()
+        self.timers = Timers()
+        self.lives = {}
+        for session in self.sessions.values():
+            session.holds = set()
+        for environment in self.environments.values():
+            self.set_environment(environment)
+        for queue in self.queues.values():
+            self.set_queue(queue)
+
+    def set_environment(self, row: EnvironmentRow) -> None:
+        """Know an environment and apply its limits."""
+        self.environments[row.env_id] = row
+        self.core.set_environment(
+            row.env_id, EnvironmentLimits(limit=row.limit, burst=row.burst, paused=row.paused)
+        )
+
+    def set_queue(self, row: QueueRow) -> None:
+        """Know a queue and apply its limits, live."""
+        self.queues[row.env_id, row.spec.name] = row
+        spec = row.spec
+        rate = None
+        if spec.rate is not None:
+            rate = RateLimit(
+                limit=spec.rate.limit,
+                period_ms=spec.rate.period_ms,
+                burst=spec.rate.burst or spec.rate.limit,
+                per_key=spec.rate.per_key,
+            )
+        limit = spec.limit if row.override_at is None else row.override_limit
+        limits = QueueLimits(
+            limit=limit, total=spec.total, weight=spec.weight, rate=rate, paused=row.paused
+        )
+        self.core.set_queue(row.env_id, spec.name, limits)
+
+    def set_task(self, env_id: int, spec: TaskSpec, version: str) -> None:
+        """Know a task; its own queue comes into being with it."""
+        self.tasks[env_id, spec.id] = (spec, version)
+        name = spec.queue or default_queue(spec.id)
+        if (env_id, name) not in self.queues:
+            self.set_queue(QueueRow(env_id, QueueSpec(name)))
+
+    def pool(self, session: Session) -> Pool:
+        """The pool that a session belongs to."""
+        return self.pools.setdefault((session.env_id, session.version), Pool())
+
+    def session_for(self, env_id: int, version: str, task: str) -> Session | None:
+        """A session with a free slot that may run this task and version."""
+        for (pool_env, pool_version), pool in self.pools.items():
+            if pool_env == env_id and (not version or version == pool_version):
+                session = pool.pick(task)
+                if session is not None:
+                    return session
+        return None
+
+    def chance(self) -> float:
+        """A number in [0, 1) from the engine's own randomness."""
+        return self.bits.getrandbits(53) / (1 << 53)

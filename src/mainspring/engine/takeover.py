@@ -1,0 +1,89 @@
+"""Rebuild the owner's memory from the tables: at the start, and after a doubtful commit."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mainspring.engine.live import Live
+from mainspring.engine.session import Session
+from mainspring.engine.state import State
+from mainspring.store.changes import RunOptions
+from mainspring.store.protocol import Store
+
+HORIZON_MS = 120_000
+PAGE = 5_000
+WINDOW = 1_024
+
+_decode_options = msgspec.json.Decoder(RunOptions).decode
+
+
+async def rebuild(state: State, store: Store) -> None:
+    """Read what holds slots completely, then the lanes' counts, resumes and the next timers.
+
+    Sessions that are named in rows but have no link yet get a fresh lease to come back in.
+    """
+    state.reset()
+    live, shard_id = store.live, state.shard_id
+    rates = await live.rates(shard_id)
+    state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
+    for row in await live.active(shard_id):
+        session = state.sessions.get(row.session_id)
+        if session is None:
+            session = Session(row.session_id, row.env_id, state.clock.monotonic())
+            state.sessions[row.session_id] = session
+        lane = state.core.occupy((row.env_id, row.queue, row.ckey, row.version))
+        spec = state.tasks.get((row.env_id, row.task))
+        run = Live(
+            row.run_id,
+            row.epoch,
+            row.attempt,
+            lane,
+            row.ord,
+            session,
+            spec[0] if spec is not None else None,
+            row.task,
+        )
+        run.options = _decode_options(row.options) if row.options else None
+        run.begun = True  # nobody knows, so it counts as begun
+        run.cancel_at = row.cancel_at
+        run.started_at = row.started_at
+        run.claimed_at = run.created_at = row.created_at
+        run.active_ms = row.active_ms
+        state.lives[row.run_id] = run
+        session.holds.add(row.run_id)
+    for count in await live.lanes(shard_id):
+        state.core.load((count.env_id, count.queue, count.ckey, count.version), count.queued)
+    for row in await live.resumes(shard_id):
+        lane_key = (row.env_id, row.queue, row.ckey, row.version)
+        state.core.push(lane_key, row.ord, row.run_id, resume=True)
+    await load_timers(state, store)
+
+
+async def load_timers(state: State, store: Store) -> None:
+    """Bring the timers of the next two minutes into memory."""
+    start, until = state.timers.begin_load(state.clock.now() + HORIZON_MS)
+    found: list[tuple[int, str, str, str]] = []
+    cursor = (start - 1, "\U0010ffff", "")
+    while True:
+        rows = await store.live.timers(state.shard_id, cursor, until - 1, PAGE)
+        found.extend((row.fire_at, row.kind, row.run_id, "") for row in rows)
+        if len(rows) < PAGE:
+            break
+        last = rows[-1]
+        cursor = (last.fire_at, last.kind, last.run_id)
+    state.timers.loaded(found)
+
+
+async def refill(state: State, store: Store) -> None:
+    """Read the next rows of lanes whose window runs low. Only while no commit is in flight."""
+    lanes = state.core.refills()
+    if not lanes:
+        return
+    wanted = []
+    for lane in lanes:
+        assert lane.cursor is not None
+        key = (lane.key.queue.env.id, lane.key.queue.name, lane.key.name, lane.version)
+        wanted.append((key, *lane.cursor, WINDOW))
+    pages = await store.live.refill(state.shard_id, wanted)
+    for lane, entries in zip(lanes, pages, strict=True):
+        state.core.refill(lane, entries, exhausted=len(entries) < WINDOW)

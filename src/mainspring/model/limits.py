@@ -1,0 +1,112 @@
+"""What a caller may send: sizes of payload, tags, metadata and keys. Pure checks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from mainspring.errors import InvalidOptions, InvalidPayload, MainspringError, PayloadTooLarge
+from mainspring.model.run import PAYLOAD_LIMIT, TriggerOptions
+
+TAGS: Final = 10
+TAG_LENGTH: Final = 128
+METADATA_LIMIT: Final = 256 * 1024
+KEY_LENGTH: Final = 2048
+NAME_LENGTH: Final = 128
+BATCH: Final = 1000
+DAY_MS: Final = 86_400_000
+PRIORITY_MS: Final = 365 * DAY_MS
+
+_whole = msgspec.json.Decoder(msgspec.Raw)
+
+
+def check_payload(payload: str) -> None:
+    """Refuse a payload that cannot be stored or is not JSON.
+
+    Raises: PayloadTooLarge over 3 MB, InvalidPayload for other text, NUL and lone surrogates.
+    """
+    if len(payload) > PAYLOAD_LIMIT or (
+        len(payload) > PAYLOAD_LIMIT // 4 and len(payload.encode(errors="replace")) > PAYLOAD_LIMIT
+    ):
+        raise PayloadTooLarge(
+            f"The payload has {len(payload):,} characters; the limit is {PAYLOAD_LIMIT:,} bytes. "
+            "Store it elsewhere and send a reference."
+        )
+    check_json(payload, "payload", InvalidPayload)
+
+
+def check_json(text: str, name: str, error: type[MainspringError]) -> None:
+    """Refuse text that is not JSON, or holds NUL or a lone surrogate. Raises: `error`."""
+    try:
+        _whole.decode(text)
+        storable = "\\u" not in text or _storable(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as cause:
+        raise error(f"The {name} is not valid JSON: {cause}.") from cause
+    if not storable:
+        raise error(
+            f"The {name} holds a NUL character (\\u0000), which databases cannot store; remove it."
+        )
+
+
+def _storable(text: str) -> bool:
+    # decoding refuses lone surrogates; encoding again shows NUL in one spelling only
+    return b"\\u0000" not in msgspec.json.encode(msgspec.json.decode(text))
+
+
+def check_text(text: str, name: str, limit: int) -> None:
+    """Refuse text that is empty, too long or cannot be stored. Raises: InvalidOptions."""
+    if not 0 < len(text) <= limit:
+        raise InvalidOptions(f"{name} has {len(text)} characters; 1 to {limit} are allowed.")
+    if "\0" in text or (not text.isascii() and _has_surrogate(text)):
+        raise InvalidOptions(f"{name} {text[:80]!r} holds a NUL or a lone surrogate; remove it.")
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def check_tags(tags: tuple[str, ...]) -> None:
+    """Refuse more than 10 tags, or one longer than 128 characters. Raises: InvalidOptions."""
+    if len(tags) > TAGS:
+        raise InvalidOptions(f"{len(tags)} tags were given; a run takes at most {TAGS}.")
+    for tag in tags:
+        check_text(tag, "tag", TAG_LENGTH)
+
+
+def check_options(options: TriggerOptions) -> None:
+    """Refuse options that make no sense, each with its name and what is allowed.
+
+    Raises: InvalidOptions.
+    """
+    if options.tags:
+        check_tags(options.tags)
+    for value, name, limit in (
+        (options.queue, "queue", NAME_LENGTH),
+        (options.concurrency_key, "concurrency_key", NAME_LENGTH * 4),
+        (options.idempotency_key, "idempotency_key", KEY_LENGTH),
+        (options.version, "version", NAME_LENGTH),
+    ):
+        if value is not None:
+            check_text(value, name, limit)
+    if options.metadata is not None:
+        if len(options.metadata.encode(errors="replace")) > METADATA_LIMIT:
+            raise InvalidOptions(f"metadata is over {METADATA_LIMIT:,} bytes; keep it smaller.")
+        check_json(options.metadata, "metadata", InvalidOptions)
+    for number, name, low, high in (
+        (options.max_attempts, "max_attempts", 1, 250),
+        (options.max_duration_ms, "max_duration", 1, 1 << 52),
+        (options.ttl_ms, "ttl", 0, 1 << 52),
+        (options.delay_ms, "delay", 0, 1 << 52),
+        (options.delay_until, "delay", 0, 1 << 52),
+        (options.idempotency_ttl_ms, "idempotency_ttl", 1, 1 << 52),
+        (options.priority_ms, "priority", -PRIORITY_MS, PRIORITY_MS),
+    ):
+        if number is not None and not low <= number <= high:
+            raise InvalidOptions(f"{name} is {number}; {low} to {high} is allowed.")
+    if options.debounce is not None:
+        check_text(options.debounce.key, "debounce key", 512)
+        if options.debounce.mode not in ("leading", "trailing"):
+            raise InvalidOptions(
+                f"debounce mode is {options.debounce.mode!r}; leading or trailing is allowed."
+            )
