@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mainspring.dispatch.tree import Lane
+from mainspring.dispatch.nodes import Lane
 from mainspring.engine.session import Session
 from mainspring.model.run import Run
 from mainspring.store.changes import PLAN, Changes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mainspring.dispatch.tree import Lane
+from mainspring.dispatch.nodes import Lane
 from mainspring.engine.session import Session
 from mainspring.model.task import TaskSpec
 from mainspring.store.changes import RunOptions
