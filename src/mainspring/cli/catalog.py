@@ -1,0 +1,44 @@
+"""Every command by name, with its line of help. No click and no code of the commands.
+
+The help of a group is written from here, so that no command is imported to list it. The command
+`runs ls` is `command` in `commands/runs_ls.py`; a name that others begin with is a group.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CATALOG: Final = {
+    "init": "Write a first task file and a test for it.",
+    "dev": "Run everything here: server, workers, SQLite, reload on change.",
+    "server": "Run the server: API and scheduler, on SQLite or PostgreSQL.",
+    "worker": "Run the tasks of this folder for a server.",
+    "tasks": "See the tasks and trigger them.",
+    "tasks ls": "List the registered tasks.",
+    "tasks show": "Show one task: its queue, retries and payload.",
+    "tasks trigger": "Trigger a run of a task.",
+    "runs": "See runs and act on them.",
+    "runs ls": "List runs, newest first.",
+    "runs get": "Show one run with its payload and output.",
+    "runs watch": "Follow a run until it ends.",
+    "runs logs": "Print what a run has written.",
+    "runs cancel": "Cancel runs.",
+    "runs replay": "Trigger runs again with the same payload and options.",
+    "runs explain": "Say why a run is not running.",
+    "queues": "See queues, pause and limit them.",
+    "queues ls": "List the queues with what waits and runs in them.",
+    "queues pause": "Start no more runs of a queue.",
+    "queues resume": "Start runs of a paused queue again.",
+    "queues set": "Override the concurrency limit of a queue.",
+    "db": "Prepare and inspect the database.",
+    "db migrate": "Bring the database to this release's schema.",
+    "db status": "Say which schema the database has.",
+    "db sql": "Print the SQL of the schema, for review.",
+    "doctor": "Check that everything needed is in place.",
+}
+
+
+def children(path: tuple[str, ...]) -> dict[str, str]:
+    """The names directly below a group (`()` is the top) with their lines of help, in order."""
+    below = {tuple(name.split(" ")): text for name, text in CATALOG.items()}
+    return {name[-1]: text for name, text in below.items() if name[:-1] == path}

@@ -1,0 +1,60 @@
+"""Tables and sheets for a terminal, with rich. Imported only when one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mainspring.cli.output import Columns, Item
+
+_STYLES: Final = {
+    "COMPLETED": "green",
+    "EXECUTING": "cyan",
+    "DEQUEUED": "cyan",
+    "WAITING": "blue",
+    "QUEUED": "yellow",
+    "DELAYED": "yellow",
+    "PENDING_VERSION": "yellow",
+    "CANCELED": "bright_black",
+    "EXPIRED": "bright_black",
+    "FAILED": "red",
+    "CRASHED": "red",
+    "SYSTEM_FAILURE": "red",
+    "TIMED_OUT": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
+}
+
+
+def console() -> Console:
+    """The terminal on stdout; it honours NO_COLOR."""
+    return Console(highlight=False)
+
+
+def table(items: Sequence[Item], columns: Columns) -> Table:
+    """One row an item; status words get their colour and ids are never broken."""
+    drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for title in columns:
+        drawn.add_column(title, overflow="fold", no_wrap=title == "ID")
+    for item in items:
+        drawn.add_row(*(_cell(show(item)) for show in columns.values()))
+    return drawn
+
+
+def sheet(item: Item, rows: Columns) -> Table:
+    """`name  value` rows; empty values are left out."""
+    drawn = Table.grid(padding=(0, 2, 0, 0))
+    for title, show in rows.items():
+        value = show(item)
+        if value:
+            drawn.add_row(Text(title, style="bold"), _cell(value))
+    return drawn
+
+
+def _cell(word: str) -> Text:
+    return Text(word, style=_STYLES.get(word, ""))
