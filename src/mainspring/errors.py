@@ -9,7 +9,8 @@ MainspringError
 │   ├── NotFound                no such run, queue, … in this environment
 │   ├── Conflict                the run's state does not allow the request
 │   ├── RateLimited             too many requests; wait and repeat
-│   └── Unauthorized            missing, unknown or ill-formed key
+│   ├── Unauthorized            missing, unknown or ill-formed key
+│   └── NotBuilt                this release has no such feature yet
 ├── TaskError                   the author of the task must act
 │   ├── RunFailed               the awaited run ended without success
 │   │   └── RunCanceled         the awaited run was canceled
@@ -116,6 +117,13 @@ class Unauthorized(CallerError):
 
     code = "unauthorized"
     status = 401
+
+
+class NotBuilt(CallerError):
+    """This release has no such feature yet; repeating the request cannot succeed."""
+
+    code = "not_built"
+    status = 501
 
 
 class TaskError(MainspringError):
