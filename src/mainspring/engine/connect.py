@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.link import Arrived, large_outputs
 from mainspring.engine.owner import Owner
 from mainspring.engine.session import Deliver, Session
@@ -24,6 +25,7 @@ from mainspring.wire.worker import (
     Answer,
     Call,
     Capacity,
+    Fenced,
     Finished,
     Frame,
     FromWorker,
@@ -152,7 +154,12 @@ class Door:
             if session.beat_at is not None and now - session.beat_at > LEASE_S:
                 self.end(session, "its lease ran out")
         late = state.clock.now() - int(CLAIM_ACK_S * 1000)
+        overdue = state.clock.now() - GRACE_MS - int(LEASE_S * 1000)
         for live in state.lives.values():
+            if live.cancel_at is not None and live.cancel_at < overdue:
+                self._owner.lose(live, "it did not stop when it was canceled")
+                if live.session.deliver is not None:
+                    live.session.deliver([Fenced(live.run_id, live.epoch)])
             if live.begun or live.claimed_at >= late or live.session.deliver is None:
                 continue
             if live.revoked_at is None or now - live.revoked_at > CLAIM_ACK_S:

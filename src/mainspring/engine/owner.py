@@ -11,18 +11,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from mainspring.engine import claim, finish, takeover
-from mainspring.engine.batch import Batch, Facts, Wanted, settle
+from mainspring.engine.batch import Batch, settle
 from mainspring.engine.cancel import CASCADE, CancelCall
 from mainspring.engine.due import MOST, Due
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
+from mainspring.engine.reading import Verb, read
 from mainspring.engine.state import State
 from mainspring.engine.trigger import TriggerCall
 from mainspring.errors import (
-    CommitRejected,
+    EngineError,
     FencedOut,
     MainspringError,
     StoreUnavailable,
@@ -39,21 +40,11 @@ TRIGGERS = 2_000
 log = logging.getLogger("mainspring.engine")
 
 
-class Verb(Protocol):
-    """A change that somebody asked for."""
-
-    future: asyncio.Future[Any]
-
-    def want(self, wanted: Wanted) -> None: ...
-
-    def plan(self, state: State, batch: Batch, facts: Facts) -> bool: ...
-
-
 class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
-    `lost` is called when another server has taken the shard over, `rebuilt` after a doubtful commit
-    when the memory was read anew from the tables.
+    `waiting` counts the new runs in the in-tray. `lost` is called when another server has taken the
+    shard over, `rebuilt` after a doubtful commit, when the memory was read anew from the tables.
     """
 
     def __init__(
@@ -65,6 +56,7 @@ class Owner:
         self.objects = objects
         self.epoch = 0
         self.commits = 0
+        self.waiting = 0
         self._server_id = server_id
         self._lost = lost
         self._verbs: deque[Verb] = deque()
@@ -109,11 +101,6 @@ class Owner:
         if self.state.timers.horizon < now + takeover.HORIZON_MS // 2:
             self._bell.set()
 
-    @property
-    def waiting(self) -> int:
-        """New runs in the in-tray."""
-        return sum(call.weight for call in self._triggers)
-
     async def turn_over(self) -> None:
         """Wait for the end of the turn under way."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -124,6 +111,7 @@ class Owner:
         """Put a change into the in-tray; its future is answered once it is durable."""
         if isinstance(verb, TriggerCall):
             self._triggers.append(verb)
+            self.waiting += len(verb.items)
         else:
             self._verbs.append(verb)
         self._bell.set()
@@ -148,12 +136,6 @@ class Owner:
                 self._refuse(StoreUnavailable("Another server took over; repeat the request."))
                 self._lost()
                 return
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                # the supervisor of the loop: a bug must not stop the shard for good
-                log.exception("turn of shard %s failed; its memory is rebuilt", self.state.shard_id)
-                await self._recover()
             turns, self._turns = self._turns, []
             settle([(future, None) for future in turns])
             self._set_wake()
@@ -164,36 +146,44 @@ class Owner:
         return not self._stopping
 
     async def _turn(self) -> None:
+        arrived, work = self._take()
+        try:
+            await self._decide(arrived, work)
+        except FencedOut:
+            self._put_back(arrived, work)
+            raise
+        except MainspringError as error:
+            await self._doubt(error, arrived, work)
+        except Exception as error:
+            # the supervisor of the loop: a bug must neither stop the shard nor lose its work
+            log.exception("turn of shard %s failed; its memory is rebuilt", self.state.shard_id)
+            await self._doubt(EngineError(f"The engine failed: {error!r}."), arrived, work)
+
+    async def _decide(self, arrived: list[Arrived], work: list[Verb]) -> None:
+        """Read, let the rules write, commit, publish."""
         state = self.state
         now = state.clock.now()
         if state.timers.horizon < now + takeover.HORIZON_MS // 2:
             await takeover.load_timers(state, self.store)
         await takeover.refill(state, self.store)
         batch = Batch(now)
-        arrived, self._arrived = self._arrived, []
-        losing, self._losing = self._losing, []
-        verbs, triggers = self._take()
         due = Due(state.timers.due(now, MOST))
-        work = [*verbs, *triggers]
-        try:
-            facts = await self._read(work, due)
-            for message in arrived:
-                message.plan(state, batch)
-            for live, reason in losing:
-                if state.lives.get(live.run_id) is live:
-                    finish.lose(state, batch, live, reason)
-            later = [verb for verb in work if not verb.plan(state, batch, facts)]
-            cascades = due.plan(state, batch, facts) if due.timers else []
-            more = claim.plan(state, batch)
-            for rate in state.core.rates.changed() if batch.picked or batch.orders else ():
-                batch.changes.rate.append(rate)
-            claimed: list[Claimed] = []
-            if not batch.is_empty:
-                claimed = await self.store.shards.commit(state.shard_id, self.epoch, batch.changes)
-                self.commits += 1
-        except (UnknownOutcome, StoreUnavailable, CommitRejected) as error:
-            await self._doubt(error, arrived, work)
-            return
+        facts = await read(self.store.live, state.shard_id, work, due)
+        for message in arrived:
+            message.plan(state, batch)
+        losing, self._losing = self._losing, []
+        for live, reason in losing:
+            if state.lives.get(live.run_id) is live:
+                finish.lose(state, batch, live, reason)
+        later = [verb for verb in work if not verb.plan(state, batch, facts)]
+        cascades = due.plan(state, batch, facts) if due.timers else []
+        more = claim.plan(state, batch)
+        if batch.picked or batch.orders:
+            batch.changes.rate.extend(state.core.rates.changed())
+        claimed: list[Claimed] = []
+        if not batch.is_empty:
+            claimed = await self.store.shards.commit(state.shard_id, self.epoch, batch.changes)
+            self.commits += 1
         self._publish(batch, claimed, arrived)
         for verb in later:
             self.submit(verb)
@@ -202,55 +192,43 @@ class Owner:
         if more or later or self._verbs or self._triggers or len(due.timers) == MOST:
             self._bell.set()
 
-    def _take(self) -> tuple[list[Verb], list[TriggerCall]]:
+    def _take(self) -> tuple[list[Arrived], list[Verb]]:
+        """The work of this turn; one thing at a time after a commit was refused."""
+        work: list[Verb] = []
         if self._careful:
             self._careful -= 1
+            if self._arrived:
+                return [self._arrived.pop(0)], work
             if self._verbs:
-                return [self._verbs.popleft()], []
-            return [], [self._triggers.popleft()] if self._triggers else []
-        verbs, triggers, weight = list(self._verbs), [], 0
+                work.append(self._verbs.popleft())
+            elif self._triggers:
+                work.append(self._take_trigger())
+            return [], work
+        arrived, self._arrived = self._arrived, []
+        work.extend(self._verbs)
         self._verbs.clear()
+        weight = 0
         while self._triggers and weight < TRIGGERS:
-            call = self._triggers.popleft()
-            weight += call.weight
-            triggers.append(call)
-        return verbs, triggers
+            call = self._take_trigger()
+            weight += len(call.items)
+            work.append(call)
+        return arrived, work
 
-    async def _read(self, work: list[Verb], due: Due) -> Facts:
-        """What the rules must know; read while no commit is in flight, so it holds for the turn."""
-        wanted, facts = Wanted(), Facts()
-        for verb in work:
-            verb.want(wanted)
-        if due.timers:
-            due.want(wanted)
-        live, shard_id = self.store.live, self.state.shard_id
-        if wanted.debounces:
-            await self._read_debounces(wanted, facts)
-            for verb in work:
-                if isinstance(verb, TriggerCall):
-                    verb.want_again(facts, wanted)
-        if wanted.located:
-            for row in await live.locate(shard_id, sorted(wanted.located)):
-                facts.located[row.run_id] = row
-        if due.timers:
-            await self._read_pending(due, facts)
-        if wanted.keys:
-            for key in await live.keys(shard_id, sorted(wanted.keys)):
-                facts.keys[key.env_id, key.task, key.key] = key
-        if wanted.known:
-            facts.known = await live.known(shard_id, sorted(wanted.known))
-        return facts
+    def _take_trigger(self) -> TriggerCall:
+        call = self._triggers.popleft()
+        self.waiting -= len(call.items)
+        return call
 
-    async def _read_pending(self, due: Due, facts: Facts) -> None:
-        wanted = Wanted()
-        due.want_again(facts, wanted)
-        if wanted.debounces:
-            await self._read_debounces(wanted, facts)
-
-    async def _read_debounces(self, wanted: Wanted, facts: Facts) -> None:
-        rows = await self.store.live.debounces(self.state.shard_id, sorted(wanted.debounces))
-        for row in rows:
-            facts.debounces[row.env_id, row.task, row.key] = row
+    def _put_back(self, arrived: list[Arrived], work: list[Verb]) -> None:
+        """Work of a turn that failed is done again, and looks first what of it exists."""
+        for verb in reversed(work):
+            if isinstance(verb, TriggerCall):
+                verb.repeat()
+                self._triggers.appendleft(verb)
+                self.waiting += len(verb.items)
+            else:
+                self._verbs.appendleft(verb)
+        self._arrived[:0] = arrived
 
     def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
         """The commit is durable: now everybody may know."""
@@ -279,7 +257,8 @@ class Owner:
         """Runs that ended without ever being live here: their waiters read the row."""
         awaited = [run_id for run_id in run_ids if run_id in self.state.waiters]
         for run in await self.store.runs.many(self.state.shard_id, awaited) if awaited else ():
-            settle([(future, run) for future in self.state.waiters.pop(run.id, ())])
+            if run.status.is_final:
+                settle([(future, run) for future in self.state.waiters.pop(run.id, ())])
 
     async def _fetch(self, live: Live, row: Claimed) -> None:
         """Give an order that needs a stored payload, metadata, or another session."""
@@ -328,22 +307,18 @@ class Owner:
     async def _doubt(
         self, error: MainspringError, arrived: list[Arrived], work: list[Verb]
     ) -> None:
-        """A commit failed or is doubtful: find out what is true, then do the same work again."""
+        """A commit failed or is doubtful: find out what is true, then do the same work again.
+
+        What cannot be committed even alone is given back to its caller.
+        """
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
-        refused = isinstance(error, CommitRejected)
-        if refused and len(work) + len(arrived) == 1:
-            for verb in work:
-                settle([(verb.future, error)])
-            work = []
-        elif refused:
-            self._careful = len(work) + 1
-        for verb in reversed(work):
-            if isinstance(verb, TriggerCall):
-                verb.repeat()
-                self._triggers.appendleft(verb)
+        if not isinstance(error, UnknownOutcome | StoreUnavailable):
+            if len(work) + len(arrived) == 1:
+                settle([(verb.future, error) for verb in work])
+                arrived, work = [], []
             else:
-                self._verbs.appendleft(verb)
-        self._arrived[:0] = arrived
+                self._careful = len(work) + len(arrived) + 1
+        self._put_back(arrived, work)
         await self._recover()
 
     async def _recover(self) -> None:
@@ -361,6 +336,7 @@ class Owner:
                 delay = min(delay * 2, 2.0)
             else:
                 self.rebuilt()
+                self._spawn(self._wake_waiters(list(self.state.waiters)))
                 self._bell.set()
                 return
 
@@ -385,6 +361,7 @@ class Owner:
             settle([(verb.future, error)])
         self._verbs.clear()
         self._triggers.clear()
+        self.waiting = 0
         for futures in self.state.waiters.values():
             settle([(future, error) for future in futures])
         self.state.waiters.clear()

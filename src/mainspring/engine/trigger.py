@@ -28,11 +28,6 @@ class TriggerCall(Struct):
     future: Future[list[TriggerAnswer]]
     inbox_ids: list[str] = field(default_factory=list)
 
-    @property
-    def weight(self) -> int:
-        """How many runs it brings, for the size of a commit."""
-        return len(self.items)
-
     def want(self, wanted: Wanted) -> None:
         """Name the keys and ids to look up before planning."""
         for item in self.items:
