@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mainspring.dispatch.timers import Timer
-from mainspring.engine.batch import Batch, Facts, Wanted
+from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.cancel import end_waiting
 from mainspring.engine.place import Place, enqueue, park, remind
 from mainspring.engine.state import State
@@ -27,16 +27,19 @@ class Due:
         self.timers = timers
 
     def want(self, wanted: Wanted) -> None:
+        """Every run whose timer fires."""
         wanted.located.update(run_id for _, _, run_id, _ in self.timers)
 
-    def want_again(self, facts: Facts, wanted: Wanted) -> None:
-        """A debounced run that becomes ready takes its pending payload."""
+    def pending(self, facts: Facts) -> set[KeyId]:
+        """The debounce keys of runs that become ready: they take the pending payload."""
+        keys: set[KeyId] = set()
         for _, kind, run_id, _ in self.timers:
             row = facts.located.get(run_id)
             if kind == "delay" and row is not None and row.options:
                 key = _decode_options(row.options).debounce_key
                 if key is not None:
-                    wanted.debounces.add((row.env_id, row.task, key))
+                    keys.add((row.env_id, row.task, key))
+        return keys
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> list[str]:
         """Write the rows; returns the runs whose children are to be canceled."""

@@ -29,10 +29,8 @@ class Verb(Protocol):
 async def read(live: Live, shard_id: int, work: list[Verb], due: Due) -> Facts:
     """Look up what the verbs and timers of a turn want; nothing is read that nobody wants."""
     wanted, facts = Wanted(), Facts()
-    for verb in work:
+    for verb in (*work, due):
         verb.want(wanted)
-    if due.timers:
-        due.want(wanted)
     if wanted.debounces:
         await _read_debounces(live, shard_id, wanted.debounces, facts)
         for verb in work:
@@ -41,11 +39,9 @@ async def read(live: Live, shard_id: int, work: list[Verb], due: Due) -> Facts:
     if wanted.located:
         for row in await live.locate(shard_id, sorted(wanted.located)):
             facts.located[row.run_id] = row
-    if due.timers:
-        pending = Wanted()
-        due.want_again(facts, pending)
-        if pending.debounces:
-            await _read_debounces(live, shard_id, pending.debounces, facts)
+    pending = due.pending(facts)
+    if pending:
+        await _read_debounces(live, shard_id, pending, facts)
     if wanted.keys:
         for key in await live.keys(shard_id, sorted(wanted.keys)):
             facts.keys[key.env_id, key.task, key.key] = key
