@@ -29,8 +29,9 @@ class Verb(Protocol):
 async def read(live: Live, shard_id: int, work: list[Verb], due: Due) -> Facts:
     """Look up what the verbs and timers of a turn want; nothing is read that nobody wants."""
     wanted, facts = Wanted(), Facts()
-    for verb in (*work, due):
+    for verb in work:
         verb.want(wanted)
+    due.want(wanted)
     if wanted.debounces:
         await _read_debounces(live, shard_id, wanted.debounces, facts)
         for verb in work:
