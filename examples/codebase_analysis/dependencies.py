@@ -70,7 +70,7 @@ def dependencies(files: Iterable[File], top: int = 25) -> Dependencies:
         importers=ranked(fan_out, top),
         standard=ranked(outside["standard"], top),
         third_party=ranked(outside["third_party"], top),
-        links=[(*pair, n) for pair, n in sorted(links.items(), key=lambda x: (-x[1], x[0]))[:200]],
+        links=[(*pair, n) for pair, n in sorted(links.items(), key=lambda x: (-x[1], x[0]))],
         cycles=cycles(graph),
     )
 
