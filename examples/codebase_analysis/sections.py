@@ -150,7 +150,7 @@ def issues(summary: Summary) -> str:
         + "<br>".join(f"{escape(c.path)}:{c.line} {escape(c.name)}" for c in group[:5])
         + (f"<br>and {len(group) - 5} more" if len(group) > 5 else "")
         + "</span></li>"
-        for group in summary.copies[:8]
+        for group in summary.copies[:6]
     )
     return _section(
         "quality",
