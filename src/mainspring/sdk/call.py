@@ -1,0 +1,116 @@
+"""Calls of tasks with arguments that are checked and not yet sent, and sending many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from mainspring.errors import InvalidOptions
+from mainspring.model.limits import BATCH
+from mainspring.model.run import TriggerRequest
+from mainspring.sdk import sync, transport
+from mainspring.sdk.context import running
+from mainspring.sdk.handles import Handle
+from mainspring.sdk.options import NONE, KeyFunctions, Resolved, resolve
+from mainspring.sdk.transaction import trigger_on, trigger_on_blocking
+from mainspring.wire.calls import Trigger, Triggered
+
+R = TypeVar("R")
+
+
+class Call(Generic[R]):
+    """One call of a task, with its payload as text and its options. Sends nothing by itself."""
+
+    __slots__ = ("_args", "_checked", "_keys", "_kwargs", "_payload", "decode", "resolved", "task")
+
+    def __init__(
+        self,
+        task: str,
+        payload: str,
+        decode: Callable[[str | None], R],
+        resolved: Resolved = NONE,
+        *,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        keys: KeyFunctions | None = None,
+        checked: bool = False,
+    ) -> None:
+        self.task = task
+        self.decode = decode
+        self.resolved = resolved
+        self._payload = payload
+        self._args = args
+        self._kwargs = kwargs or {}
+        self._keys = keys
+        self._checked = checked
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.task}>"
+
+    def request(self) -> TriggerRequest:
+        """What is sent. Raises: InvalidOptions, for a key that cannot be made here."""
+        options = self.resolved.build(running.get(), self._keys, self._args, self._kwargs)
+        options.checked = self._checked
+        return TriggerRequest(self.task, self._payload, options)
+
+    def under(self, outer: Resolved) -> Call[R]:
+        """The same call with further options, which yield to its own."""
+        merged = resolve({**outer.given, **self.resolved.given})
+        return Call(
+            self.task,
+            self._payload,
+            self.decode,
+            merged,
+            args=self._args,
+            kwargs=self._kwargs,
+            keys=self._keys,
+            checked=self._checked,
+        )
+
+
+async def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R]]:
+    """Make a run for each call, at most 1,000, all or none; handles in the same order.
+
+    `outer` are options for all of them, which yield to a call's own. Raises: InvalidOptions.
+    """
+    calls, connection = _prepared(calls, outer)
+    if connection is not None:
+        slug = transport.environment()
+        return [
+            Handle(await trigger_on(connection, slug, call.request()), call.decode)
+            for call in calls
+        ]
+    if not calls:
+        return []
+    to = transport.current()
+    requests = [call.request() for call in calls]
+    triggered = await transport.ask(Trigger(requests), Triggered, to)
+    return [
+        Handle(answer.run_id, call.decode, cached=answer.cached, transport=to)
+        for call, answer in zip(calls, triggered.answers, strict=True)
+    ]
+
+
+def send_sync(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R]]:
+    """`send` for blocking code."""
+    ready, connection = _prepared(calls, outer)
+    if connection is None:
+        return sync.run(send(ready))
+    slug = transport.environment()
+    return [
+        Handle(trigger_on_blocking(connection, slug, call.request()), call.decode) for call in ready
+    ]
+
+
+def _prepared(calls: Sequence[Call[R]], outer: Resolved) -> tuple[Sequence[Call[R]], Any]:
+    """The calls with the outer options, and the connection to send them on, if any."""
+    if len(calls) > BATCH:
+        raise InvalidOptions(
+            f"A batch has {len(calls):,} calls; {BATCH:,} are allowed. Send several batches."
+        )
+    if outer.given:
+        calls = [call.under(outer) for call in calls]
+    connections = {id(call.resolved.connection): call.resolved.connection for call in calls}
+    if len(connections) > 1:
+        raise InvalidOptions("The calls of a batch name different connections; use one for all.")
+    return calls, next(iter(connections.values()), None)

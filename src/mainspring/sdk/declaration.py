@@ -1,0 +1,135 @@
+"""What `@task` says of a function, checked; not the function itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+from msgspec import Struct
+
+from mainspring.errors import InvalidTask
+from mainspring.model import template
+from mainspring.model.duration import Duration
+from mainspring.model.retry import RetryPolicy
+from mainspring.model.task import TaskSpec, default_queue
+from mainspring.sdk.limits import Queue, Retry, check_name, declared_ms
+from mainspring.sdk.options import KeyFunctions
+
+KeyOf = str | Callable[..., str | int | None]
+
+
+class TaskOptions(TypedDict, total=False):
+    """What `@task(...)` takes. Durations are seconds, a timedelta or text such as `"10m"`.
+
+    Attributes:
+        id: default the function's name.
+        queue: default a queue of the task's own.
+        max_duration: of active time, over all attempts of a run.
+        ttl: how long a run may wait for its first start.
+        concurrency_key: a template over the payload, `"user-{payload.userId}"`, or a function of
+            the task's arguments, which works for Python callers only.
+        idempotency_key: the same; always global.
+        idempotency_ttl: how long such a key is remembered, 30 days by default.
+        description: default the first line of the docstring.
+    """
+
+    id: str
+    queue: Queue | str
+    retry: Retry
+    max_duration: Duration
+    ttl: Duration
+    concurrency_key: KeyOf
+    idempotency_key: KeyOf
+    idempotency_ttl: Duration
+    description: str
+    machine: str
+
+
+class Declaration(Struct, frozen=True):
+    """The checked options of one task."""
+
+    id: str
+    queue: str
+    retry: RetryPolicy
+    description: str
+    max_duration_ms: int | None
+    ttl_ms: int | None
+    concurrency_key: str | None
+    idempotency_key: str | None
+    idempotency_ttl_ms: int | None
+    machine: str | None
+    keys: KeyFunctions | None
+
+    def spec(self, *, file: str, line: int, **of_function: Any) -> TaskSpec:
+        """The declaration and what the function itself says, as the server is told."""
+        return TaskSpec(
+            id=self.id,
+            queue=self.queue,
+            retry=self.retry,
+            max_duration_ms=self.max_duration_ms,
+            ttl_ms=self.ttl_ms,
+            description=self.description,
+            idempotency_key=self.idempotency_key,
+            idempotency_ttl_ms=self.idempotency_ttl_ms,
+            concurrency_key=self.concurrency_key,
+            machine=self.machine,
+            file=file,
+            line=line,
+            **of_function,
+        )
+
+
+def declare(given: TaskOptions, name: str, documentation: str) -> Declaration:
+    """Check the options of a task; `name` is the function's. Raises: InvalidTask."""
+    task_id = given.get("id", name)
+    check_name(task_id, "Task: id")
+    what = f"Task {task_id!r}"
+    unknown = given.keys() - TaskOptions.__annotations__.keys()
+    if unknown:
+        raise InvalidTask(
+            f"{what}: no option is named {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(TaskOptions.__annotations__)}."
+        )
+    queue = given.get("queue", default_queue(task_id))
+    if not isinstance(queue, Queue):
+        check_name(queue, f"{what}: queue")
+    retry = given.get("retry", Retry())
+    if not isinstance(retry, Retry):
+        raise InvalidTask(f"{what}: retry is {retry!r}; write Retry(max_attempts=…).")
+    concurrency, concurrency_of = _key(given, "concurrency_key", what)
+    idempotency, idempotency_of = _key(given, "idempotency_key", what)
+    ttl_ms = _ms(given, "idempotency_ttl", what)
+    functions = concurrency_of is not None or idempotency_of is not None
+    return Declaration(
+        id=task_id,
+        queue=queue.name if isinstance(queue, Queue) else queue,
+        retry=retry.spec(),
+        description=given.get("description", documentation.strip().partition("\n")[0]),
+        max_duration_ms=_ms(given, "max_duration", what),
+        ttl_ms=_ms(given, "ttl", what),
+        concurrency_key=concurrency,
+        idempotency_key=idempotency,
+        idempotency_ttl_ms=ttl_ms,
+        machine=given.get("machine"),
+        keys=KeyFunctions(concurrency_of, idempotency_of, ttl_ms) if functions else None,
+    )
+
+
+def _key(
+    given: TaskOptions, option: str, what: str
+) -> tuple[str | None, Callable[..., Any] | None]:
+    """The template and the function of a key; at most one of them."""
+    value: Any = given.get(option)
+    if callable(value):
+        return None, value
+    if value is None:
+        return None, None
+    if not isinstance(value, str):
+        raise InvalidTask(f"{what}: {option} is {value!r}; write a template or a function.")
+    template.check(value, f"{what}: {option}")
+    return value, None
+
+
+def _ms(given: TaskOptions, option: str, what: str) -> int | None:
+    value: Any = given.get(option)
+    return None if value is None else declared_ms(value, f"{what}: {option}")

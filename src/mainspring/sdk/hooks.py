@@ -1,0 +1,166 @@
+"""Hooks and middleware around runs: declaring them, and the order in which they are applied."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Protocol, TypeVar
+
+from msgspec import Struct
+
+from mainspring.errors import InvalidTask
+from mainspring.sdk.context import Context
+
+H = TypeVar("H", bound=Callable[..., Any])
+Next = Callable[[], Awaitable[Any]]
+Middleware = Callable[[Context, Next], Awaitable[Any]]
+
+_log: Final = logging.getLogger("mainspring.hooks")
+
+
+class Result(Struct, frozen=True):
+    """How a run ended, for `on_complete`: with `output` when `ok`, else with `error`."""
+
+    ok: bool
+    output: Any = None
+    error: BaseException | None = None
+
+
+class Hooks:
+    """The hooks of one task, or of all; each method is a decorator that returns the function.
+
+    `any` is False as long as there is none, so that a task without hooks pays nothing for them.
+    """
+
+    def __init__(self) -> None:
+        self.any = False
+        self.starts: list[Callable[..., Any]] = []
+        self.successes: list[Callable[..., Any]] = []
+        self.failures: list[Callable[..., Any]] = []
+        self.completions: list[Callable[..., Any]] = []
+        self.cancellations: list[Callable[..., Any]] = []
+        self.middlewares: list[Middleware] = []
+
+    def on_start_attempt(self, hook: H) -> H:
+        """Call `hook(ctx)` before each attempt; an error in it fails the attempt."""
+        return self._add(self.starts, hook)
+
+    def on_success(self, hook: H) -> H:
+        """Call `hook(ctx, output)` after a run completed; an error in it is only logged."""
+        return self._add(self.successes, hook)
+
+    def on_failure(self, hook: H) -> H:
+        """Call `hook(ctx, error)` after the last attempt failed; an error in it is only logged."""
+        return self._add(self.failures, hook)
+
+    def on_complete(self, hook: H) -> H:
+        """Call `hook(ctx, result)` after success and after failure, as the last one."""
+        return self._add(self.completions, hook)
+
+    def on_cancel(self, hook: H) -> H:
+        """Call `hook(ctx)` after the body of a canceled run ended, within the grace time."""
+        return self._add(self.cancellations, hook)
+
+    def middleware(self, layer: H) -> H:
+        """Wrap every attempt: `async def layer(ctx, call_next)` answers `await call_next()`.
+
+        Raises: InvalidTask for a plain function.
+        """
+        if not inspect.iscoroutinefunction(layer):
+            raise InvalidTask(
+                f"Middleware {getattr(layer, '__qualname__', layer)!s} is a plain function; write "
+                "`async def` and end with `return await call_next()`."
+            )
+        return self._add(self.middlewares, layer)
+
+    def _add(self, hooks: list[Callable[..., Any]], hook: H) -> H:
+        hooks.append(hook)
+        self.any = True
+        return hook
+
+
+everywhere: Final = Hooks()
+on_start_attempt = everywhere.on_start_attempt
+on_success = everywhere.on_success
+on_failure = everywhere.on_failure
+on_complete = everywhere.on_complete
+on_cancel = everywhere.on_cancel
+middleware = everywhere.middleware
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """No hooks of all tasks inside, and those from before again afterwards; for tests."""
+    before = dict(vars(everywhere))
+    vars(everywhere).update(vars(Hooks()))
+    try:
+        yield
+    finally:
+        vars(everywhere).update(before)
+
+
+class Hooked(Protocol):
+    """A task, as far as its hooks go."""
+
+    @property
+    def hooks(self) -> Hooks: ...
+
+
+def has_hooks(task: Hooked) -> bool:
+    """Whether anything beside the body is to be called for runs of the task."""
+    return everywhere.any or task.hooks.any
+
+
+async def run_attempt(task: Hooked, ctx: Context, body: Next) -> Any:
+    """The body inside its middleware and after its start hooks; what it returns or raises."""
+    own = task.hooks
+    starts = [*everywhere.starts, *own.starts]
+
+    async def innermost() -> Any:
+        for hook in starts:
+            await _called(hook, ctx)
+        return await body()
+
+    call: Next = innermost if starts else body
+    for layer in reversed([*everywhere.middlewares, *own.middlewares]):
+        call = functools.partial(layer, ctx, call)
+    return await call()
+
+
+async def after_success(task: Hooked, ctx: Context, output: Any) -> None:
+    """The success hooks, then the complete hooks; their errors are logged."""
+    await _told(everywhere.successes, task.hooks.successes, ctx, output)
+    result = Result(ok=True, output=output)
+    await _told(everywhere.completions, task.hooks.completions, ctx, result)
+
+
+async def after_failure(task: Hooked, ctx: Context, error: BaseException) -> None:
+    """The failure hooks, then the complete hooks; their errors are logged. Last attempt only."""
+    await _told(everywhere.failures, task.hooks.failures, ctx, error)
+    result = Result(ok=False, error=error)
+    await _told(everywhere.completions, task.hooks.completions, ctx, result)
+
+
+async def after_cancel(task: Hooked, ctx: Context) -> None:
+    """The cancel hooks; their errors are logged."""
+    await _told(everywhere.cancellations, task.hooks.cancellations, ctx)
+
+
+async def _told(
+    all_tasks: list[Callable[..., Any]], own: list[Callable[..., Any]], ctx: Context, *news: Any
+) -> None:
+    for hook in [*all_tasks, *own]:
+        try:
+            await _called(hook, ctx, *news)
+        except Exception:  # noqa: BLE001 - the run has its result; a hook cannot change it
+            name = getattr(hook, "__qualname__", repr(hook))
+            _log.exception("Hook %s failed for run %s of task %s", name, ctx.run_id, ctx.task)
+
+
+async def _called(hook: Callable[..., Any], *arguments: Any) -> None:
+    answer = hook(*arguments)
+    if inspect.isawaitable(answer):
+        await answer

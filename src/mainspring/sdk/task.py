@@ -1,0 +1,259 @@
+"""A task: a function with an id, options and the verbs that make runs of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
+
+from mainspring.errors import InvalidOptions, InvalidOutput, InvalidTask
+from mainspring.model.run import OUTPUT_LIMIT
+from mainspring.model.task import TaskSpec
+from mainspring.sdk import hooks
+from mainspring.sdk.call import Call, send, send_sync
+from mainspring.sdk.codec import UNREADABLE, Codec, codec
+from mainspring.sdk.context import Context
+from mainspring.sdk.declaration import Declaration
+from mainspring.sdk.encode import BEYOND_JSON, to_json, why
+from mainspring.sdk.handles import Handle, plain
+from mainspring.sdk.options import NONE, Options, Resolved, resolve
+from mainspring.sdk.payload import Payload, payload
+from mainspring.sdk.signature import Signature, read
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Verbs(Generic[P, R]):
+    """What makes runs: a task, or a task with options."""
+
+    _task: Task[P, R]
+    _resolved: Resolved
+
+    async def trigger(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Make a run with these arguments; it is stored when this returns.
+
+        Raises:
+            InvalidPayload: arguments do not fit; `details` names each. Nothing was sent.
+            PayloadTooLarge: the payload is over 3 MB.
+            UnknownTask: no worker ever registered the task.
+        """
+        return (await send([self.call(*args, **kwargs)]))[0]
+
+    def trigger_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """`trigger` for blocking code. Raises: Misplaced where an event loop runs."""
+        return send_sync([self.call(*args, **kwargs)])[0]
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Arguments for `batch_trigger`, checked now and sent later. Raises: InvalidPayload."""
+        task = self._task
+        return Call(
+            task.id,
+            task.payloads.text(args, kwargs),
+            task.decode_output,
+            self._resolved,
+            args=args,
+            kwargs=kwargs,
+            keys=task.declaration.keys,
+            checked=True,
+        )
+
+    async def batch_trigger(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+        """Make a run for each call, at most 1,000, all or none; handles in the same order.
+
+        Options given here hold for all calls, those of a call come before them.
+
+        Raises: InvalidOptions for more, and for a call of another task (`tasks.batch` takes those).
+        """
+        return await send(self._own(calls), self._resolved)
+
+    def batch_trigger_sync(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+        """`batch_trigger` for blocking code."""
+        return send_sync(self._own(calls), self._resolved)
+
+    def with_options(self, **options: Unpack[Options]) -> Configured[P, R]:
+        """The same verbs with options, for example `with_options(delay="10m").trigger(…)`.
+
+        Options given before are kept unless named again. Raises: InvalidOptions.
+        """
+        return Configured(self._task, resolve({**self._resolved.given, **options}))
+
+    def _own(self, calls: Iterable[Call[R]]) -> list[Call[R]]:
+        listed = list(calls)
+        for call in listed:
+            if call.task != self._task.id:
+                raise InvalidOptions(
+                    f"A batch of task {self._task.id!r} was given a call of {call.task!r}; "
+                    "use `tasks.batch` for calls of several tasks."
+                )
+        return listed
+
+
+class Task(Verbs[P, R]):
+    """A registered function. Made by `@task`; calling it calls the function, with no run.
+
+    Attributes:
+        id: its name in the environment.
+        func: the function as written.
+        is_async: whether the function is a coroutine function; others run in threads.
+        file: where it is declared, with `line`.
+        hooks: those of this task; `on_failure` and its sisters add to them.
+    """
+
+    def __init__(
+        self,
+        func: Callable[P, Any],
+        declaration: Declaration,
+        local_names: Mapping[str, Any],
+    ) -> None:
+        inner = inspect.unwrap(func)
+        code = getattr(inner, "__code__", None)
+        functools.update_wrapper(cast("Any", self), func)
+        self.func: Callable[..., Any] = func
+        self.declaration = declaration
+        self.id = declaration.id
+        self.name: str = getattr(inner, "__qualname__", self.id)
+        self.is_async = inspect.iscoroutinefunction(func)
+        self.file = os.path.realpath(code.co_filename) if code is not None else ""
+        self.line = code.co_firstlineno if code is not None else 0
+        self.hooks = hooks.Hooks()
+        self.on_start_attempt = self.hooks.on_start_attempt
+        self.on_success = self.hooks.on_success
+        self.on_failure = self.hooks.on_failure
+        self.on_complete = self.hooks.on_complete
+        self.on_cancel = self.hooks.on_cancel
+        self.middleware = self.hooks.middleware
+        self._task = self
+        self._resolved = NONE
+        self._local_names = local_names
+
+    def __repr__(self) -> str:
+        return f"<Task {self.id} of {self.file}:{self.line}>"
+
+    def __reduce__(self) -> str:
+        # pickled by name, as functions are
+        return self.name
+
+    async def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, a plain one in a thread: no run, no retry, no record."""
+        if self.is_async:
+            result: R = await self.func(*args, **kwargs)
+        else:
+            result = await asyncio.to_thread(self.func, *args, **kwargs)
+        return result
+
+    def handle(self, run_id: str) -> Handle[R]:
+        """The handle of a run of this task whose id was stored. Sends nothing."""
+        return Handle(run_id, self.decode_output)
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """The function's parameters and types. Raises: InvalidTask."""
+        return read(self.func, self.id, self._local_names)
+
+    @functools.cached_property
+    def payloads(self) -> Payload:
+        """How arguments and payload correspond. Raises: InvalidTask."""
+        return payload(self.id, self.signature)
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        """What the server is told. Raises: InvalidTask when annotations cannot be understood."""
+        returned = self._returned
+        return self.declaration.spec(
+            isolation="async" if self.is_async else "thread",
+            payload_schema=self.payloads.schema,
+            output_schema=returned.schema() if returned is not None else None,
+            file=self.file,
+            line=self.line,
+        )
+
+    def bind_payload(
+        self, text: str, ctx: Context | None = None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments for `func`, with the context where it wants one. Raises: InvalidPayload."""
+        return self.payloads.bind(text, ctx)
+
+    def payload(self, text: str) -> Any:
+        """The payload object, or a dict of the arguments. Raises: InvalidPayload."""
+        return self.payloads.value(text)
+
+    def encode_output(self, value: Any) -> str:
+        """JSON text of what `func` returned. Raises: InvalidOutput."""
+        if value is None:
+            return "null"
+        try:
+            data = to_json(value)
+        except BEYOND_JSON as error:
+            raise InvalidOutput(
+                f"Task {self.id!r} returned what cannot be stored: {why(error)}. Return builtins, "
+                "dataclasses or models."
+            ) from error
+        if len(data) > OUTPUT_LIMIT:
+            raise InvalidOutput(
+                f"Task {self.id!r} returned {len(data):,} bytes; {OUTPUT_LIMIT:,} are allowed. "
+                "Store it elsewhere and return a reference."
+            )
+        return data.decode()
+
+    def decode_output(self, text: str | None) -> R:
+        """What a run returned, as the type that the function is annotated with.
+
+        Raises: InvalidOutput when the stored value does not fit that type.
+        """
+        returned = self._returned
+        if returned is None or text is None:
+            value: R = plain(text)
+            return value
+        try:
+            typed: R = returned.decode(text)
+        except UNREADABLE as error:
+            raise InvalidOutput(
+                f"A run of task {self.id!r} returned what does not fit its annotation "
+                f"{self.signature.returns!r}: {error}.",
+                details=returned.faults(text),
+            ) from error
+        return typed
+
+    @functools.cached_property
+    def _returned(self) -> Codec | None:
+        """The codec of the return type; None when there is none that JSON can hold."""
+        annotation = self.signature.returns
+        if annotation is Any or annotation is type(None):
+            return None
+        try:
+            return codec(annotation, f"Task {self.id!r}: the return type")
+        except InvalidTask:
+            return None
+
+
+class AsyncTask(Task[P, R]):
+    """A task made from an `async def`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Call the function itself; no run."""
+        coroutine: Coroutine[Any, Any, R] = self.func(*args, **kwargs)
+        return coroutine
+
+
+class PlainTask(Task[P, R]):
+    """A task made from a `def`; its runs execute in threads."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself; no run."""
+        result: R = self.func(*args, **kwargs)
+        return result
+
+
+class Configured(Verbs[P, R]):
+    """A task with options; made by `with_options`."""
+
+    def __init__(self, task: Task[P, R], resolved: Resolved) -> None:
+        self._task = task
+        self._resolved = resolved
+
+    def __repr__(self) -> str:
+        return f"<{self._task!r} with {', '.join(self._resolved.given)}>"
