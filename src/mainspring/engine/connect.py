@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -81,6 +81,7 @@ class Door:
         self._lines: list[LogLine] = []
         self._storing: dict[Session, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._awaiting: set[asyncio.Task[Any]] = set()
 
     def connect(
         self, env: EnvironmentRow, hello: Hello, deliver: Deliver, *, inside: bool = False
@@ -200,6 +201,11 @@ class Door:
         if len(self._lines) > LOG_LINES:
             self._spawn(self.flush_logs())
 
+    async def idle(self) -> None:
+        """Wait until everything that was taken in is with the owner, or awaits a run's end."""
+        while self._tasks or self._storing:
+            await asyncio.wait({*self._tasks, *self._storing.values()})
+
     async def flush_logs(self) -> None:
         """Write the lines that runs have logged."""
         lines, self._lines = self._lines, []
@@ -239,6 +245,8 @@ class Door:
     async def _call(self, env: EnvironmentRow, session: Session, call: Call) -> None:
         try:
             request = _decode_request(call.body)
+            if isinstance(request, calls.AwaitRun):
+                self._set_aside()
             body, ok = _encode(await self._answer(env, request, call.run_id)), True
         except MainspringError as error:
             body, ok = _encode(calls.Fault.of(error)), False
@@ -246,6 +254,14 @@ class Door:
             body, ok = _encode(calls.Fault("bad_request", f"Unreadable call: {error}.")), False
         if session.deliver is not None:
             session.deliver([Answer(call.call_id, ok, msgspec.Raw(body))])
+
+    def _set_aside(self) -> None:
+        """The task that runs now may wait for long; `idle` does not wait for it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.discard(task)
+        self._awaiting.add(task)
+        task.add_done_callback(self._awaiting.discard)
 
     async def _register(self, env: EnvironmentRow, hello: Hello) -> None:
         """Keep what the worker announced, so that a restarted server knows its tasks."""

@@ -135,6 +135,13 @@ class Engine:
             await inbox.drain(owner)
             owner.ring_if_due()
 
+    async def idle(self) -> None:
+        """Wait until nothing is left to do at this moment of the clock (simulation, tests)."""
+        for shard_id, owner in list(self.owners.items()):
+            await owner.idle()
+            await self.doors[shard_id].idle()
+            await owner.idle()
+
     def _owner(self, env: EnvironmentRow) -> Owner:
         owner = self.owners.get(env.shard_id)
         if owner is None or not self._ready:

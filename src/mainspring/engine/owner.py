@@ -65,6 +65,8 @@ class Owner:
         self._losing: list[tuple[Live, str]] = []
         self._bell = asyncio.Event()
         self._stopping = False
+        self._turning = False
+        self._looked_at = 0
         self._careful = 0
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -107,8 +109,25 @@ class Owner:
         self._turns.append(future)
         await future
 
+    async def idle(self) -> None:
+        """Wait until nothing is left to do at this moment of the clock."""
+        self.ring_if_due()
+        while not self._stopping:
+            at = self.state.timers.next_at()
+            if self._turning or self._bell.is_set():
+                await self.turn_over()
+            elif self._cascades:
+                await asyncio.wait(self._cascades)
+            elif at is not None and at <= self.state.clock.now():
+                self._bell.set()
+            else:
+                return
+
     def submit(self, verb: Verb) -> None:
         """Put a change into the in-tray; its future is answered once it is durable."""
+        if self._stopping:
+            settle([(verb.future, StoreUnavailable("This server is stopping; repeat it."))])
+            return
         if isinstance(verb, TriggerCall):
             self._triggers.append(verb)
             self.waiting += len(verb.items)
@@ -128,6 +147,7 @@ class Owner:
 
     async def _run(self) -> None:
         while await self._rung():
+            self._turning = True
             try:
                 await self._turn()
             except FencedOut:
@@ -136,9 +156,13 @@ class Owner:
                 self._refuse(StoreUnavailable("Another server took over; repeat the request."))
                 self._lost()
                 return
-            turns, self._turns = self._turns, []
-            settle([(future, None) for future in turns])
+            self._turning = False
+            self._end_turn()
             self._set_wake()
+
+    def _end_turn(self) -> None:
+        turns, self._turns = self._turns, []
+        settle([(future, None) for future in turns])
 
     async def _rung(self) -> bool:
         await self._bell.wait()
@@ -167,6 +191,7 @@ class Owner:
             await takeover.load_timers(state, self.store)
         await takeover.refill(state, self.store)
         batch = Batch(now)
+        self._looked_at = now
         due = Due(state.timers.due(now, MOST))
         facts = await read(self.store.live, state.shard_id, work, due)
         for message in arrived:
@@ -346,9 +371,10 @@ class Owner:
             return
         state = self.state
         now = state.clock.now()
-        times = [
-            at for at in (state.timers.next_at(), state.core.rates.next_wake()) if at is not None
-        ]
+        at, free_at = state.timers.next_at(), state.core.rates.next_wake()
+        times = [at] if at is not None else []
+        if free_at is not None and free_at > self._looked_at:
+            times.append(free_at)  # an earlier one waits for a worker, which rings by itself
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -365,3 +391,4 @@ class Owner:
         for futures in self.state.waiters.values():
             settle([(future, error) for future in futures])
         self.state.waiters.clear()
+        self._end_turn()
