@@ -90,7 +90,7 @@ class Work:
     worker: str
     started: float
     ended: float
-    attempt: int
+    claim: int
     files: int
     lines: int
 
@@ -146,7 +146,7 @@ def timeline(pieces: Iterable[Piece]) -> list[Work]:
             worker=piece.worker,
             started=piece.started,
             ended=piece.ended,
-            attempt=piece.attempt,
+            claim=piece.claim,
             files=len(piece.batch.files),
             lines=sum(file.lines for file in piece.batch.files),
         )

@@ -136,7 +136,7 @@ def matrix(links: Sequence[tuple[str, str, int]], names: Sequence[str]) -> str:
 
 
 def timeline(work: Sequence[Work]) -> str:
-    """Batches over time, a lane for each worker process; batches of a later attempt are marked."""
+    """Batches over time, a lane for each worker process; those taken over from another are marked."""
     begin = min(piece.started for piece in work)
     end = max(piece.ended for piece in work)
     span = max(end - begin, 0.001)
@@ -153,10 +153,10 @@ def timeline(work: Sequence[Work]) -> str:
             x = left + plot * (piece.started - begin) / span
             width = max(plot * (piece.ended - piece.started) / span - 1.5, 2)
             hint = f"batch {piece.index}: {piece.files} files, {piece.lines:,} lines, "
-            hint += f"{piece.ended - piece.started:.2f} s, attempt {piece.attempt}"
+            hint += f"{piece.ended - piece.started:.2f} s, claim {piece.claim}"
             top = lane_top + row * (bar + 3)
             parts.append(
-                f'<rect class="{"mark" if piece.attempt > 1 else "bar"}" x="{x:.1f}" '
+                f'<rect class="{"mark" if piece.claim > 1 else "bar"}" x="{x:.1f}" '
                 f'y="{top:.1f}" width="{width:.1f}" height="{bar}" rx="3">'
                 f"<title>{escape(hint)}</title></rect>"
             )

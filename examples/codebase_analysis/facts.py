@@ -88,10 +88,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A batch and the work it took: which process, when (epoch seconds), which attempt."""
+    """A batch and the work it took: in which process and when (epoch seconds).
+
+    `claim` is how often a worker had taken the run by then: over 1, the one before did not end it.
+    """
 
     batch: Batch
     worker: str
     started: float
     ended: float
-    attempt: int
+    claim: int

@@ -168,16 +168,20 @@ def issues(summary: Summary) -> str:
 
 
 def run(work: Sequence[Work]) -> str:
-    repeated = sum(piece.attempt - 1 for piece in work)
-    said = f"{repeated} attempts were repeated." if repeated else "No attempt had to be repeated."
+    repeated = sum(piece.claim - 1 for piece in work)
+    said = (
+        f"{repeated} times a worker died and another one took over."
+        if repeated
+        else "No worker died on the way."
+    )
     return _section(
         "run",
         "The run",
         f"{len(work)} batches, each a durable run of its own, over "
         f"{len({piece.worker for piece in work})} worker processes. {said}",
         f'<div class="card scroll">{charts.timeline(work)}<ul class="legend">'
-        '<li><i class="c-bar"></i>first attempt</li>'
-        '<li><i class="c-mark"></i>later attempt, after its worker died or failed</li></ul></div>',
+        '<li><i class="c-bar"></i>done by the first worker that took it</li>'
+        '<li><i class="c-mark"></i>taken over from a worker that died</li></ul></div>',
     )
 
 

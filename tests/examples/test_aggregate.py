@@ -116,7 +116,7 @@ def test_a_summary_is_plain_json() -> None:
             "worker": "host:1",
             "started": 1.0,
             "ended": 2.5,
-            "attempt": 1,
+            "claim": 1,
             "files": 0,
             "lines": 0,
         }
