@@ -136,7 +136,7 @@ def matrix(links: Sequence[tuple[str, str, int]], names: Sequence[str]) -> str:
 
 
 def timeline(work: Sequence[Work]) -> str:
-    """Batches over time, a lane for each worker process; those taken over from another are marked."""
+    """Batches over time, a lane for each worker; those taken over from another are marked."""
     begin = min(piece.started for piece in work)
     end = max(piece.ended for piece in work)
     span = max(end - begin, 0.001)
