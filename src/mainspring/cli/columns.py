@@ -117,7 +117,7 @@ def log_line(item: Item) -> str:
     """One line of a run's log as text."""
     data = item.get("data")
     level = str(item["level"]).upper()
-    return f"{item['at'][11:23]} {level:<5} {item['message']}" + (
+    return f"{item['time'][11:23]} {level:<5} {item['message']}" + (
         f" {compact(data)}" if data is not None else ""
     )
 

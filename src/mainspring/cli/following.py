@@ -56,8 +56,7 @@ class Follower:
         """Print the lines that are new; `aside` sends them to stderr as text."""
         while True:
             page: LogPage = await self._talk.ask(ListLogs(self._run_id, self._seen))
-            for entry in page.lines:
-                item = items.log(entry)
+            for item in items.logs(page):
                 if aside or self._talk.out.for_people:
                     click.echo(columns.log_line(item), err=aside)
                 else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypedDict, Unpack
 
 import click
@@ -12,6 +11,7 @@ from mainspring.cli.connection import Talk, talking
 from mainspring.cli.following import Follower
 from mainspring.cli.payloads import read_json
 from mainspring.model.run import TriggerAnswer, TriggerOptions, TriggerRequest
+from mainspring.sdk.idempotency import create_key
 from mainspring.wire.calls import Trigger
 
 
@@ -94,7 +94,8 @@ def _options(typed: Typed) -> TriggerOptions:
     delay_ms, delay_until = (
         (None, None) if typed["delay"] is None else moments.delay(typed["delay"], "--delay")
     )
-    metadata, key = typed["metadata"], typed["idempotency_key"]
+    metadata, typed_key = typed["metadata"], typed["idempotency_key"]
+    key = None if typed_key is None else create_key(typed_key, "global")
     return TriggerOptions(
         queue=typed["queue"],
         concurrency_key=typed["concurrency_key"],
@@ -110,7 +111,7 @@ def _options(typed: Typed) -> TriggerOptions:
         version=typed["version"],
         is_test=typed["test"],
         idempotency_ttl_ms=moments.duration(typed["idempotency_ttl"], "--idempotency-ttl"),
-        idempotency_key=None if key is None else hashlib.sha256(key.encode()).hexdigest(),
-        idempotency_shown=key,
+        idempotency_key=key,
+        idempotency_shown=None if key is None else key.shown,
         idempotency_scope=None if key is None else "global",
     )
