@@ -1,0 +1,94 @@
+"""What differs between the two databases' SQL, as a few fragments. No statements here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Name = Literal["sqlite", "postgres"]
+Columns = Sequence[tuple[str, str]]
+"""(name, type) of declared columns; the types are text, bigint and double."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one database writes what the other writes differently.
+
+    `rows` gives the FROM item of a batch, `parameter` a scalar; `position` counts parameters from
+    1, the columns of the batch before the scalars.
+    """
+
+    name: Name
+    fragments: dict[str, str]
+    rows: Callable[[Columns], str]
+    parameter: Callable[[str, str, int], str]
+
+
+def _sqlite_rows(columns: Columns) -> str:
+    # jsonb_each hands out each row already parsed; json_each would have it parsed again per column
+    picked = ", ".join(f"value->>{at} AS {name}" for at, (name, _type) in enumerate(columns))
+    return f"(SELECT {picked} FROM jsonb_each(:rows)) AS r"
+
+
+def _postgres_rows(columns: Columns) -> str:
+    arrays = ", ".join(
+        f"CAST(${at} AS {_POSTGRES[type_]}[])" for at, (_name, type_) in enumerate(columns, 1)
+    )
+    return f"unnest({arrays}) AS r({', '.join(name for name, _type in columns)})"
+
+
+def _sqlite_parameter(name: str, _type: str, _position: int) -> str:
+    return f":{name}"
+
+
+def _postgres_parameter(_name: str, type_: str, position: int) -> str:
+    return f"CAST(${position} AS {_POSTGRES[type_]})"
+
+
+_POSTGRES: Final = {"text": "text", "bigint": "bigint", "double": "double precision"}
+
+SQLITE: Final = Dialect(
+    name="sqlite",
+    fragments={
+        "text": "TEXT",
+        "bigint": "INTEGER",
+        "double": "REAL",
+        "end": " STRICT",
+        "end_keyed": " STRICT, WITHOUT ROWID",
+        "end_live": " STRICT, WITHOUT ROWID",
+        "end_hot": " STRICT, WITHOUT ROWID",
+        "now": "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        "for_update": "",
+        "json_array": "json_array",
+        "json_group": "json_group_array",
+    },
+    rows=_sqlite_rows,
+    parameter=_sqlite_parameter,
+)
+
+# Live tables are emptied as fast as they fill: vacuum often, by a count and not by a share of the
+# table, and never sleep in it. Rows that are updated in place keep half of each page free (HOT).
+_VACUUM: Final = (
+    "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, "
+    "autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0"
+)
+
+POSTGRES: Final = Dialect(
+    name="postgres",
+    fragments={
+        "text": 'text COLLATE "C"',
+        "bigint": "bigint",
+        "double": "double precision",
+        "end": "",
+        "end_keyed": "",
+        "end_live": f" WITH ({_VACUUM})",
+        "end_hot": f" WITH (fillfactor = 50, {_VACUUM})",
+        "now": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+        "for_update": "FOR UPDATE",
+        "json_array": "json_build_array",
+        "json_group": "json_agg",
+    },
+    rows=_postgres_rows,
+    parameter=_postgres_parameter,
+)

@@ -1,0 +1,33 @@
+"""The record that the rooms above are given: one database and its repositories."""
+
+from __future__ import annotations
+
+from mainspring.store.catalog import Catalog
+from mainspring.store.database import Database
+from mainspring.store.live import Live
+from mainspring.store.migrations import Applied, Phase
+from mainspring.store.runs import Runs
+from mainspring.store.shards import Shards
+
+
+class StoreRecord:
+    """The repositories over one database; see `mainspring.store.protocol`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.shards = Shards(database)
+        self.live = Live(database)
+        self.runs = Runs(database)
+        self.catalog = Catalog(database)
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect; safe to call twice."""
+        await self._database.close()
+
+    async def migrate(self, phase: Phase = "all") -> list[str]:
+        """Apply pending migrations and return their names; needs no open store on PostgreSQL."""
+        return await self._database.migrate(phase)
+
+    async def schema(self) -> list[Applied]:
+        """The migrations that the database has had, in order."""
+        return await self._database.schema()

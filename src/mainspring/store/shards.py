@@ -1,0 +1,47 @@
+"""Ownership of shards and the fenced commit, over the database port."""
+
+from __future__ import annotations
+
+from mainspring.store.changes import Changes, Claimed
+from mainspring.store.database import Database
+
+
+class Shards:
+    """See `mainspring.store.protocol.Shards`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        return await self._database.commit(shard_id, epoch, changes)
+
+    async def take(self, shard_id: int, server_id: str) -> int:
+        shard = {"shard": shard_id}
+        [[epoch]] = await self._database.write(
+            ("shard_make", shard, ()),
+            ("shard_lock", shard, ()),
+            ("shard_take", {"shard": shard_id, "owner": server_id}, ()),
+        )
+        return int(epoch)
+
+    async def owners(self) -> list[tuple[int, str, int]]:
+        return await self._database.fetch("shard_owners", tuple[int, str, int], {})
+
+    async def register(self, server_id: str, address: str) -> None:
+        await self._database.write(
+            ("server_register", {"server": server_id, "address": address}, ())
+        )
+
+    async def beat(self, server_id: str) -> None:
+        await self._database.write(("server_beat", {"server": server_id}, ()))
+
+    async def beats(self) -> dict[str, int]:
+        return dict(await self._database.fetch("server_beats", tuple[str, int], {}))
+
+    async def leave(self, server_id: str) -> None:
+        server = {"server": server_id}
+        await self._database.write(("shard_leave", server, ()), ("server_leave", server, ()))
+
+    async def now(self) -> int:
+        [(now,)] = await self._database.fetch("clock", tuple[int], {})
+        return now

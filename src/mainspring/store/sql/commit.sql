@@ -1,0 +1,192 @@
+-- The statements of one grouped commit, named as the lists of store/changes.py. Each writes its
+-- whole list at once and finds its rows by primary key only, so that neither a backlog nor
+-- history costs anything.
+
+-- name: fence
+-- takes: shard bigint, epoch bigint
+-- One row while the epoch still holds the shard. PostgreSQL sends it with BEGIN and locks the row.
+SELECT 1 AS held FROM shard WHERE shard_id = :shard AND epoch = :epoch;
+
+-- name: drop_active
+-- rows: run_id text, epoch bigint
+-- takes: shard bigint
+DELETE FROM active
+WHERE shard_id = :shard AND (run_id, epoch) IN (SELECT r.run_id, r.epoch FROM {rows});
+
+-- name: drop_ready
+-- rows: run_id text
+-- takes: shard bigint
+DELETE FROM ready WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+
+-- name: drop_parked
+-- rows: run_id text
+-- takes: shard bigint
+DELETE FROM parked WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+
+-- name: drop_timer
+-- rows: fire_at bigint, kind text, run_id text
+-- takes: shard bigint
+DELETE FROM timer
+WHERE shard_id = :shard
+  AND (fire_at, kind, run_id) IN (SELECT r.fire_at, r.kind, r.run_id FROM {rows});
+
+-- name: done
+-- rows: run_id text, env_id bigint, task text, queue text, status text, epoch bigint, attempt bigint, output text, output_ref text, error text, started_at bigint, finished_at bigint, active_ms bigint
+-- takes: shard bigint
+-- WHERE true: SQLite would take the ON of ON CONFLICT for a join's.
+INSERT INTO run_done (shard_id, run_id, env_id, task, queue, status, epoch, attempt, output,
+  output_ref, error, started_at, finished_at, active_ms)
+SELECT :shard, r.run_id, r.env_id, r.task, r.queue, r.status, r.epoch, r.attempt, r.output,
+  r.output_ref, r.error, r.started_at, r.finished_at, r.active_ms
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: drop_key
+-- rows: env_id bigint, task text, key text, run_id text
+-- takes: shard bigint
+-- Only while the key still leads to that run.
+DELETE FROM idempotency
+WHERE shard_id = :shard
+  AND (env_id, task, key, run_id) IN (SELECT r.env_id, r.task, r.key, r.run_id FROM {rows});
+
+-- name: drop_debounce
+-- rows: env_id bigint, task text, key text
+-- takes: shard bigint
+DELETE FROM debounce
+WHERE shard_id = :shard AND (env_id, task, key) IN (SELECT r.env_id, r.task, r.key FROM {rows});
+
+-- name: run
+-- rows: run_id text, env_id bigint, task text, queue text, ckey text, version text, payload text, payload_ref text, options text, parent_id text, root_id text, depth bigint, batch_id text, is_test bigint, created_at bigint
+-- takes: shard bigint
+INSERT INTO run (shard_id, run_id, env_id, task, queue, ckey, version, payload, payload_ref,
+  options, parent_id, root_id, depth, batch_id, is_test, created_at)
+SELECT :shard, r.run_id, r.env_id, r.task, r.queue, r.ckey, r.version, r.payload, r.payload_ref,
+  r.options, r.parent_id, r.root_id, r.depth, r.batch_id, r.is_test, r.created_at
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: payload
+-- rows: run_id text, payload text, payload_ref text
+-- takes: shard bigint
+UPDATE run SET payload = r.payload, payload_ref = r.payload_ref
+FROM {rows} WHERE run.shard_id = :shard AND run.run_id = r.run_id;
+
+-- name: key
+-- rows: env_id bigint, task text, key text, run_id text, expires_at bigint
+-- takes: shard bigint
+INSERT INTO idempotency (shard_id, env_id, task, key, run_id, expires_at)
+SELECT :shard, r.env_id, r.task, r.key, r.run_id, r.expires_at FROM {rows} WHERE true
+ON CONFLICT (shard_id, env_id, task, key)
+DO UPDATE SET run_id = excluded.run_id, expires_at = excluded.expires_at;
+
+-- name: debounce
+-- rows: env_id bigint, task text, key text, run_id text, first_at bigint, due_at bigint, payload text
+-- takes: shard bigint
+INSERT INTO debounce (shard_id, env_id, task, key, run_id, first_at, due_at, payload)
+SELECT :shard, r.env_id, r.task, r.key, r.run_id, r.first_at, r.due_at, r.payload
+FROM {rows} WHERE true
+ON CONFLICT (shard_id, env_id, task, key)
+DO UPDATE SET run_id = excluded.run_id, first_at = excluded.first_at, due_at = excluded.due_at,
+  payload = excluded.payload;
+
+-- name: tag
+-- rows: env_id bigint, tag text, run_id text
+-- takes: shard bigint
+INSERT INTO run_tag (shard_id, env_id, tag, run_id)
+SELECT :shard, r.env_id, r.tag, r.run_id FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: metadata
+-- rows: run_id text, metadata text, updated_at bigint
+-- takes: shard bigint
+INSERT INTO metadata (shard_id, run_id, metadata, updated_at)
+SELECT :shard, r.run_id, r.metadata, r.updated_at FROM {rows} WHERE true
+ON CONFLICT (shard_id, run_id)
+DO UPDATE SET metadata = excluded.metadata, updated_at = excluded.updated_at;
+
+-- name: journal
+-- rows: run_id text, key text, generation bigint, kind text, epoch bigint, status text, data text, started_at bigint, ended_at bigint
+-- takes: shard bigint
+-- The first entry of a key and generation stays: it is what the run was told.
+INSERT INTO journal (shard_id, run_id, key, generation, kind, epoch, status, data, started_at,
+  ended_at)
+SELECT :shard, r.run_id, r.key, r.generation, r.kind, r.epoch, r.status, r.data, r.started_at,
+  r.ended_at
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: park
+-- rows: run_id text, env_id bigint, queue text, ckey text, version text, ord bigint, kind text, due_at bigint, epoch bigint, attempt bigint, started_at bigint, active_ms bigint, session_id text
+-- takes: shard bigint
+INSERT INTO parked (shard_id, run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch,
+  attempt, started_at, active_ms, session_id)
+SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.kind, r.due_at, r.epoch,
+  r.attempt, r.started_at, r.active_ms, r.session_id
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: timer
+-- rows: fire_at bigint, kind text, run_id text
+-- takes: shard bigint
+INSERT INTO timer (shard_id, fire_at, kind, run_id)
+SELECT :shard, r.fire_at, r.kind, r.run_id FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: ready
+-- rows: run_id text, env_id bigint, queue text, ckey text, version text, ord bigint, resume bigint, epoch bigint, attempt bigint, started_at bigint, active_ms bigint
+-- takes: shard bigint
+INSERT INTO ready (shard_id, run_id, env_id, queue, ckey, version, ord, resume, epoch, attempt,
+  started_at, active_ms)
+SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.resume, r.epoch, r.attempt,
+  r.started_at, r.active_ms
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: start
+-- rows: run_id text, env_id bigint, queue text, ckey text, version text, ord bigint, session_id text, epoch bigint, attempt bigint, started_at bigint, claimed_at bigint, active_ms bigint
+-- takes: shard bigint
+INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
+  attempt, started_at, claimed_at, active_ms)
+SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.session_id, r.epoch,
+  r.attempt, r.started_at, r.claimed_at, r.active_ms
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: cancel
+-- rows: run_id text, epoch bigint, cancel_at bigint
+-- takes: shard bigint
+UPDATE active SET cancel_at = r.cancel_at
+FROM {rows}
+WHERE active.shard_id = :shard AND active.run_id = r.run_id AND active.epoch = r.epoch;
+
+-- name: claim
+-- rows: run_id text, session_id text
+-- takes: shard bigint, now bigint
+-- CROSS JOIN keeps SQLite from walking `ready` first. A run starts when it is first claimed.
+INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
+  attempt, started_at, claimed_at, active_ms)
+SELECT q.shard_id, q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id,
+  q.epoch + 1, q.attempt, CASE q.started_at WHEN 0 THEN :now ELSE q.started_at END, :now,
+  q.active_ms
+FROM {rows} CROSS JOIN ready q
+WHERE q.shard_id = :shard AND q.run_id = r.run_id ON CONFLICT DO NOTHING;
+
+-- name: claim_leave
+-- rows: run_id text, session_id text
+-- takes: shard bigint
+-- The second half of a claim.
+DELETE FROM ready WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+
+-- name: claimed
+-- rows: run_id text, session_id text
+-- takes: shard bigint
+-- The last part of a claim: what the worker needs, in the order of `Claimed`.
+SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payload, n.payload_ref,
+  n.options, n.parent_id, n.root_id, n.depth, n.is_test, n.created_at
+FROM {rows} CROSS JOIN active a CROSS JOIN run n
+WHERE a.shard_id = :shard AND a.run_id = r.run_id
+  AND n.shard_id = a.shard_id AND n.run_id = a.run_id;
+
+-- name: rate
+-- rows: env_id bigint, queue text, key text, tat bigint
+-- takes: shard bigint
+INSERT INTO rate_state (shard_id, env_id, queue, key, tat)
+SELECT :shard, r.env_id, r.queue, r.key, r.tat FROM {rows} WHERE true
+ON CONFLICT (shard_id, env_id, queue, key) DO UPDATE SET tat = excluded.tat;
+
+-- name: drop_inbox
+-- rows: inbox_id text
+-- takes: shard bigint
+DELETE FROM inbox WHERE shard_id = :shard AND inbox_id IN (SELECT r.inbox_id FROM {rows});

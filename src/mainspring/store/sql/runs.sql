@@ -1,0 +1,64 @@
+-- The read side for people and programs, and the lines that runs write.
+
+-- name: runs_many
+-- rows: run_id text
+-- takes: shard bigint, whole bigint
+-- A live run's state is the table that holds it; one statement, so that a run which moves
+-- meanwhile is seen once. `whole` = 0 leaves large texts where they are.
+SELECT n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, n.created_at,
+  CASE :whole WHEN 1 THEN n.payload END AS payload, n.payload_ref, n.options, n.parent_id,
+  n.root_id, n.depth, n.batch_id, n.is_test,
+  coalesce(d.status, CASE
+    WHEN a.run_id IS NOT NULL THEN 'executing'
+    WHEN q.run_id IS NOT NULL THEN 'queued'
+    WHEN p.kind = 'delay' THEN 'delayed'
+    WHEN p.kind = 'retry' THEN 'executing'
+    WHEN p.kind = 'wait' THEN 'waiting'
+    ELSE 'pending_version' END) AS status,
+  coalesce(d.attempt, a.attempt, q.attempt, p.attempt, 0) AS attempt,
+  coalesce(d.started_at, a.started_at, q.started_at, p.started_at, 0) AS started_at,
+  coalesce(d.active_ms, a.active_ms, q.active_ms, p.active_ms, 0) AS active_ms,
+  a.claimed_at, a.cancel_at, p.kind, p.due_at, d.finished_at,
+  CASE :whole WHEN 1 THEN d.output END AS output, d.output_ref, d.error,
+  CASE :whole WHEN 1 THEN m.metadata END AS metadata, m.updated_at,
+  CAST((
+    SELECT {json_group}(x.tag) FROM (
+      SELECT t.tag FROM run_tag t WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id
+      ORDER BY t.tag
+    ) x
+  ) AS text) AS tags
+FROM {rows} CROSS JOIN run n
+LEFT JOIN run_done d ON d.shard_id = n.shard_id AND d.run_id = n.run_id
+LEFT JOIN active a ON a.shard_id = n.shard_id AND a.run_id = n.run_id
+LEFT JOIN ready q ON q.shard_id = n.shard_id AND q.run_id = n.run_id
+LEFT JOIN parked p ON p.shard_id = n.shard_id AND p.run_id = n.run_id
+LEFT JOIN metadata m ON m.shard_id = n.shard_id AND m.run_id = n.run_id
+WHERE n.shard_id = :shard AND n.run_id = r.run_id;
+
+-- name: runs_children
+-- takes: shard bigint, parent_id text, after text, most bigint
+SELECT run_id FROM run
+WHERE shard_id = :shard AND parent_id = :parent_id AND run_id > :after
+ORDER BY run_id LIMIT :most;
+
+-- name: log_append
+-- rows: n bigint, run_id text, at bigint, level text, message text, data text
+-- takes: shard bigint
+-- `n` counts the run's own lines in this batch from 1; they follow those that are there.
+INSERT INTO log (shard_id, run_id, seq, at, level, message, data)
+SELECT :shard, r.run_id,
+  r.n + coalesce((
+    SELECT max(l.seq) FROM log l WHERE l.shard_id = :shard AND l.run_id = r.run_id), 0),
+  r.at, r.level, r.message, r.data
+FROM {rows};
+
+-- name: log_page
+-- takes: shard bigint, run_id text, after bigint, most bigint
+SELECT seq, at, level, message, data FROM log
+WHERE shard_id = :shard AND run_id = :run_id AND seq > :after ORDER BY seq LIMIT :most;
+
+-- name: inbox_add
+-- takes: shard bigint, inbox_id text, env_id bigint, run_id text, task text, payload text, options text, created_at bigint
+INSERT INTO inbox (shard_id, inbox_id, env_id, run_id, task, payload, options, created_at)
+VALUES (:shard, :inbox_id, :env_id, :run_id, :task, :payload, :options, :created_at)
+ON CONFLICT DO NOTHING;

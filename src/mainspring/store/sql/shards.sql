@@ -1,0 +1,40 @@
+-- Ownership of shards and the servers' lease rows.
+
+-- name: shard_make
+-- takes: shard bigint
+INSERT INTO shard (shard_id, owner, epoch) VALUES (:shard, '', 0) ON CONFLICT DO NOTHING;
+
+-- name: shard_lock
+-- takes: shard bigint
+-- FOR UPDATE waits for every commit in flight, which holds FOR KEY SHARE; a plain UPDATE would not.
+SELECT epoch FROM shard WHERE shard_id = :shard {for_update};
+
+-- name: shard_take
+-- takes: shard bigint, owner text
+UPDATE shard SET owner = :owner, epoch = epoch + 1 WHERE shard_id = :shard RETURNING epoch;
+
+-- name: shard_owners
+SELECT shard_id, owner, epoch FROM shard ORDER BY shard_id;
+
+-- name: shard_leave
+-- takes: server text
+UPDATE shard SET owner = '' WHERE owner = :server;
+
+-- name: server_register
+-- takes: server text, address text
+INSERT INTO server (server_id, address, beat) VALUES (:server, :address, 0)
+ON CONFLICT (server_id) DO UPDATE SET address = excluded.address, beat = server.beat + 1;
+
+-- name: server_beat
+-- takes: server text
+UPDATE server SET beat = beat + 1 WHERE server_id = :server;
+
+-- name: server_beats
+SELECT server_id, beat FROM server ORDER BY server_id;
+
+-- name: server_leave
+-- takes: server text
+DELETE FROM server WHERE server_id = :server;
+
+-- name: clock
+SELECT {now} AS now;

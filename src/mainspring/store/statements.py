@@ -1,0 +1,136 @@
+"""Named SQL statements: read from `sql/*.sql`, put into one database's words. Nothing is run here.
+
+A statement is a `-- name:` line, what it takes, a comment that says why it is shaped so, and one
+SQL text for both databases:
+
+    -- name: drop_active
+    -- rows: run_id text, epoch bigint
+    -- takes: shard bigint
+    DELETE FROM active WHERE shard_id = :shard AND (run_id, epoch) IN (SELECT ... FROM {rows});
+
+`{rows}` is the whole batch as a FROM item named `r`, so that a commit of a thousand rows is one
+statement. The same name in `sql/sqlite/` or `sql/postgres/` overrides; such a text begins with a
+comment that says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
+
+ROOT: Final = files("mainspring.store") / "sql"
+_FRAGMENT: Final = re.compile(r"\{(\w+)\}")
+_SCALAR: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_HEADER: Final = re.compile(r"^-- (name|rows|takes): *(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement in the words of one database.
+
+    `columns` are those of its batch, `parameters` its scalars in the order of the call.
+    """
+
+    name: str
+    sql: str
+    columns: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+    def arguments(self, rows: Sequence[Sequence[Any]], scalars: dict[str, Any]) -> list[Any]:
+        """Positional arguments: one list per column of the batch, then the scalars."""
+        batch: list[Any] = []
+        if self.columns:
+            batch = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+        return batch + [scalars[name] for name in self.parameters]
+
+
+class Statements:
+    """The statements of one database, by name."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._texts = texts(dialect)
+        self._compiled: dict[str, Statement] = {}
+
+    def __getitem__(self, name: str) -> Statement:
+        found = self._compiled.get(name)
+        if found is None:
+            found = self._compiled[name] = compiled(self._texts[name], self.dialect, name)
+        return found
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def add(self, name: str, text: str) -> None:
+        """Make a text that the program put together from fixed parts known by `name`."""
+        self._texts[name] = text
+
+
+@cache
+def _shared(dialect: str) -> dict[str, str]:
+    folder = ROOT / dialect
+    return dict(_read(ROOT)) | (dict(_read(folder)) if folder.is_dir() else {})
+
+
+def texts(dialect: Dialect) -> dict[str, str]:
+    """Every statement's text by name, overrides applied, fragments not."""
+    return dict(_shared(dialect.name))
+
+
+def overrides() -> list[tuple[str, str, str]]:
+    """(database, name, text) of each statement that one database has for itself."""
+    return [
+        (dialect.name, name, text)
+        for dialect in (SQLITE, POSTGRES)
+        if (folder := ROOT / dialect.name).is_dir()
+        for name, text in _read(folder)
+    ]
+
+
+def _read(folder: Traversable) -> Iterator[tuple[str, str]]:
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".sql"):
+            for part in file.read_text(encoding="utf-8").split("-- name:")[1:]:
+                name, _, body = part.partition("\n")
+                yield name.strip(), body.strip()
+
+
+def compiled(text: str, dialect: Dialect, name: str = "") -> Statement:
+    """The text in the words of that database. Raises: KeyError for an undeclared parameter."""
+    headers = dict(_HEADER.findall(text))
+    columns = _declared(headers.get("rows", ""))
+    scalars = dict(_declared(headers.get("takes", "")))
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    body = expanded(body.strip().removesuffix(";"), dialect, columns)
+    order = {scalar: len(columns) + at for at, scalar in enumerate(scalars, 1)}
+    sql = _SCALAR.sub(
+        lambda match: (
+            match[0]
+            if match[1] == "rows"
+            else dialect.parameter(match[1], scalars[match[1]], order[match[1]])
+        ),
+        body,
+    )
+    return Statement(name, sql, tuple(column for column, _type in columns), tuple(scalars))
+
+
+def expanded(text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = ()) -> str:
+    """The text with its `{fragments}` filled in. Raises: KeyError for an unknown fragment."""
+    return _FRAGMENT.sub(
+        lambda match: dialect.rows(columns) if match[1] == "rows" else dialect.fragments[match[1]],
+        text,
+    )
+
+
+def _declared(header: str) -> list[tuple[str, str]]:
+    return [(name, type_) for name, type_ in (item.split() for item in header.split(",") if item)]
