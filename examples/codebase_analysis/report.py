@@ -27,14 +27,22 @@ CHAPTERS: dict[str, tuple[Chapter, ...]] = {
 }
 
 
-def write_report(folder: str | Path, summary: Summary, work: Sequence[Work]) -> tuple[Path, Path]:
-    """Writes `report.html` and `report.json`; a repeated attempt replaces them as a whole.
+def prepare(folder: str | Path) -> None:
+    """Makes the folder, so that a place that cannot be written is known before the work.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: it cannot be made or written.
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
+    probe = place / "report.new"
+    probe.touch()
+    probe.unlink()
+
+
+def write_report(folder: str | Path, summary: Summary, work: Sequence[Work]) -> tuple[Path, Path]:
+    """Writes `report.html` and `report.json`; a repeated attempt replaces them as a whole."""
+    place = Path(folder)
     page, data = place / "report.html", place / "report.json"
     _replace(page, render(summary, work))
     _replace(data, json.dumps(as_json(summary, work), indent=1))

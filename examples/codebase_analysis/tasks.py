@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from examples.codebase_analysis.aggregate import Totals, aggregate, timeline
 from examples.codebase_analysis.facts import Analysis, Piece
 from examples.codebase_analysis.measure import measure
-from examples.codebase_analysis.report import write_report
+from examples.codebase_analysis.report import prepare, write_report
 from examples.codebase_analysis.sources import NoSources, list_sources, split, standard_library
 from mainspring import AbortRun, Queue, current, logger, task
 
@@ -53,9 +53,12 @@ async def analyze_codebase(
     if batch_size < 1:
         raise AbortRun(f"batch_size is {batch_size}; give a number of files, 1 or more")
     try:
+        await asyncio.to_thread(prepare, out)
         sources = await asyncio.to_thread(list_sources, path or standard_library())
     except NoSources as problem:
         raise AbortRun(str(problem)) from problem
+    except OSError as problem:
+        raise AbortRun(f"out is {out}: {problem}; give a folder that can be written") from problem
     batches = split(sources.files, batch_size)
     logger.info("split", root=sources.root, files=len(sources.files), batches=len(batches))
 

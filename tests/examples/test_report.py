@@ -10,7 +10,7 @@ import pytest
 from examples.codebase_analysis.aggregate import Summary, Work, aggregate
 from examples.codebase_analysis.facts import Analysis
 from examples.codebase_analysis.measure import measure
-from examples.codebase_analysis.report import CHAPTERS, render, write_report
+from examples.codebase_analysis.report import CHAPTERS, prepare, render, write_report
 from examples.codebase_analysis.sources import list_sources
 from tests.examples.trees import grow
 
@@ -127,8 +127,10 @@ def test_a_tree_with_nothing_to_tell_still_has_a_page(tmp_path: Path) -> None:
 
 def test_both_files_are_written_whole(tree: Path, tmp_path: Path) -> None:
     summary = summed(tree)
+    out = tmp_path / "new" / "out"
     for _ in range(2):
-        page, data = write_report(tmp_path / "new" / "out", summary, WORK)
+        prepare(out)
+        page, data = write_report(out, summary, WORK)
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert json.loads(data.read_text())["totals"]["files"] == summary.totals.files
     assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "report.json"]
