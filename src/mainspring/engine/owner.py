@@ -43,7 +43,7 @@ log = logging.getLogger("mainspring.engine")
 class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
-    `waiting` counts the new runs in the in-tray. `lost` is called when another server has taken the
+    `commits` and `ended` count commits and ended runs, `waiting` the new runs in the in-tray. `lost` is called when another server has taken the
     shard over, `rebuilt` after a doubtful commit, when the memory was read anew from the tables.
     """
 
@@ -56,6 +56,7 @@ class Owner:
         self.objects = objects
         self.epoch = 0
         self.commits = 0
+        self.ended = 0
         self.waiting = 0
         self._server_id = server_id
         self._lost = lost
@@ -209,6 +210,7 @@ class Owner:
         if not batch.is_empty:
             claimed = await self.store.shards.commit(state.shard_id, self.epoch, batch.changes)
             self.commits += 1
+            self.ended += len(batch.changes.done)
         self._publish(batch, claimed, arrived)
         for verb in later:
             self.submit(verb)
