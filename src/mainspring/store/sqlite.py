@@ -201,13 +201,14 @@ class SqliteDatabase:
             return work(self._transactions.connection)
 
         def blocking() -> T:
-            connection = self._connect()
             try:
-                return work(connection)
+                connection = self._connect()
+                try:
+                    return work(connection)
+                finally:
+                    connection.close()
             except apsw.Error as error:
                 raise _cannot_open(self._path, error) from error
-            finally:
-                connection.close()
 
         return await asyncio.to_thread(blocking)
 
