@@ -43,8 +43,9 @@ log = logging.getLogger("mainspring.engine")
 class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
-    `commits` and `ended` count commits and ended runs, `waiting` the new runs in the in-tray. `lost` is called when another server has taken the
-    shard over, `rebuilt` after a doubtful commit, when the memory was read anew from the tables.
+    `commits` and `ended` count commits and ended runs, `waiting` the new runs in the in-tray.
+    `lost` is called when another server has taken the shard over, `rebuilt` after a doubtful
+    commit, when the memory was read anew from the tables.
     """
 
     def __init__(
