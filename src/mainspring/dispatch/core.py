@@ -29,7 +29,7 @@ class Core:
         bytes, a lane 600).
         """
         self.rates = Rates()
-        self.tree = Tree(self.rates, low, max(low, high, 1), budget)
+        self.tree = Tree(self.rates, max(low, 1), max(low, high, 1), budget)
         self._picker = Picker(self.tree)
 
     def set_environment(self, env: int, limits: EnvironmentLimits) -> None:
@@ -72,6 +72,7 @@ class Core:
         self.tree.let_go(lane)
         if not lane.listed:
             self.tree.list_lane(lane)
+            self.tree.drop(lane.key)  # nothing to queue, nothing to keep
 
     def remove(self, lane_key: LaneKey, ord: int, run_id: str, resume: bool = False) -> bool:
         """Take a waiting run out (cancel, expire). False if the lane does not hold it any more.
@@ -154,10 +155,12 @@ class Core:
         Only when its lane is empty, every gate passes and no lane waits that workers of `version`
         (default: the lane's own) could serve instead.
         """
-        lane = self.tree.lane(lane_key)
-        key, queue = lane.key, lane.key.queue
-        environment, rate = queue.env, queue.rate
+        environment = self.tree.environment(lane_key[0])
         self._picker.wake(now)
+        if self._picker.anyone_waits(environment, version or lane_key[3], now):
+            return None
+        lane = self.tree.lane(lane_key)
+        key, queue, rate = lane.key, lane.key.queue, lane.key.queue.rate
         if (
             lane.queued
             or key.wake_at  # whoever waits for the rate goes first
@@ -165,9 +168,6 @@ class Core:
             or key.running >= key.cap
             or queue.running >= queue.cap
             or environment.running >= environment.cap
-            or self._picker.anyone_waits(
-                environment, lane.version if version is None else version, now
-            )
         ):
             self.tree.drop(key)
             return None

@@ -59,17 +59,14 @@ class Turns(Generic[M]):
     def pop(self) -> M:
         """Take out whose turn it is. There must be one."""
         line, heap = self.line, self.heap
-        if heap and not (line and line[0].tag <= heap[0][0]):
+        if heap and not (line and line[0].tag < heap[0][0]):
             return heappop(heap)[2]
         return line.popleft()
 
     def put_back(self, member: M) -> None:
         """Undo `pop`: the member keeps its tag and its place."""
-        if not (self.line and self.line[0].tag < member.tag):
-            self.line.appendleft(member)
-        else:
-            self._entered += 1
-            heappush(self.heap, (member.tag, -self._entered, member))
+        self._entered += 1
+        heappush(self.heap, (member.tag, -self._entered, member))
 
     def sweep(self, stays: Callable[[M], bool]) -> list[M]:
         """Take out all members that do not stay; costs a step per member."""
@@ -85,7 +82,7 @@ class Turns(Generic[M]):
     def first_tag(self) -> int:
         """Return the tag of whose turn it is. There must be one."""
         line, heap = self.line, self.heap
-        if heap and not (line and line[0].tag <= heap[0][0]):
+        if heap and not (line and line[0].tag < heap[0][0]):
             return heap[0][0]
         return line[0].tag
 

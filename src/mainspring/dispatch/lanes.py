@@ -212,6 +212,8 @@ class Window:
         reading, self.reading = self.reading, None
         assert reading is not None, "refill of a lane that did not ask for it"
         if reading.stale or (not entries and not exhausted):
+            for text in reading.late:
+                self.take_cost(text)
             return 0
         read = [pack(*entry) for entry in entries]
         end = read[-1] if read else _START

@@ -99,12 +99,12 @@ class Picker:
             lane = turns.pop()
             lane.listed = False
             key = lane.key
-            if key.running >= key.cap:
+            if lane.head == len(lane.items) and not lane.resumes:
+                self._tree.drop(key)
+            elif key.running >= key.cap:
                 key.full = True
             elif lane.resumes:
                 return lane
-            elif lane.head == len(lane.items):
-                self._tree.drop(key)
             elif queue.rate is None or (not key.wake_at and self._passes_rate(lane, now)):
                 return lane
             elif not queue.rate.per_key:  # all lanes have to wait: this one keeps its place

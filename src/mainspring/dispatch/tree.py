@@ -230,7 +230,7 @@ class Tree:
 
     def _count_keys(self, change: int) -> None:
         self._keys += change
-        self.high = max(FEWEST, min(self._high, self._budget // (self._keys or 1)))
+        self.high = min(self._high, max(FEWEST, self._budget // (self._keys or 1)))
         self.low = min(self._low, self.high // 4 + 1)
 
     def _change_rate(self, queue: Queue) -> None:
