@@ -42,14 +42,19 @@ class Codec(Protocol):
 def codec(annotation: Any, what: str) -> Codec:
     """The codec of a type; `what` names it in the error. Raises: InvalidTask."""
     pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and involves_pydantic(annotation):
-        return _by_pydantic(pydantic, annotation, what)
-    try:
-        return MsgspecCodec(annotation)
-    except TypeError as error:
-        if pydantic is not None:
-            return _by_pydantic(pydantic, annotation, what)
-        raise InvalidTask(f"{what} cannot be read from JSON: {error}.") from error
+    reason: Exception | None = None
+    if pydantic is None or not involves_pydantic(annotation):
+        try:
+            return MsgspecCodec(annotation)
+        except TypeError as error:
+            reason = error
+    if pydantic is not None:
+        try:
+            return PydanticCodec(pydantic.TypeAdapter(annotation))
+        except (pydantic.errors.PydanticUserError, TypeError) as error:
+            reason = reason or error
+    said = str(reason).partition("\n")[0]
+    raise InvalidTask(f"{what} cannot be read from JSON: {said}.") from reason
 
 
 def involves_pydantic(annotation: Any) -> bool:
@@ -88,8 +93,7 @@ class MsgspecCodec:
 class PydanticCodec:
     """Whatever a pydantic `TypeAdapter` takes."""
 
-    def __init__(self, annotation: Any, adapter: Any) -> None:
-        self._annotation = annotation
+    def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
         self.decode: Callable[[str | bytes], Any] = adapter.validator.validate_json
 
@@ -115,14 +119,6 @@ def read_other(cls: type, value: Any) -> Any:
 @functools.lru_cache(maxsize=1024)
 def _adapter(cls: Any) -> Any:
     return sys.modules["pydantic"].TypeAdapter(cls)
-
-
-def _by_pydantic(pydantic: Any, annotation: Any, what: str) -> PydanticCodec:
-    try:
-        return PydanticCodec(annotation, pydantic.TypeAdapter(annotation))
-    except (pydantic.errors.PydanticUserError, TypeError) as error:
-        message = str(error).partition("\n")[0]
-        raise InvalidTask(f"{what} cannot be read from JSON: {message}.") from error
 
 
 def _is_pydantic(part: Any) -> bool:
@@ -172,7 +168,7 @@ def _customs(node: Any, seen: set[int]) -> Iterator[type]:
 
 
 def _schema_of_other(cls: type) -> dict[str, Any]:
-    return {"type": "string"} if issubclass(cls, PurePath) else {}
+    return {"type": "string"} if issubclass(cls, PurePath) else {"title": cls.__name__}
 
 
 def _at_root(schema: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def _other(value: Any) -> Any:
     """A JSON-ready stand-in for a value of a type that msgspec does not know."""
     if isinstance(value, PurePath):
         return str(value)
+    if isinstance(value, msgspec.Raw):  # what this function made of a key, which cannot be one
+        raise TypeError("only texts and numbers can be keys of a dict")
     # only there when the user's own code has imported pydantic
     core = sys.modules.get("pydantic_core")
     if core is not None:

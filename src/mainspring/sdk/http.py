@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -52,10 +52,18 @@ class HttpTransport:
     the request key in its header lets the server recognise the repetition.
     """
 
-    def __init__(self, url: str, key: str, *, environment: str = "dev") -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        environment: str = "dev",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.url = url.rstrip("/")
         self.environment = environment
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._sleep = sleep
         self._headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/msgpack",
@@ -115,7 +123,7 @@ class HttpTransport:
             if attempt == ATTEMPTS:
                 raise problem
             backoff = FIRST_DELAY_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-            await asyncio.sleep(min(backoff if wait is None else wait, LONGEST_DELAY_S))
+            await self._sleep(min(backoff if wait is None else wait, LONGEST_DELAY_S))
             attempt += 1
 
     async def _client(self) -> httpx2.AsyncClient:

@@ -177,7 +177,7 @@ def delay(value: Delay) -> tuple[int | None, int | None]:
                 'duration such as "10m".'
             ) from error
     if not isinstance(value, datetime):
-        return milliseconds(value, "delay"), None
+        return _duration(value, "delay"), None
     if value.utcoffset() is None:
         raise InvalidOptions(
             f"delay: {value} does not say of which zone it is; use an aware datetime, "
@@ -188,8 +188,10 @@ def delay(value: Delay) -> tuple[int | None, int | None]:
 
 def _ms(given: Options, name: str) -> int | None:
     value = given.get(name)
-    if value is None:
-        return None
+    return None if value is None else _duration(value, name)
+
+
+def _duration(value: object, name: str) -> int:
     if not isinstance(value, float | int | str | timedelta):
         raise InvalidOptions(f"{name}: {value!r} is not a duration; write seconds or '10m'.")
     return milliseconds(value, name)

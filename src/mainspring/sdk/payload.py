@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import typing
@@ -10,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from mainspring.errors import InvalidPayload, InvalidTask, PayloadTooLarge
+from mainspring.errors import InvalidPayload, PayloadTooLarge
 from mainspring.model.run import PAYLOAD_LIMIT
 from mainspring.sdk.codec import UNREADABLE, Codec, MsgspecCodec, codec, involves_pydantic
 from mainspring.sdk.context import Context
@@ -230,15 +231,14 @@ def _fields(task: str, parameters: tuple[Parameter, ...]) -> tuple[Codec, bool]:
     """The codec of an object with a field for each parameter, and whether it is pydantic's."""
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not any(involves_pydantic(p.annotation) for p in parameters):
-        try:
+        with contextlib.suppress(TypeError):
             return MsgspecCodec(_struct(task, parameters)), False
-        except TypeError as error:
-            if pydantic is None:
-                raise InvalidTask(
-                    f"Task {task!r}: parameters {', '.join(p.name for p in parameters)} cannot "
-                    f"all be read from JSON: {error}."
-                ) from error
-    return codec(_model(task, parameters), f"Task {task!r}: a parameter"), True
+    for p in parameters:  # names the one that cannot be read
+        codec(p.annotation, f"Task {task!r}: the type of parameter {p.name!r}")
+    together = f"Task {task!r}: the parameters together"
+    if pydantic is None:
+        return codec(_struct(task, parameters), together), False
+    return codec(_model(task, parameters), together), True
 
 
 def _struct(task: str, parameters: tuple[Parameter, ...]) -> type:

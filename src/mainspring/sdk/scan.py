@@ -149,7 +149,12 @@ def _module_name(path: Path) -> str | None:
 
 def _is_file(module: ModuleType, path: Path) -> bool:
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and os.path.realpath(file) == str(path)
+    # the name first: resolving the path of every module would cost more than importing
+    return (
+        isinstance(file, str)
+        and os.path.basename(file) == path.name
+        and os.path.realpath(file) == str(path)
+    )
 
 
 def _users_part(error: BaseException) -> str:
