@@ -16,7 +16,7 @@ comment that says why.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -43,7 +43,7 @@ class Statement:
     columns: tuple[str, ...]
     parameters: tuple[str, ...]
 
-    def arguments(self, rows: Sequence[Sequence[Any]], scalars: dict[str, Any]) -> list[Any]:
+    def arguments(self, rows: Sequence[Sequence[Any]], scalars: Mapping[str, Any]) -> list[Any]:
         """Positional arguments: one list per column of the batch, then the scalars."""
         batch: list[Any] = []
         if self.columns:

@@ -1,0 +1,314 @@
+"""PostgreSQL behind the database port: one connection for commits, a small pool for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, TypeVar, get_origin
+
+import asyncpg
+
+from mainspring.errors import (
+    CommitRejected,
+    FencedOut,
+    UnknownOutcome,
+)
+from mainspring.store import migrations
+from mainspring.store.changes import Changes, Claimed, Row
+from mainspring.store.database import (
+    FENCED_OUT,
+    MISCOUNTED,
+    UNKNOWN,
+    Call,
+    Faults,
+    Scalars,
+    scalars,
+    steps,
+)
+from mainspring.store.dialect import POSTGRES
+from mainspring.store.links import LOST, OWNER, Place, is_lost, set_up
+from mainspring.store.migrations import Applied, Phase
+from mainspring.store.record import StoreRecord
+from mainspring.store.statements import Statements, expanded
+
+T = TypeVar("T")
+_FENCE: Final = "; SELECT 1 FROM shard WHERE shard_id = {:d} AND epoch = {:d} FOR KEY SHARE"
+_COMMIT_S: Final = 10.0
+_READ_S: Final = 60.0
+_PAUSES_S: Final = (0.0, 0.05, 0.25)
+_MIGRATION_LOCK: Final = 0x6D61696E  # "main"
+_ERRORS: Final = (*LOST, asyncpg.PostgresError, TimeoutError)
+
+
+class PostgresStore(StoreRecord):
+    """A store in a PostgreSQL database, 14 or newer.
+
+    `url` is postgresql://user:password@host:port/database; `?statement_cache_size=0` for use
+    through a pooler in transaction mode.
+    """
+
+    def __init__(self, url: str, *, readers: int = 4, faults: Faults | None = None) -> None:
+        self.database: PostgresDatabase = PostgresDatabase(url, readers=readers, faults=faults)
+        super().__init__(self.database)
+
+    async def open(self, *, migrate: bool = False) -> None:
+        """Connect, and migrate if told to. Raises: StoreUnavailable, SchemaMismatch."""
+        await self.database.open(migrate=migrate)
+
+
+class PostgresDatabase:
+    """The port over asyncpg."""
+
+    def __init__(self, url: str, *, readers: int, faults: Faults | None) -> None:
+        self.statements = Statements(POSTGRES)
+        self._place = Place(url)
+        self._size = readers
+        self._faults = faults
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._owner: asyncpg.Connection[asyncpg.Record] | None = None
+        self._committing = asyncio.Lock()
+        self._warnings: list[str] = []
+
+    async def open(self, *, migrate: bool) -> None:
+        if self._pool is not None:
+            return
+        if migrate:
+            await self.migrate()
+        else:
+            migrations.check(migrations.known(POSTGRES), await self.schema())
+        try:
+            self._pool = await asyncpg.create_pool(
+                **self._place.options({}),
+                min_size=1,
+                max_size=self._size,
+                command_timeout=_READ_S,
+                init=None if self._place.pooled else set_up,
+                reset=_leave_as_it_is,
+            )
+        except _ERRORS as error:
+            raise self._place.unavailable(error) from error
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        async with self._committing:
+            owner, self._owner = self._owner, None
+            if owner is not None:
+                with contextlib.suppress(*_ERRORS):  # it is going away in any case
+                    await owner.close(timeout=2)
+        try:
+            await asyncio.wait_for(pool.close(), 5)
+        except _ERRORS:
+            pool.terminate()
+
+    async def fetch(
+        self, name: str, into: type[T], scalars: Scalars, rows: Sequence[Row] = ()
+    ) -> list[T]:
+        statement = self.statements[name]
+        if statement.columns and not rows:
+            return []
+        records = await self._read(statement.sql, statement.arguments(rows, scalars))
+        return _as(into, records)
+
+    async def write(self, *calls: Call) -> list[tuple[Any, ...]]:
+        name = calls[0][0] if calls else ""
+        found: list[asyncpg.Record] = []
+        try:
+            async with self._acquired() as connection:
+                await connection.execute(self._place.begin({}))
+                try:
+                    for name, values, rows in calls:
+                        statement = self.statements[name]
+                        arguments = statement.arguments(rows, values)
+                        found = await connection.fetch(statement.sql, *arguments)
+                except asyncpg.PostgresError:
+                    await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
+        except _ERRORS as error:
+            raise self._place.error(error, name) from error
+        return [tuple(record) for record in found]
+
+    async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        # A commit under way is never cancelled: a caller that goes away leaves it to finish.
+        commit = asyncio.ensure_future(self._commit(shard_id, epoch, changes))
+        commit.add_done_callback(_retrieve)
+        return await asyncio.shield(commit)
+
+    async def migrate(self, phase: Phase = "all") -> list[str]:
+        connection = await self._place.connect({})
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+                await connection.execute(expanded(migrations.TABLE, POSTGRES))
+                applied = await _applied(connection)
+                todo = migrations.pending(migrations.known(POSTGRES), applied, phase)
+                for migration in todo:
+                    await connection.execute(migration.sql)
+                    await connection.execute(migrations.record(migration, POSTGRES))
+        except _ERRORS as error:
+            raise self._place.unavailable(error) from error
+        finally:
+            connection.terminate()
+        return [migration.name for migration in todo]
+
+    async def schema(self) -> list[Applied]:
+        connection = await self._place.connect({})
+        try:
+            return await _applied(connection)
+        except _ERRORS as error:
+            raise self._place.unavailable(error) from error
+        finally:
+            connection.terminate()
+
+    async def _commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        async with self._committing:
+            self._pass("before", shard_id)
+            connection = await self._connected()
+            # No time-out of the driver, which would send a cancel request: we only hang up.
+            hang_up = asyncio.get_running_loop().call_later(_COMMIT_S, connection.terminate)
+            try:
+                claimed = await self._write(connection, shard_id, epoch, changes)
+                await self._finish(connection, shard_id)
+            finally:
+                hang_up.cancel()
+            self._pass("after", shard_id)
+            return claimed
+
+    async def _write(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record],
+        shard_id: int,
+        epoch: int,
+        changes: Changes,
+    ) -> list[Claimed]:
+        """Everything up to COMMIT; whatever is raised, nothing has been written."""
+        name, claimed = "fence", list[Claimed]()
+        values = scalars(shard_id, changes)
+        try:
+            tag = await connection.execute(self._begin.format(shard_id, epoch))
+            if tag != "SELECT 1":
+                raise FencedOut(FENCED_OUT.format(shard=shard_id, epoch=epoch))
+            for name, rows, wanted in steps(changes):
+                statement = self.statements[name]
+                arguments = statement.arguments(rows, values)
+                if name == "claim":
+                    claimed = _as(Claimed, await connection.fetch(statement.sql, *arguments))
+                    found = len(claimed)
+                elif name == "claim_leave":
+                    continue  # `claim` has done it
+                else:
+                    found = int((await connection.execute(statement.sql, *arguments)).split()[-1])
+                if wanted is not None and found != wanted:
+                    raise CommitRejected(
+                        MISCOUNTED.format(name=name, found=found, wanted=wanted, shard=shard_id)
+                    )
+            self._pass("inside", shard_id)
+        except _ERRORS as error:
+            await self._roll_back(connection)
+            raise self._place.error(error, name) from error
+        except BaseException:
+            await self._roll_back(connection)
+            raise
+        return claimed
+
+    async def _finish(self, connection: asyncpg.Connection[asyncpg.Record], shard_id: int) -> None:
+        self._warnings.clear()
+        try:
+            tag = await connection.execute("COMMIT")
+        except _ERRORS as error:
+            self._drop(connection)
+            raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=error)) from error
+        if self._warnings:
+            # committed here, but a standby that was to have it may not: the server says so only so
+            self._drop(connection)
+            raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=self._warnings[0]))
+        if tag != "COMMIT":
+            raise CommitRejected(
+                f"the database rolled the commit of shard {shard_id} back ({tag}); nothing was "
+                "written."
+            )
+
+    async def _roll_back(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        try:
+            await connection.execute("ROLLBACK")
+        except _ERRORS:
+            self._drop(connection)
+
+    async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
+        if self._pool is None:
+            raise self._place.unavailable("the store is not open")
+        if self._owner is None or self._owner.is_closed():
+            self._owner = await self._place.connect(OWNER)
+            self._owner.add_log_listener(self._note)
+        return self._owner
+
+    def _drop(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._owner = None
+        connection.terminate()
+
+    def _note(self, _connection: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            self._warnings.append(str(message.message))
+
+    def _pass(self, point: str, shard_id: int) -> None:
+        if self._faults is not None:
+            self._faults(point, shard_id)
+
+    @property
+    def _begin(self) -> str:
+        return self._place.begin(OWNER) + _FENCE
+
+    async def _read(self, sql: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
+        for pause in _PAUSES_S:
+            await asyncio.sleep(pause)
+            try:
+                async with self._acquired() as connection:
+                    if not self._place.pooled:
+                        return await connection.fetch(sql, *arguments)
+                    await connection.execute(self._place.begin({}))
+                    try:
+                        return await connection.fetch(sql, *arguments)
+                    finally:
+                        await connection.execute("COMMIT")
+            except _ERRORS as error:
+                if not is_lost(error):
+                    raise
+                lost = error
+                if self._pool is not None:
+                    await self._pool.expire_connections()
+        raise self._place.unavailable(lost) from lost
+
+    @contextlib.asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        if self._pool is None:
+            raise self._place.unavailable("the store is not open")
+        async with self._pool.acquire(timeout=_READ_S) as connection:
+            yield connection  # type: ignore[misc]  # a proxy with all of its methods
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    """Instead of the driver's reset, one round trip more: our statements leave nothing behind."""
+
+
+async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> list[Applied]:
+    if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
+        return []
+    rows = await connection.fetch(
+        "SELECT number, name, checksum, applied_at FROM schema_version ORDER BY number"
+    )
+    return [Applied(*row) for row in rows]
+
+
+def _as(into: type[T], records: Sequence[asyncpg.Record]) -> list[T]:
+    if get_origin(into) is tuple:
+        return [tuple(record) for record in records]  # type: ignore[misc]
+    return [into(*record) for record in records]
+
+
+def _retrieve(commit: asyncio.Future[Any]) -> None:
+    """Read the error of a commit whose caller has gone, so that asyncio does not report it."""
+    if not commit.cancelled():
+        commit.exception()
