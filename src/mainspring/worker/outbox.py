@@ -1,0 +1,84 @@
+"""What a session says until the server has made it durable, as numbered frames. No sending here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from mainspring.wire.worker import Finished, Frame, FromWorker
+from mainspring.worker.gathering import Gathering
+
+FRAME_BYTES: Final = 4 * 1024 * 1024
+"""A frame is closed once its outputs have reached this size; one message may be larger."""
+
+OnDurable = Callable[[list[FromWorker]], None]
+
+
+class Outbox:
+    """Collects messages, numbers frames from 1 and keeps each until it is acknowledged.
+
+    Attributes:
+        acked: the last frame known to be durable.
+        on_durable: called with the messages of each frame that became durable; None costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self.acked = 0
+        self.on_durable: OnDurable | None = None
+        self._number = 0
+        self._waiting: list[FromWorker] = []
+        self._kept: deque[Frame] = deque()
+        self._settled = Gathering()
+
+    def add(self, messages: list[FromWorker]) -> None:
+        """Messages for the next frame; the list is not used any more by the caller."""
+        if self._waiting:
+            self._waiting += messages
+        else:
+            self._waiting = messages
+
+    def next(self) -> Frame | None:
+        """The next frame to send, up to its size; None when nothing waits."""
+        messages = self._waiting
+        if not messages:
+            return None
+        size = 0
+        for index, message in enumerate(messages):
+            if type(message) is Finished and message.output is not None:
+                size += len(message.output)
+                if size > FRAME_BYTES:
+                    messages = messages[: index + 1]
+                    break
+        self._waiting = self._waiting[len(messages) :]
+        self._number += 1
+        frame = Frame(self._number, messages)
+        self._kept.append(frame)
+        return frame
+
+    def ack(self, number: int) -> None:
+        """Everything up to frame `number` is durable."""
+        kept = self._kept
+        while kept and kept[0].number <= number:
+            frame = kept.popleft()
+            if self.on_durable is not None:
+                self.on_durable(frame.messages)
+        self.acked = max(self.acked, number)
+        if self._settled and not kept and not self._waiting:
+            self._settled.release()
+
+    @property
+    def kept(self) -> list[Frame]:
+        """Frames to send again after the link was lost, in order."""
+        return list(self._kept)
+
+    def messages(self) -> Iterator[FromWorker]:
+        """Every message that is not known to be durable."""
+        for frame in self._kept:
+            yield from frame.messages
+        yield from self._waiting
+
+    async def settled(self) -> None:
+        """Return once everything that was added is durable."""
+        if self._kept or self._waiting:
+            await self._settled.wait()

@@ -1,0 +1,120 @@
+"""The runs that a session holds, and which orders it must never obey (again). No execution."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Final
+
+from mainspring.sdk.context import Context
+from mainspring.sdk.registry import Executable
+from mainspring.wire.worker import Execute
+from mainspring.worker.lines import Lines
+
+REMEMBERED: Final = 16_384
+"""How many runs of the past are certainly remembered; at most twice as many are."""
+
+
+class Stop(Enum):
+    """Why a body is to end before its time."""
+
+    CANCELED = "canceled"
+    TIMED_OUT = "timed_out"
+    SILENT = "silent"
+    """Nothing of it may be reported: fenced, taken back, or its session is over."""
+
+
+class Held:
+    """One attempt in a slot.
+
+    Attributes:
+        work: the asyncio task that drives it; None for a plain function without hooks.
+        begun: whether the body was entered; until then it can be taken back.
+        since: monotonic seconds of that moment.
+        stop: why it must end; None as long as it may run.
+        over: its end has been reported, or never will be.
+        thread: the thread that is inside the body now.
+        timers: to be canceled when it is over.
+        lines: what it has printed; None for a silent run.
+    """
+
+    __slots__ = (
+        "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread", "timers",
+        "work",
+    )  # fmt: skip
+
+    def __init__(self, order: Execute, task: Executable, ctx: Context) -> None:
+        self.order = order
+        self.task = task
+        self.ctx = ctx
+        self.work: asyncio.Task[None] | None = None
+        self.begun = False
+        self.since = 0.0
+        self.stop: Stop | None = None
+        self.over = False
+        self.thread: int | None = None
+        self.timers: list[asyncio.TimerHandle] | None = None
+        self.lines: Lines | None = None
+
+    def watch(self, timer: asyncio.TimerHandle) -> None:
+        """Cancel the timer when the attempt is over."""
+        if self.timers is None:
+            self.timers = []
+        self.timers.append(timer)
+
+
+class Slots:
+    """Attempts by run id, and the highest epoch of each run seen lately."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.held: dict[str, Held] = {}
+        self._recent: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
+
+    def admit(self, run_id: str, epoch: int) -> bool:
+        """Whether this claim is new; a repeated, older or refused one is not. Remembers it."""
+        recent = self._recent
+        known = recent.get(run_id)
+        if known is None:
+            known = self._before.get(run_id, -1)
+        if epoch <= known:
+            return False
+        if len(recent) >= REMEMBERED:
+            self._before = recent
+            self._recent = recent = {}
+        recent[run_id] = epoch
+        return True
+
+    def refuse(self, run_id: str, epoch: int) -> None:
+        """Remember that this claim was given back, so that the same question gets this answer."""
+        if len(self._refused) >= REMEMBERED:
+            self._refused.clear()
+        self._refused[run_id] = epoch
+
+    def is_refused(self, run_id: str, epoch: int) -> bool:
+        """Whether this claim was given back before."""
+        return self._refused.get(run_id) == epoch
+
+    def of(self, run_id: str, epoch: int) -> Held | None:
+        """The attempt of exactly that claim, if it is held."""
+        run = self.held.get(run_id)
+        return run if run is not None and run.order.epoch == epoch else None
+
+    def owner(self, ctx: Context) -> Held | None:
+        """The attempt that a context belongs to; None once that has ended or was taken away."""
+        return self.of(ctx.run_id, ctx.epoch)
+
+    def free(self, run: Held) -> None:
+        """The attempt is over; its slot can be used by another."""
+        run.over = True
+        if run.timers is not None:
+            for timer in run.timers:
+                timer.cancel()
+        if self.held.get(run.order.run_id) is run:
+            del self.held[run.order.run_id]
+
+    def pairs(self) -> list[tuple[str, int]]:
+        """(run id, epoch) of everything held."""
+        return [(run.order.run_id, run.order.epoch) for run in self.held.values()]

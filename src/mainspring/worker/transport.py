@@ -1,0 +1,134 @@
+"""Requests of running code on their way to the engine, over the link or in process. No retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.errors import FencedOut, ServerUnreachable
+from mainspring.sdk.context import running
+from mainspring.wire.calls import RESPONSES, Fault, Request, Response, Trigger
+from mainspring.wire.worker import Answer, Call, FromWorker, Welcome
+from mainspring.worker.slots import Slots
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_fault = msgspec.msgpack.Decoder(Fault).decode
+_decoders: dict[type[Any], Callable[[msgspec.Raw], Any]] = {
+    request: msgspec.msgpack.Decoder(response).decode for request, response in RESPONSES.items()
+}
+
+
+class LinkTransport:
+    """The SDK's transport inside a worker process: `Call` and `Answer` over the session's link.
+
+    A call whose answer was lost with the connection is made again; new runs carry a key, so that
+    the same ones are answered.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        slots: Slots,
+        post: Callable[[FromWorker], None],
+        undelivered: Callable[[], Iterable[FromWorker]],
+    ) -> None:
+        self.environment = "dev"
+        self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        self._session_id = session_id
+        self._slots = slots
+        self._post = post
+        self._undelivered = undelivered
+        self._number = 0
+        self._open: dict[int, tuple[Call, asyncio.Future[Answer]]] = {}
+        self._closed = False
+
+    async def call(self, request: Request) -> Response:
+        run_id = caller(self._slots)
+        if self._closed:
+            raise ServerUnreachable("This worker session is over; nothing can be asked any more.")
+        self._number += 1
+        number = self._number
+        if isinstance(request, Trigger):
+            self._give_keys(request, number)
+        call = Call(number, msgspec.Raw(_encode(request)), run_id)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[number] = call, future
+        try:
+            self._post(call)
+            answer = await future
+        finally:
+            del self._open[number]
+        if not answer.ok:
+            raise _decode_fault(answer.body).error()
+        response: Response = _decoders[type(request)](answer.body)
+        return response
+
+    async def close(self) -> None:
+        self.end(ServerUnreachable("This worker session is over; its code must end."))
+
+    def end(self, error: Exception) -> None:
+        """Answer whoever still waits with this error, and refuse new requests."""
+        self._closed = True
+        for _, future in self._open.values():
+            if not future.done():
+                future.set_exception(error)
+
+    def answered(self, answer: Answer) -> None:
+        """An answer has come; a second one to the same call is dropped."""
+        found = self._open.get(answer.call_id)
+        if found is not None and not found[1].done():
+            found[1].set_result(answer)
+
+    def welcomed(self, welcome: Welcome) -> None:
+        """The link is there (again): ask anew what the server had received but not answered."""
+        self.environment = welcome.environment
+        if self._open:
+            coming = {m.call_id for m in self._undelivered() if isinstance(m, Call)}
+            for number, (call, _) in list(self._open.items()):
+                if number not in coming:
+                    self._post(call)
+
+    def _give_keys(self, request: Trigger, number: int) -> None:
+        for index, item in enumerate(request.requests):
+            if item.options.request_key is None:
+                item.options.request_key = f"{self._session_id}-{number}-{index}"
+
+
+class LocalTransport:
+    """The SDK's transport beside an engine in the same event loop: structs as they are."""
+
+    def __init__(
+        self,
+        answer: Callable[[Request, str | None], Awaitable[Response]],
+        slots: Slots,
+        environment: str = "dev",
+    ) -> None:
+        self.environment = environment
+        self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        self._answer = answer
+        self._slots = slots
+
+    async def call(self, request: Request) -> Response:
+        return await self._answer(request, caller(self._slots))
+
+    async def close(self) -> None:
+        """Nothing to give up."""
+
+
+def caller(slots: Slots) -> str | None:
+    """The run whose code asks; None outside of every run.
+
+    Raises: FencedOut when its attempt is not this session's (any more).
+    """
+    ctx = running.get()
+    if ctx is None:
+        return None
+    if slots.owner(ctx) is None:
+        raise FencedOut(
+            f"Attempt {ctx.attempt} of run {ctx.run_id} has ended or was taken over; code that it "
+            "left behind cannot ask for anything."
+        )
+    return ctx.run_id

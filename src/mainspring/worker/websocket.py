@@ -1,0 +1,189 @@
+"""A session's link over one WebSocket: connects, reconnects, repeats. Meaning lives elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from mainspring.wire.worker import (
+    Frame,
+    FromWorker,
+    Goodbye,
+    Hello,
+    ToWorker,
+    Welcome,
+    decode_orders,
+    encoder,
+)
+from mainspring.worker.lease import Lease
+from mainspring.worker.link import OnOrders, acknowledge
+from mainspring.worker.outbox import Outbox
+from mainspring.worker.proxies import proxy_for
+
+PATH: Final = "/api/worker/v1/link"
+FIRST_DELAY_S: Final = 0.1
+LAST_DELAY_S: Final = 5.0
+OPEN_TIMEOUT_S: Final = 10.0
+PING_S: Final = 20.0
+# user code may hold the event loop for a while; the lease has its own thread and decides
+PONG_S: Final = 60.0
+MAX_SIZE: Final = 64 * 1024 * 1024
+REFUSALS: Final = {
+    400: "the server does not understand this worker; run the same release on both sides",
+    401: "the server does not know the key; check MAINSPRING_SECRET_KEY",
+    403: "the key may not open worker sessions",
+    404: "no worker endpoint is at that URL; check it and the server's release",
+}
+
+log = logging.getLogger("mainspring.worker")
+
+
+class WebSocketLink:
+    """A link to a server elsewhere. Lost connections are made again by itself, with backoff.
+
+    Frames that are not durable yet are sent again after each reconnect, in order and before new
+    ones. While a frame is being sent, further messages wait and go together in the next one.
+
+    Args:
+        hello: what to say first on each connection; called anew each time.
+        lease: begins at each Welcome, counted from the Hello; None in tests without one.
+        tell: told `connected`, and `disconnected` with the reason, for people to see.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        hello: Callable[[], Hello],
+        *,
+        lease: Lease | None = None,
+        tell: Callable[[str, str], None] = lambda state, reason: None,
+    ) -> None:
+        self.outbox = Outbox()
+        self._server = url
+        self._url = socket_url(url)
+        self._key = key
+        self._hello = hello
+        self._lease = lease
+        self._tell = tell
+        self._bell = asyncio.Event()
+        self._on_orders: OnOrders | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._delay = FIRST_DELAY_S
+
+    async def start(self, on_orders: OnOrders) -> None:
+        self._on_orders = on_orders
+        self._task = asyncio.create_task(self._run(), name="worker link")
+
+    def send(self, messages: list[FromWorker]) -> None:
+        self.outbox.add(messages)
+        self._bell.set()
+
+    async def close(self) -> None:
+        self._on_orders = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while self._on_orders is not None:
+            try:
+                await self._connected()
+                reason = "the server closed the connection"
+            except InvalidStatus as error:
+                status = error.response.status_code
+                if status in REFUSALS:
+                    reason = f"{self._url} answered {status}: {REFUSALS[status]}."
+                    self._deliver([Goodbye(reason, retry=False)])
+                    return
+                reason = f"{self._url} answered {status}"
+            except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
+                reason = f"{type(error).__name__}: {error}"
+            self._tell("disconnected", reason)
+            await asyncio.sleep(self._delay * (0.5 + random.random() / 2))
+            self._delay = min(self._delay * 2, LAST_DELAY_S)
+
+    async def _connected(self) -> None:
+        """One connection, from its opening to its end."""
+        async with connect(
+            self._url,
+            additional_headers={"Authorization": f"Bearer {self._key}"},
+            compression=None,
+            proxy=proxy_for(self._server),
+            open_timeout=OPEN_TIMEOUT_S,
+            ping_interval=PING_S,
+            ping_timeout=PONG_S,
+            max_size=MAX_SIZE,
+            max_queue=64,
+            close_timeout=1,
+        ) as socket:
+            sent_at = self._lease.now() if self._lease is not None else 0.0
+            await socket.send(encoder.encode(self._hello()))
+            first = decode_orders(_binary(await asyncio.wait_for(socket.recv(), OPEN_TIMEOUT_S)))
+            for order in first:
+                if isinstance(order, Welcome):
+                    self._welcomed(order, sent_at)
+            again = self.outbox.kept
+            self._take(first)
+            writer = asyncio.create_task(self._write(socket, again), name="worker link writer")
+            try:
+                async for data in socket:
+                    self._take(decode_orders(_binary(data)))
+            finally:
+                writer.cancel()
+                (end,) = await asyncio.gather(writer, return_exceptions=True)
+                if isinstance(end, Exception):
+                    log.error("the link to %s could not send", self._url, exc_info=end)
+
+    def _welcomed(self, welcome: Welcome, sent_at: float) -> None:
+        self._delay = FIRST_DELAY_S
+        self.outbox.ack(welcome.acked)
+        if self._lease is not None:
+            self._lease.seconds = welcome.lease_s
+            self._lease.renew(sent_at)
+        self._tell("connected", "")
+
+    async def _write(self, socket: ClientConnection, again: list[Frame]) -> None:
+        """Send the frames of before, then what is handed over, as long as the connection lives."""
+        try:
+            for kept in again:
+                await socket.send(encoder.encode(kept))
+            while True:
+                self._bell.clear()
+                while (frame := self.outbox.next()) is not None:
+                    await socket.send(encoder.encode(frame))
+                await self._bell.wait()
+        except ConnectionClosed:
+            return  # the reader sees it too and connects again; the frames are kept
+        finally:
+            await socket.close()
+
+    def _take(self, orders: list[ToWorker]) -> None:
+        acknowledge(self.outbox, orders)
+        self._deliver(orders)
+
+    def _deliver(self, orders: list[ToWorker]) -> None:
+        if self._on_orders is not None:
+            self._on_orders(orders)
+
+
+def socket_url(url: str) -> str:
+    """Where the link of the server at `url` is: `https://host/base` → `wss://host/base/api/…`."""
+    parts = urlsplit(url.rstrip("/"))
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return urlunsplit((scheme, parts.netloc, parts.path + PATH, "", ""))
+
+
+def _binary(data: str | bytes) -> bytes:
+    if isinstance(data, str):
+        raise msgspec.DecodeError("the server sent text where binary frames are spoken")
+    return data
