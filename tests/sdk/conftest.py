@@ -14,6 +14,17 @@ from mainspring.sdk.registry import registry
 from mainspring.wire import calls
 from mainspring.wire.worker import Execute
 
+USUAL: dict[type, Callable[[Any], Any]] = {
+    calls.ListRuns: lambda _: RunPage([]),
+    calls.ResetKey: lambda _: TriggerAnswer("run_old"),
+    calls.ListLogs: lambda _: calls.LogPage([]),
+    calls.ListTasks: lambda _: calls.TaskList([]),
+    calls.ListQueues: lambda _: calls.QueueList([calls.Queue("mail", queued=3)]),
+    calls.PauseQueue: lambda ask: calls.Queue(ask.name, paused=ask.paused),
+    calls.SetQueue: lambda ask: calls.Queue(ask.name, limit=ask.limit),
+    calls.ExplainRun: lambda ask: calls.Explanation(ask.run_id, "queue_limit", "Mail is full."),
+}
+
 
 class Recorder:
     """The port to an engine, as a fake: `asked` has every request, `answers` overrides answers."""
@@ -33,27 +44,13 @@ class Recorder:
             if isinstance(answer, MainspringError):
                 raise answer
             return answer
-        match request:
-            case calls.Trigger(requests):
-                return calls.Triggered([TriggerAnswer(self.next_id()) for _ in requests])
-            case calls.ListRuns():
-                return RunPage([])
-            case calls.ReplayRun():
-                return TriggerAnswer(self.next_id())
-            case calls.ResetKey():
-                return TriggerAnswer("run_old")
-            case calls.ListLogs():
-                return calls.LogPage([])
-            case calls.ListTasks():
-                return calls.TaskList([])
-            case calls.ListQueues():
-                return calls.QueueList([calls.Queue("mail", queued=3)])
-            case calls.PauseQueue(name, paused):
-                return calls.Queue(name, paused=paused)
-            case calls.SetQueue(name, limit, reset):
-                return calls.Queue(name, limit=limit, override_limit=None if reset else limit)
-            case calls.ExplainRun(run_id):
-                return calls.Explanation(run_id, "queue_limit", "Queue mail is full.")
+        usual = USUAL.get(type(request))
+        if usual is not None:
+            return usual(request)
+        if isinstance(request, calls.Trigger):
+            return calls.Triggered([TriggerAnswer(self.next_id()) for _ in request.requests])
+        if isinstance(request, calls.ReplayRun):
+            return TriggerAnswer(self.next_id())
         return finished(request.run_id, "null")
 
     async def close(self) -> None:
@@ -66,7 +63,9 @@ class Recorder:
     @property
     def triggered(self) -> list[Any]:
         """Every TriggerRequest so far."""
-        return [r for asked in self.asked if isinstance(asked, calls.Trigger) for r in asked.requests]
+        return [
+            r for asked in self.asked if isinstance(asked, calls.Trigger) for r in asked.requests
+        ]
 
     @property
     def last(self) -> Any:
@@ -79,7 +78,9 @@ class Recorder:
         return msgspec.json.decode(self.last.payload)
 
 
-def finished(run_id: str, output: str | None, status: Status = Status.COMPLETED, **more: Any) -> Run:
+def finished(
+    run_id: str, output: str | None, status: Status = Status.COMPLETED, **more: Any
+) -> Run:
     return Run(run_id, "a-task", status, "q", 1, 0, output=output, **more)
 
 

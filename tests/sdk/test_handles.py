@@ -1,6 +1,7 @@
 """Waiting for runs, reading and steering them."""
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -158,8 +159,6 @@ async def test_a_list_of_runs_asks_for_a_page_at_a_time(engine: Recorder) -> Non
 
 
 async def test_filters_of_a_list_reach_the_engine(engine: Recorder) -> None:
-    from datetime import UTC, datetime
-
     found = runs.list(
         status=["failed", Status.CRASHED],
         task="mail",

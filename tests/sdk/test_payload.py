@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from mainspring import Context, InvalidPayload, task
 from mainspring.errors import InvalidOutput, InvalidTask, PayloadTooLarge
 from mainspring.model import payload as schemas
+from mainspring.sdk.payload import payload
+from mainspring.sdk.signature import read
 from tests.sdk.conftest import order
 
 
@@ -57,8 +59,8 @@ class Colour(enum.Enum):
 
 
 def text(made: Any, *args: Any, **kwargs: Any) -> str:
-    payload: str = made.call(*args, **kwargs).request().payload
-    return payload
+    written: str = made.call(*args, **kwargs).request().payload
+    return written
 
 
 def faults(error: InvalidPayload) -> dict[str, str]:
@@ -134,14 +136,14 @@ def test_names_that_pydantic_uses_itself_are_fine_as_parameters() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", ["null", "{}"])
-def test_a_task_without_parameters_takes_nothing(payload: str) -> None:
+@pytest.mark.parametrize("nothing", ["null", "{}"])
+def test_a_task_without_parameters_takes_nothing(nothing: str) -> None:
     @task
     async def bare() -> None: ...
 
     assert text(bare) == "{}"
-    assert bare.bind_payload(payload) == ((), {})
-    assert schemas.problems(bare.spec.payload_schema, msgspec.json.decode(payload)) == []
+    assert bare.bind_payload(nothing) == ((), {})
+    assert schemas.problems(bare.spec.payload_schema, msgspec.json.decode(nothing)) == []
 
 
 def test_positional_only_parameters_keep_their_places() -> None:
@@ -460,12 +462,10 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values, json_values)
 def test_what_is_bound_is_what_was_called_with(first: Any, second: Any) -> None:
     async def take(a: Any, b: Any = 0) -> Any: ...
-
-    from mainspring.sdk.payload import payload
-    from mainspring.sdk.signature import read
 
     shape = payload("take", read(take, "take", {}))
     assert shape.bind(shape.text((first,), {"b": second})) == ((), {"a": first, "b": second})

@@ -32,7 +32,11 @@ IGNORED: Final = (
 )
 _MENTION: Final = re.compile(rb"mainspring|task")
 _OWN_NAME: Final = "mainspring_scanned"
-_OURS: Final = (os.path.dirname(__file__), "<frozen importlib")
+_OURS: Final = (
+    os.path.dirname(__file__),
+    os.path.dirname(importlib.__file__),
+    "<frozen importlib",
+)
 
 
 @dataclass

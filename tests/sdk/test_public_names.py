@@ -1,0 +1,70 @@
+"""What `import mainspring` shows is what the reference page documents, and it loads quickly."""
+
+import re
+import subprocess
+import sys
+import types
+
+import mainspring
+from mainspring.sdk.declaration import TaskOptions
+from mainspring.sdk.options import Options
+from mainspring.sdk.runs import Filters
+from tests.architecture.sources import ROOT
+
+PAGE = (ROOT / "docs" / "reference" / "sdk.md").read_text()
+NAMES = {
+    # declarations
+    "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce",
+    # in a run and around it
+    "Context", "Handle", "current", "logger", "configure",
+    # namespaces
+    "hooks", "idempotency", "observe", "queues", "runs", "sync", "tags", "tasks",
+    # errors
+    "AbortRun", "Conflict", "InvalidOptions", "InvalidPayload", "MainspringError", "NotFound",
+    "RateLimited", "ResultTimeout", "RetryRun", "RunCanceled", "RunFailed", "ServerUnreachable",
+    "Unauthorized", "UnknownTask",
+}  # fmt: skip
+
+
+def test_the_public_names_are_these_and_no_others() -> None:
+    assert set(mainspring.__all__) == NAMES
+    assert mainspring.__all__ == sorted(mainspring.__all__)
+    assert all(hasattr(mainspring, name) for name in NAMES)
+
+
+def test_every_public_name_has_a_docstring_and_stands_in_the_reference() -> None:
+    things = {name: getattr(mainspring, name) for name in NAMES}
+    assert [name for name, thing in things.items() if not thing.__doc__] == []
+    assert [name for name in NAMES if not re.search(rf"\b{name}\b", PAGE)] == []
+
+
+def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
+    documented = {
+        "runs": "retrieve list page cancel replay reschedule add_tags poll logs explain handle",
+        "queues": "list retrieve pause resume set_limit reset_limit",
+        "tasks": "trigger trigger_sync call batch batch_sync list",
+        "idempotency": "create_key reset",
+        "tags": "add",
+        "sync": "run iterate",
+        "observe": "on_worker_event",
+    }
+    for namespace, verbs in documented.items():
+        module: types.ModuleType = getattr(mainspring, namespace)
+        for verb in verbs.split():
+            assert getattr(module, verb).__doc__, f"{namespace}.{verb}"
+            assert f"{namespace}.{verb}(" in PAGE, f"{namespace}.{verb}"
+
+
+def test_every_option_stands_in_the_reference() -> None:
+    for options in (TaskOptions, Options, Filters):
+        for name in options.__annotations__:
+            assert re.search(rf"\b{name}[:=]", PAGE), f"{options.__name__}: {name}"
+
+
+def test_importing_the_package_loads_no_client_server_or_driver() -> None:
+    heavy = "httpx2 uvicorn starlette websockets apsw asyncpg pydantic click rich"
+    program = f"import sys, mainspring; print([m for m in {heavy.split()} if m in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
