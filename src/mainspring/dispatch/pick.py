@@ -103,9 +103,7 @@ class Picker:
                 self._tree.drop(key)
             elif key.running >= key.cap:
                 key.full = True
-            elif lane.resumes:
-                return lane
-            elif queue.rate is None or (not key.wake_at and self._passes_rate(lane, now)):
+            elif queue.rate is None or lane.resumes or self._passes_rate(lane, now):
                 return lane
             elif not queue.rate.per_key:  # all lanes have to wait: this one keeps its place
                 turns.put_back(lane)
@@ -126,6 +124,8 @@ class Picker:
         """Ask the rate for the first run of a lane; holds the key or the queue if it must wait."""
         key, queue, rate = lane.key, lane.key.queue, lane.key.queue.rate
         assert rate is not None
+        if key.wake_at:
+            return False
         bucket = (queue.env.id, queue.name, key.name if rate.per_key else "")
         at = self._rates.free_at(bucket, rate, lane.first_cost(), now)
         if at:

@@ -22,7 +22,9 @@ class RateLimit:
     """Lets `limit` units through per `period_ms`, `burst` of them at once at most.
 
     In any window of W ms at most `burst + limit * W / period_ms` units pass. A run that costs
-    more than the burst passes when the whole burst is free and pays its full cost.
+    more than the burst passes when the whole burst is free and pays its full cost. The clock has
+    whole milliseconds, so a burst worth less than one (such as 1 at 1,000 per second) cannot use
+    the rate up.
 
     Attributes:
         limit: units per period, at least 1.
