@@ -20,6 +20,7 @@ from mainspring.engine.due import MOST, Due
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
 from mainspring.engine.reading import Verb, read
+from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.trigger import TriggerCall
 from mainspring.errors import (
@@ -36,6 +37,9 @@ from mainspring.wire.worker import Ack
 
 TRIGGERS = 2_000
 """New runs in one commit at most."""
+PAUSES = 4
+"""Iterations of the loop before a turn: what the last turn set off in this process, short runs and
+the next triggers of their callers, comes along in this commit instead of waiting for it to end."""
 
 log = logging.getLogger("mainspring.engine")
 
@@ -65,6 +69,7 @@ class Owner:
         self._triggers: deque[TriggerCall] = deque()
         self._arrived: list[Arrived] = []
         self._losing: list[tuple[Live, str]] = []
+        self._ended: list[tuple[Session, str]] = []
         self._bell = asyncio.Event()
         self._stopping = False
         self._turning = False
@@ -147,6 +152,11 @@ class Owner:
         self._losing.append((live, reason))
         self._bell.set()
 
+    def lose_all(self, session: Session, reason: str) -> None:
+        """A session has ended, with everything it holds once the commit under way is done."""
+        self._ended.append((session, reason))
+        self._bell.set()
+
     async def _run(self) -> None:
         while await self._rung():
             self._turning = True
@@ -168,6 +178,8 @@ class Owner:
 
     async def _rung(self) -> bool:
         await self._bell.wait()
+        for _ in range(PAUSES):
+            await asyncio.sleep(0)
         self._bell.clear()
         return not self._stopping
 
@@ -198,8 +210,7 @@ class Owner:
         facts = await read(self.store.live, state.shard_id, work, due)
         for message in arrived:
             message.plan(state, batch)
-        losing, self._losing = self._losing, []
-        for live, reason in losing:
+        for live, reason in self._lost_runs():
             if state.lives.get(live.run_id) is live:
                 finish.lose(state, batch, live, reason)
         later = [verb for verb in work if not verb.plan(state, batch, facts)]
@@ -219,6 +230,17 @@ class Owner:
             self._spawn(self._cascade(run_id))
         if more or later or self._verbs or self._triggers or len(due.timers) == MOST:
             self._bell.set()
+
+    def _lost_runs(self) -> list[tuple[Live, str]]:
+        lives = self.state.lives
+        ended, self._ended = self._ended, []
+        losing, self._losing = self._losing, []
+        for session, reason in ended:
+            for run_id in sorted(session.holds):
+                live = lives.get(run_id)
+                if live is not None and live.session is session:
+                    losing.append((live, reason))
+        return losing
 
     def _take(self) -> tuple[list[Arrived], list[Verb]]:
         """The work of this turn; one thing at a time after a commit was refused."""
