@@ -1,26 +1,21 @@
 """A run made inside the caller's own transaction exists when that one is committed."""
 
-import json
+import os
 import sys
 import types
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import msgspec
 import pytest
 
 from mainspring import InvalidOptions, MainspringError, task, tasks
+from mainspring.ids import shard_of
+from mainspring.model.run import TriggerOptions
+from mainspring.store.postgres import PostgresStore
 from tests.sdk.conftest import Recorder
-
-FUNCTION = """
-CREATE TABLE inbox (environment text, task text, payload text, options text);
-CREATE FUNCTION mainspring_trigger(
-    environment text, task text, payload text, options text
-) RETURNS text LANGUAGE sql AS $$
-    INSERT INTO inbox VALUES ($1, $2, $3, $4);
-    SELECT 'run_' || (SELECT count(*) FROM inbox)::text;
-$$;
-"""
 
 
 @task
@@ -29,14 +24,23 @@ async def mail(n: int) -> None: ...
 
 @pytest.fixture
 async def connection(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    made = await asyncpg.connect(postgres_url)
-    await made.execute("CREATE SCHEMA own; SET search_path = own")
-    await made.execute(FUNCTION)
-    yield made
-    await made.execute("DROP SCHEMA own CASCADE")
-    await made.close()
+    """A connection of the user's to a database in which the engine's schema is."""
+    name = f"ms_sdk_{os.getpid()}"
+    outside = await asyncpg.connect(postgres_url)
+    await outside.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    store = PostgresStore(url)
+    await store.open(migrate=True)
+    await store.catalog.ensure_environment("dev")
+    await store.close()
+    inside = await asyncpg.connect(url)
+    yield inside
+    await inside.close()
+    await outside.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await outside.close()
 
 
+@pytest.mark.slow
 async def test_a_commit_keeps_the_run_and_a_rollback_takes_it_back(
     engine: Recorder, connection: asyncpg.Connection
 ) -> None:
@@ -48,22 +52,15 @@ async def test_a_commit_keeps_the_run_and_a_rollback_takes_it_back(
     assert await connection.fetchval("SELECT count(*) FROM inbox") == 0
     async with connection.transaction():
         handle = await inside.trigger(2)
-    assert handle.id == "run_1"
-    row = await connection.fetchrow("SELECT * FROM inbox")
-    assert tuple(row)[:3] == ("dev", "mail", '{"n":2}')
-    options = json.loads(row["options"])
-    assert options["tags"] == ["vip"]
-    assert options["idempotency_shown"] == "k"
-    assert engine.asked == []
-
-
-async def test_a_batch_goes_into_the_transaction_too(
-    engine: Recorder, connection: asyncpg.Connection
-) -> None:
-    handles = await mail.with_options(connection=connection).batch_trigger(
-        [mail.call(1), mail.call(2)]
-    )
-    assert [handle.id for handle in handles] == ["run_1", "run_2"]
+        batch = await mail.with_options(connection=connection).batch_trigger([mail.call(3)])
+    rows = await connection.fetch("SELECT * FROM inbox ORDER BY created_at, payload")
+    assert [(row["run_id"], row["task"], row["payload"]) for row in rows] == [
+        (handle.id, "mail", '{"n":2}'),
+        (batch[0].id, "mail", '{"n":3}'),
+    ]
+    options = msgspec.json.decode(rows[0]["options"], type=TriggerOptions)
+    assert (options.tags, options.idempotency_shown) == (("vip",), "k")
+    assert shard_of(handle.id) == rows[0]["shard_id"]
     assert engine.asked == []
 
 

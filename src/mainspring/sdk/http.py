@@ -48,8 +48,8 @@ _Connection = AsyncIterator[httpx2.AsyncClient]
 class HttpTransport:
     """Sends requests to a server's call route. Usable from any number of event loops.
 
-    A call is repeated at most four times when no answer came or the server said to come back;
-    the request key in its header lets the server recognise the repetition.
+    A call without an answer, or told to come back, is made again, `attempts` times at most; the
+    request key in its header lets the server recognise the repetition.
     """
 
     def __init__(
@@ -58,11 +58,13 @@ class HttpTransport:
         key: str,
         *,
         environment: str = "dev",
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.url = url.rstrip("/")
         self.environment = environment
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._attempts = attempts
         self._sleep = sleep
         self._headers = {
             "Authorization": f"Bearer {key}",
@@ -120,7 +122,7 @@ class HttpTransport:
                 if not _worth_repeating(response):
                     raise problem
                 wait = _asked_to_wait(response)
-            if attempt == ATTEMPTS:
+            if attempt == self._attempts:
                 raise problem
             backoff = FIRST_DELAY_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             await self._sleep(min(backoff if wait is None else wait, LONGEST_DELAY_S))

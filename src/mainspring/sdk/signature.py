@@ -45,7 +45,11 @@ def read(func: Callable[..., Any], task: str, local_names: Mapping[str, Any]) ->
     """
     found: list[Parameter] = []
     context: str | None = None
-    for parameter in inspect.signature(func).parameters.values():
+    try:
+        written = inspect.signature(func)
+    except (NameError, ValueError) as error:  # from 3.14 on, reading annotations evaluates them
+        raise InvalidTask(f"Task {task!r} has no readable signature: {error}.") from error
+    for parameter in written.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InvalidTask(
                 f"Task {task!r} takes {parameter}; a payload fills named parameters only, "
@@ -77,7 +81,7 @@ def read(func: Callable[..., Any], task: str, local_names: Mapping[str, Any]) ->
                 keyword=parameter.kind is not parameter.POSITIONAL_ONLY,
             )
         )
-    returns = _resolved(func, inspect.signature(func).return_annotation, local_names)
+    returns = _resolved(func, written.return_annotation, local_names)
     return Signature(tuple(found), context, Any if isinstance(returns, NameError) else returns)
 
 

@@ -1,0 +1,52 @@
+"""Type checkers see what `@task` makes of a function, and report each wrong call of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import ROOT
+
+API = "tests/typing/api.py"
+
+
+def checked(*command: str) -> tuple[int, str]:
+    scripts = Path(sys.executable).parent
+    environ = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    ran = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_mypy_accepts_right_calls_and_reports_each_wrong_one(tmp_path: Path) -> None:
+    code, said = checked("mypy", "--cache-dir", str(tmp_path), API)
+    assert code == 0, said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_pyright_accepts_right_calls_and_reports_each_wrong_one() -> None:
+    code, said = checked("pyright", API)
+    assert code == 0, said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_wrong_call_without_its_comment_is_reported(tmp_path: Path) -> None:
+    text = (ROOT / API).read_text()
+    wrong = text.count("# type: ignore[")
+    bare = tmp_path / "bare.py"
+    bare.write_text(text.replace("  # type: ignore[", "  # was ["))
+    code, said = checked("mypy", "--cache-dir", str(tmp_path), str(bare))
+    assert code == 1
+    assert said.count("error: ") >= wrong
