@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncpg
 
-from mainspring.ids import IdSource
+from mainspring.ids import IdSource, time_of
 from mainspring.store.changes import Changes
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import Store
@@ -64,12 +64,12 @@ class Meter:
 
 def triggers(ids: list[str], now: int) -> Changes:
     changes = Changes(now)
-    for at, run_id in enumerate(ids):
+    for run_id in ids:
         lane = (1, "task/noop", "", "")
         changes.run.append(
             (run_id, 1, "noop", *lane[1:], PAYLOAD, None, "", None, None, 0, None, 0, now)
         )
-        changes.ready.append((run_id, *lane, now + at, 0, 0, 1, 0, 0))
+        changes.ready.append((run_id, *lane, time_of(run_id), 0, 0, 1, 0, 0))
     return changes
 
 

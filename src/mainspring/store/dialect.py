@@ -16,13 +16,19 @@ class Dialect:
     """How one database writes what the other writes differently.
 
     `rows` gives the FROM item of a batch, `parameter` a scalar; `position` counts parameters from
-    1, the columns of the batch before the scalars.
+    1, the columns of the batch before the scalars. `probe` and `maybe` join a table that is looked
+    up by index once for each row so far, never walked; `among` is the WHERE of a shard's rows
+    whose columns are those of the batch; `each` joins them with the batch, after UPDATE … FROM.
     """
 
     name: Name
     fragments: dict[str, str]
     rows: Callable[[Columns], str]
     parameter: Callable[[str, str, int], str]
+    probe: Callable[[str, str, str], str]
+    maybe: Callable[[str, str, str], str]
+    among: Callable[[str, list[str], str], str]
+    each: Callable[[str, list[str], str], str]
 
 
 def _sqlite_rows(columns: Columns) -> str:
@@ -46,6 +52,52 @@ def _postgres_parameter(_name: str, type_: str, position: int) -> str:
     return f"CAST(${position} AS {_POSTGRES[type_]})"
 
 
+def _sqlite_probe(table: str, alias: str, condition: str) -> str:
+    return f"CROSS JOIN {table} {alias} ON {condition}"  # CROSS JOIN keeps the order of the text
+
+
+def _postgres_probe(table: str, alias: str, condition: str) -> str:
+    # A plain join starts at the wrong end when statistics call the table empty, and they often do:
+    # live tables are vacuumed between two bursts. OFFSET 0 leaves the planner no choice.
+    return f"CROSS JOIN LATERAL ({_fenced(table, alias, condition)}) {alias}"
+
+
+def _sqlite_maybe(table: str, alias: str, condition: str) -> str:
+    return f"LEFT JOIN {table} {alias} ON {condition}"
+
+
+def _postgres_maybe(table: str, alias: str, condition: str) -> str:
+    return f"LEFT JOIN LATERAL ({_fenced(table, alias, condition)}) {alias} ON true"
+
+
+def _fenced(table: str, alias: str, condition: str) -> str:
+    return f"SELECT {alias}.ctid, {alias}.* FROM {table} {alias} WHERE {condition} OFFSET 0"
+
+
+def _sqlite_among(_table: str, columns: list[str], rows: str) -> str:
+    wanted = ", ".join(f"r.{column}" for column in columns)
+    return f"shard_id = :shard AND ({', '.join(columns)}) IN (SELECT {wanted} FROM {rows})"
+
+
+def _postgres_among(table: str, columns: list[str], rows: str) -> str:
+    probe = _postgres_probe(table, "t", _equal("t", columns))
+    return f"ctid = ANY (ARRAY(SELECT t.ctid FROM {rows} {probe}))"
+
+
+def _sqlite_each(table: str, columns: list[str], rows: str) -> str:
+    return f"{rows} WHERE {_equal(table, columns)}"
+
+
+def _postgres_each(table: str, columns: list[str], rows: str) -> str:
+    probe = _postgres_probe(table, "t", _equal("t", columns))
+    return f"{rows} {probe} WHERE {table}.ctid = t.ctid"
+
+
+def _equal(alias: str, columns: list[str]) -> str:
+    equal = " AND ".join(f"{alias}.{column} = r.{column}" for column in columns)
+    return f"{alias}.shard_id = :shard AND {equal}"
+
+
 _POSTGRES: Final = {"text": "text", "bigint": "bigint", "double": "double precision"}
 
 SQLITE: Final = Dialect(
@@ -65,6 +117,10 @@ SQLITE: Final = Dialect(
     },
     rows=_sqlite_rows,
     parameter=_sqlite_parameter,
+    probe=_sqlite_probe,
+    maybe=_sqlite_maybe,
+    among=_sqlite_among,
+    each=_sqlite_each,
 )
 
 # Live tables are emptied as fast as they fill: vacuum often, by a count and not by a share of the
@@ -91,4 +147,8 @@ POSTGRES: Final = Dialect(
     },
     rows=_postgres_rows,
     parameter=_postgres_parameter,
+    probe=_postgres_probe,
+    maybe=_postgres_maybe,
+    among=_postgres_among,
+    each=_postgres_each,
 )

@@ -18,9 +18,11 @@ from mainspring.store.database import REFUSED
 CONNECT_S: Final = 10.0
 
 PLANS: Final = {
-    # Every statement has one good plan, by index and in nested loops, whatever the statistics say:
-    # a hash or merge join or a sequential scan would read a whole shard for a few rows.
+    # Every statement has one good plan, by index, in its order and in nested loops, whatever the
+    # statistics say: any other would read a whole shard for a few rows.
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",

@@ -1,7 +1,8 @@
 """Lists of runs: which index a filter walks, as SQL put together from fixed parts. Nothing is run.
 
-Every part walks one index in the order of run ids and asks the other tables by primary key, in
-scalar subqueries: no planner turns those into a join that starts at the wrong end.
+Every part walks one index in the order of run ids and asks the other tables by primary key. Both
+are forced, whatever statistics say: the walk compares and orders by all columns of its index, which
+no other index serves, and the questions are scalar subqueries, which no planner joins.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ COUNTED: Final = 1_000
 """How far candidates are counted to find the most selective one."""
 
 _SCALAR: Final = re.compile(r":(\w+)")
-_ID: Final = {"run": "n", "tag": "g", "done": "d", "active": "a", "ready": "q", "parked": "p"}
-_TABLE: Final = {"tag": "run_tag", "done": "run_done"}
+_ALIAS: Final = {
+    "run": "n",
+    "run_tag": "g",
+    "run_done": "d",
+    "active": "a",
+    "ready": "q",
+    "parked": "p",
+}
 _LIVE: Final[dict[Status, tuple[tuple[str, str], ...]]] = {
     Status.QUEUED: (("ready", ""),),
     Status.EXECUTING: (("active", ""), ("parked", " AND p.kind = 'retry'")),
@@ -66,19 +73,20 @@ class PageQuery:
         counts = []
         for driver in self.drivers:
             parts = [
-                f"(SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {COUNTED}) x)"
-                for _alias, source in self._branches(driver)
+                f"(SELECT count(*) FROM (SELECT 1 FROM {walk.source}"
+                f" ORDER BY {walk.order('DESC')} LIMIT {COUNTED}) x)"
+                for walk in self._walks(driver)
             ]
-            counts.append(f"{' + '.join(parts) or '0'} AS {driver}")
+            counts.append(f"{' + '.join(parts) or '0'} AS {driver}s")
         return self._named("count", "", f"SELECT {', '.join(counts)}")
 
     def ids(self, driver: str) -> tuple[str, str]:
         """(name, text) of the statement that gives the page's run ids by way of that driver."""
         order = "DESC" if self.newest_first else "ASC"
         parts = [
-            f"SELECT * FROM (SELECT {alias}.run_id FROM {source}{self._conditions(driver, alias)}"
-            f" ORDER BY {alias}.run_id {order} LIMIT :most) x"
-            for alias, source in self._branches(driver)
+            f"SELECT * FROM (SELECT {walk.alias}.run_id FROM {walk.source}"
+            f"{self._conditions(driver, walk.alias)} ORDER BY {walk.order(order)} LIMIT :most) x"
+            for walk in self._walks(driver)
         ]
         union = " UNION ".join(parts)
         text = f"SELECT run_id FROM ({union}) y ORDER BY run_id {order} LIMIT :most"
@@ -86,7 +94,7 @@ class PageQuery:
 
     def is_empty(self, driver: str) -> bool:
         """Whether no run can match."""
-        return not self._branches(driver)
+        return not self._walks(driver)
 
     def _narrow_by_time(self) -> None:
         wanted = self._filter
@@ -105,23 +113,21 @@ class PageQuery:
         given = [name for name in ("tag", "task", "status") if getattr(wanted, name)]
         return given or ["run"]
 
-    def _branches(self, driver: str) -> list[tuple[str, str]]:
-        """(alias, FROM and WHERE) of each index walk of that driver."""
+    def _walks(self, driver: str) -> list[_Walk]:
+        """The index walks of that driver; together they see every run that it allows."""
+        wanted, env = self._filter, "{}.env_id = :env_id"
         if driver == "status":
             return [
-                branch
-                for at, status in enumerate(self._filter.status)
-                for branch in _state(status, at)
+                walk for at, status in enumerate(wanted.status) for walk in _of_state(status, at)
             ]
         if driver == "run":
-            return [_walk("run", " AND n.env_id = :env_id")]
+            return [_Walk("run", {}, env)]
         if driver == "batch":
-            return [_walk("run", " AND n.env_id = :env_id AND n.batch_id = :batch_id")]
-        table = "run" if driver == "task" else "tag"
-        alias = _ID[table]
+            return [_Walk("run", {"batch_id": "batch_id"}, f"{{}}.batch_id IS NOT NULL AND {env}")]
+        table = "run" if driver == "task" else "run_tag"
         return [
-            _walk(table, f" AND {alias}.env_id = :env_id AND {alias}.{driver} = :{driver}{at}")
-            for at in range(len(getattr(self._filter, driver)))
+            _Walk(table, {"env_id": "env_id", driver: f"{driver}{at}"})
+            for at in range(len(getattr(wanted, driver)))
         ]
 
     def _conditions(self, driver: str, alias: str) -> str:
@@ -144,10 +150,10 @@ class PageQuery:
         if on_run and alias == "n":
             found += " AND " + " AND ".join(on_run)
         elif on_run:
-            found += f" AND {_probe('run', 'n', alias, ' AND ' + ' AND '.join(on_run))} = 1"
+            found += f" AND {_probe('run', alias, ' AND ' + ' AND '.join(on_run))} = 1"
         if wanted.tag and driver != "tag":
             tags = f" AND g.env_id = :env_id AND g.tag IN ({_list('tag', wanted.tag)})"
-            found += f" AND {_probe('run_tag', 'g', alias, tags)} > 0"
+            found += f" AND {_probe('run_tag', alias, tags)} > 0"
         if wanted.status and driver != "status":
             found += f" AND ({self._in_state(alias)})"
         return found
@@ -156,11 +162,9 @@ class PageQuery:
         tests = []
         for at, status in enumerate(self._filter.status):
             if status in FINAL:
-                tests.append(
-                    f"{_probe('run_done', 'd', alias, f' AND d.status = :status{at}')} = 1"
-                )
+                tests.append(f"{_probe('run_done', alias, f' AND d.status = :status{at}')} = 1")
             for table, more in _LIVE.get(status, ()):
-                tests.append(f"{_probe(table, _ID[table], alias, more)} = 1")
+                tests.append(f"{_probe(table, alias, more)} = 1")
         return " OR ".join(tests) or "1 = 0"
 
     def _named(self, kind: str, driver: str, text: str) -> tuple[str, str]:
@@ -181,26 +185,42 @@ class PageQuery:
         return "/".join(shape), f"-- takes: {takes}\n{text}"
 
 
-def _state(status: Status, at: int) -> list[tuple[str, str]]:
+class _Walk:
+    """A walk over one index of a table: `fixed` are its columns between the shard and the run id,
+    with the scalars they equal; `more` is asked of each row.
+    """
+
+    def __init__(self, table: str, fixed: dict[str, str], more: str = "") -> None:
+        self.alias = alias = _ALIAS[table]
+        self._columns = [f"{alias}.{column}" for column in (*fixed, "run_id")]
+        columns = ", ".join(self._columns)
+        low, high = (
+            ", ".join([*(f":{scalar}" for scalar in fixed.values()), f":{bound}"])
+            for bound in ("low", "high")
+        )
+        self.source = (
+            f"{table} {alias} WHERE {alias}.shard_id = :shard"
+            f" AND ({columns}) > ({low}) AND ({columns}) < ({high})"
+        )
+        if more:
+            self.source += f" AND {more.format(alias, alias)}"
+
+    def order(self, direction: str) -> str:
+        return ", ".join(f"{column} {direction}" for column in self._columns)
+
+
+def _of_state(status: Status, at: int) -> list[_Walk]:
     if status in FINAL:
-        return [_walk("done", f" AND d.env_id = :env_id AND d.status = :status{at}")]
+        return [_Walk("run_done", {"env_id": "env_id", "status": f"status{at}"})]
     return [
-        _walk(table, f" AND {_ID[table]}.env_id = :env_id{more}")
+        _Walk(table, {}, f"{_ALIAS[table]}.env_id = :env_id{more}")
         for table, more in _LIVE.get(status, ())
     ]
 
 
-def _walk(name: str, conditions: str) -> tuple[str, str]:
-    alias, table = _ID[name], _TABLE.get(name, name)
-    return alias, (
-        f"{table} {alias} WHERE {alias}.shard_id = :shard{conditions}"
-        f" AND {alias}.run_id > :low AND {alias}.run_id < :high"
-    )
-
-
-def _probe(table: str, alias: str, outer: str, conditions: str) -> str:
+def _probe(table: str, outer: str, conditions: str) -> str:
     # an inner alias of its own: the walk may go over the same table
-    inner = f"{alias}1"
+    alias, inner = _ALIAS[table], f"{_ALIAS[table]}1"
     inside = conditions.replace(f" {alias}.", f" {inner}.")
     return (
         f"(SELECT count(*) FROM {table} {inner} WHERE {inner}.shard_id = :shard"

@@ -6,11 +6,13 @@ SQL text for both databases:
     -- name: drop_active
     -- rows: run_id text, epoch bigint
     -- takes: shard bigint
-    DELETE FROM active WHERE shard_id = :shard AND (run_id, epoch) IN (SELECT ... FROM {rows});
+    DELETE FROM active WHERE {among active: run_id, epoch};
 
 `{rows}` is the whole batch as a FROM item named `r`, so that a commit of a thousand rows is one
-statement. The same name in `sql/sqlite/` or `sql/postgres/` overrides; such a text begins with a
-comment that says why.
+statement. `{probe table alias ON condition}` looks a table up by index for each row so far,
+`{maybe …}` the same as a left join. `{among table: columns}` is the WHERE of the rows whose columns
+are in the batch, `{each …}` joins those with it. The same name in `sql/sqlite/` or `sql/postgres/`
+overrides; such a text begins with a comment that says why.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from typing import Any, Final
 from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
 
 ROOT: Final = files("mainspring.store") / "sql"
-_FRAGMENT: Final = re.compile(r"\{(\w+)\}")
+_FRAGMENT: Final = re.compile(r"\{(\w+)(?:\s+([^{}]+))?\}")
+_JOIN: Final = re.compile(r"(\w+) (\w+)\s+ON\s+(.*)", re.DOTALL)
 _SCALAR: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _HEADER: Final = re.compile(r"^-- (name|rows|takes): *(.*)$", re.MULTILINE)
 
@@ -126,10 +129,23 @@ def compiled(text: str, dialect: Dialect, name: str = "") -> Statement:
 
 def expanded(text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = ()) -> str:
     """The text with its `{fragments}` filled in. Raises: KeyError for an unknown fragment."""
-    return _FRAGMENT.sub(
-        lambda match: dialect.rows(columns) if match[1] == "rows" else dialect.fragments[match[1]],
-        text,
-    )
+
+    def fill(match: re.Match[str]) -> str:
+        word, rest = match[1], match[2] or ""
+        if word == "rows":
+            return dialect.rows(columns)
+        if word in {"among", "each"}:
+            table, _, wanted = rest.partition(":")
+            find = dialect.among if word == "among" else dialect.each
+            return find(table, wanted.replace(",", " ").split(), dialect.rows(columns))
+        if word in {"probe", "maybe"}:
+            join = _JOIN.fullmatch(rest)
+            assert join is not None, f"expected `table alias ON condition`, found {rest!r}"
+            make = dialect.probe if word == "probe" else dialect.maybe
+            return make(join[1], join[2], join[3])
+        return dialect.fragments[word]
+
+    return _FRAGMENT.sub(fill, text)
 
 
 def _declared(header: str) -> list[tuple[str, str]]:

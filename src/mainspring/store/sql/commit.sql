@@ -10,25 +10,22 @@ SELECT 1 AS held FROM shard WHERE shard_id = :shard AND epoch = :epoch;
 -- name: drop_active
 -- rows: run_id text, epoch bigint
 -- takes: shard bigint
-DELETE FROM active
-WHERE shard_id = :shard AND (run_id, epoch) IN (SELECT r.run_id, r.epoch FROM {rows});
+DELETE FROM active WHERE {among active: run_id, epoch};
 
 -- name: drop_ready
 -- rows: run_id text
 -- takes: shard bigint
-DELETE FROM ready WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+DELETE FROM ready WHERE {among ready: run_id};
 
 -- name: drop_parked
 -- rows: run_id text
 -- takes: shard bigint
-DELETE FROM parked WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+DELETE FROM parked WHERE {among parked: run_id};
 
 -- name: drop_timer
 -- rows: fire_at bigint, kind text, run_id text
 -- takes: shard bigint
-DELETE FROM timer
-WHERE shard_id = :shard
-  AND (fire_at, kind, run_id) IN (SELECT r.fire_at, r.kind, r.run_id FROM {rows});
+DELETE FROM timer WHERE {among timer: fire_at, kind, run_id};
 
 -- name: done
 -- rows: run_id text, env_id bigint, task text, queue text, status text, epoch bigint, attempt bigint, output text, output_ref text, error text, started_at bigint, finished_at bigint, active_ms bigint
@@ -44,15 +41,12 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- rows: env_id bigint, task text, key text, run_id text
 -- takes: shard bigint
 -- Only while the key still leads to that run.
-DELETE FROM idempotency
-WHERE shard_id = :shard
-  AND (env_id, task, key, run_id) IN (SELECT r.env_id, r.task, r.key, r.run_id FROM {rows});
+DELETE FROM idempotency WHERE {among idempotency: env_id, task, key, run_id};
 
 -- name: drop_debounce
 -- rows: env_id bigint, task text, key text
 -- takes: shard bigint
-DELETE FROM debounce
-WHERE shard_id = :shard AND (env_id, task, key) IN (SELECT r.env_id, r.task, r.key FROM {rows});
+DELETE FROM debounce WHERE {among debounce: env_id, task, key};
 
 -- name: run
 -- rows: run_id text, env_id bigint, task text, queue text, ckey text, version text, payload text, payload_ref text, options text, parent_id text, root_id text, depth bigint, batch_id text, is_test bigint, created_at bigint
@@ -66,8 +60,7 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- name: payload
 -- rows: run_id text, payload text, payload_ref text
 -- takes: shard bigint
-UPDATE run SET payload = r.payload, payload_ref = r.payload_ref
-FROM {rows} WHERE run.shard_id = :shard AND run.run_id = r.run_id;
+UPDATE run SET payload = r.payload, payload_ref = r.payload_ref FROM {each run: run_id};
 
 -- name: key
 -- rows: env_id bigint, task text, key text, run_id text, expires_at bigint
@@ -147,27 +140,25 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- name: cancel
 -- rows: run_id text, epoch bigint, cancel_at bigint
 -- takes: shard bigint
-UPDATE active SET cancel_at = r.cancel_at
-FROM {rows}
-WHERE active.shard_id = :shard AND active.run_id = r.run_id AND active.epoch = r.epoch;
+UPDATE active SET cancel_at = r.cancel_at FROM {each active: run_id, epoch};
 
 -- name: claim
 -- rows: run_id text, session_id text
 -- takes: shard bigint, now bigint
--- CROSS JOIN keeps SQLite from walking `ready` first. A run starts when it is first claimed.
+-- A run starts when it is first claimed. WHERE true: as in `done`.
 INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
   attempt, started_at, claimed_at, active_ms)
 SELECT q.shard_id, q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id,
   q.epoch + 1, q.attempt, CASE q.started_at WHEN 0 THEN :now ELSE q.started_at END, :now,
   q.active_ms
-FROM {rows} CROSS JOIN ready q
-WHERE q.shard_id = :shard AND q.run_id = r.run_id ON CONFLICT DO NOTHING;
+FROM {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
+WHERE true ON CONFLICT DO NOTHING;
 
 -- name: claim_leave
 -- rows: run_id text, session_id text
 -- takes: shard bigint
 -- The second half of a claim.
-DELETE FROM ready WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {rows});
+DELETE FROM ready WHERE {among ready: run_id};
 
 -- name: claimed
 -- rows: run_id text, session_id text
@@ -175,9 +166,9 @@ DELETE FROM ready WHERE shard_id = :shard AND run_id IN (SELECT r.run_id FROM {r
 -- The last part of a claim: what the worker needs, in the order of `Claimed`.
 SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payload, n.payload_ref,
   n.options, n.parent_id, n.root_id, n.depth, n.is_test, n.created_at
-FROM {rows} CROSS JOIN active a CROSS JOIN run n
-WHERE a.shard_id = :shard AND a.run_id = r.run_id
-  AND n.shard_id = a.shard_id AND n.run_id = a.run_id;
+FROM {rows}
+{probe active a ON a.shard_id = :shard AND a.run_id = r.run_id}
+{probe run n ON n.shard_id = :shard AND n.run_id = r.run_id};
 
 -- name: rate
 -- rows: env_id bigint, queue text, key text, tat bigint
@@ -189,4 +180,4 @@ ON CONFLICT (shard_id, env_id, queue, key) DO UPDATE SET tat = excluded.tat;
 -- name: drop_inbox
 -- rows: inbox_id text
 -- takes: shard bigint
-DELETE FROM inbox WHERE shard_id = :shard AND inbox_id IN (SELECT r.inbox_id FROM {rows});
+DELETE FROM inbox WHERE {among inbox: inbox_id};

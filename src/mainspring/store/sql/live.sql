@@ -2,12 +2,11 @@
 
 -- name: live_active
 -- takes: shard bigint
--- CROSS JOIN: from the small table to the runs, never the other way (SQLite keeps that order).
 SELECT 'active' AS place, a.run_id, a.env_id, n.task, a.queue, a.ckey, a.version, a.ord, a.epoch,
   a.attempt, a.started_at, a.active_ms, a.session_id, a.cancel_at, '' AS kind, 0 AS due_at,
   n.options, n.parent_id, n.created_at
-FROM active a CROSS JOIN run n
-WHERE a.shard_id = :shard AND n.shard_id = a.shard_id AND n.run_id = a.run_id
+FROM active a {probe run n ON n.shard_id = a.shard_id AND n.run_id = a.run_id}
+WHERE a.shard_id = :shard
 ORDER BY a.run_id;
 
 -- name: live_resumes
@@ -15,8 +14,8 @@ ORDER BY a.run_id;
 SELECT 'ready' AS place, q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch,
   q.attempt, q.started_at, q.active_ms, '' AS session_id, NULL AS cancel_at, 'resume' AS kind,
   0 AS due_at, n.options, n.parent_id, n.created_at
-FROM ready q CROSS JOIN run n
-WHERE q.shard_id = :shard AND q.resume = 1 AND n.shard_id = q.shard_id AND n.run_id = q.run_id
+FROM ready q {probe run n ON n.shard_id = q.shard_id AND n.run_id = q.run_id}
+WHERE q.shard_id = :shard AND q.resume = 1
 ORDER BY q.env_id, q.queue, q.ckey, q.version, q.ord, q.run_id;
 
 -- name: live_locate
@@ -25,37 +24,37 @@ ORDER BY q.env_id, q.queue, q.ckey, q.version, q.ord, q.run_id;
 SELECT 'active' AS place, a.run_id, a.env_id, n.task, a.queue, a.ckey, a.version, a.ord, a.epoch,
   a.attempt, a.started_at, a.active_ms, a.session_id, a.cancel_at, '' AS kind, 0 AS due_at,
   n.options, n.parent_id, n.created_at
-FROM {rows} CROSS JOIN active a CROSS JOIN run n
-WHERE a.shard_id = :shard AND a.run_id = r.run_id AND n.shard_id = a.shard_id
-  AND n.run_id = a.run_id
+FROM {rows}
+{probe active a ON a.shard_id = :shard AND a.run_id = r.run_id}
+{probe run n ON n.shard_id = a.shard_id AND n.run_id = a.run_id}
 UNION ALL
 SELECT 'ready', q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch, q.attempt,
   q.started_at, q.active_ms, '', CAST(NULL AS bigint),
   CASE q.resume WHEN 1 THEN 'resume' ELSE '' END, 0, n.options, n.parent_id, n.created_at
-FROM {rows} CROSS JOIN ready q CROSS JOIN run n
-WHERE q.shard_id = :shard AND q.run_id = r.run_id AND n.shard_id = q.shard_id
-  AND n.run_id = q.run_id
+FROM {rows}
+{probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
+{probe run n ON n.shard_id = q.shard_id AND n.run_id = q.run_id}
 UNION ALL
 SELECT 'parked', p.run_id, p.env_id, n.task, p.queue, p.ckey, p.version, p.ord, p.epoch, p.attempt,
   p.started_at, p.active_ms, p.session_id, CAST(NULL AS bigint), p.kind, p.due_at, n.options,
   n.parent_id, n.created_at
-FROM {rows} CROSS JOIN parked p CROSS JOIN run n
-WHERE p.shard_id = :shard AND p.run_id = r.run_id AND n.shard_id = p.shard_id
-  AND n.run_id = p.run_id;
+FROM {rows}
+{probe parked p ON p.shard_id = :shard AND p.run_id = r.run_id}
+{probe run n ON n.shard_id = p.shard_id AND n.run_id = p.run_id};
 
 -- name: live_known
 -- rows: run_id text
 -- takes: shard bigint
 SELECT n.run_id, coalesce(d.status, '') AS status
-FROM {rows} CROSS JOIN run n
-LEFT JOIN run_done d ON d.shard_id = n.shard_id AND d.run_id = n.run_id
-WHERE n.shard_id = :shard AND n.run_id = r.run_id;
+FROM {rows}
+{probe run n ON n.shard_id = :shard AND n.run_id = r.run_id}
+{maybe run_done d ON d.shard_id = :shard AND d.run_id = n.run_id};
 
 -- name: live_done_epochs
 -- rows: run_id text
 -- takes: shard bigint
-SELECT d.run_id, d.epoch FROM {rows} CROSS JOIN run_done d
-WHERE d.shard_id = :shard AND d.run_id = r.run_id;
+SELECT d.run_id, d.epoch FROM {rows}
+{probe run_done d ON d.shard_id = :shard AND d.run_id = r.run_id};
 
 -- name: live_lanes
 -- takes: shard bigint
@@ -88,15 +87,15 @@ ORDER BY fire_at, kind, run_id LIMIT :most;
 -- name: live_keys
 -- rows: env_id bigint, task text, key text
 -- takes: shard bigint
-SELECT i.env_id, i.task, i.key, i.run_id, i.expires_at FROM {rows} CROSS JOIN idempotency i
-WHERE i.shard_id = :shard AND i.env_id = r.env_id AND i.task = r.task AND i.key = r.key;
+SELECT i.env_id, i.task, i.key, i.run_id, i.expires_at FROM {rows}
+{probe idempotency i ON i.shard_id = :shard AND i.env_id = r.env_id AND i.task = r.task AND i.key = r.key};
 
 -- name: live_debounces
 -- rows: env_id bigint, task text, key text
 -- takes: shard bigint
 SELECT d.env_id, d.task, d.key, d.run_id, d.first_at, d.due_at, d.payload
-FROM {rows} CROSS JOIN debounce d
-WHERE d.shard_id = :shard AND d.env_id = r.env_id AND d.task = r.task AND d.key = r.key;
+FROM {rows}
+{probe debounce d ON d.shard_id = :shard AND d.env_id = r.env_id AND d.task = r.task AND d.key = r.key};
 
 -- name: live_rates
 -- takes: shard bigint

@@ -4,10 +4,9 @@
 -- Why not the shared text: one round trip instead of three, on the path from a trigger to its
 -- start. SQLite has no data-changing CTE. Gives the rows of `claimed`.
 WITH moved AS (
-  DELETE FROM ready q USING {rows}
-  WHERE q.shard_id = :shard AND q.run_id = r.run_id
-  RETURNING q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id, q.epoch,
-    q.attempt, q.started_at, q.active_ms
+  DELETE FROM ready USING {each ready: run_id}
+  RETURNING ready.run_id, ready.env_id, ready.queue, ready.ckey, ready.version, ready.ord,
+    r.session_id, ready.epoch, ready.attempt, ready.started_at, ready.active_ms
 ), placed AS (
   INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
     attempt, started_at, claimed_at, active_ms)
@@ -19,5 +18,4 @@ WITH moved AS (
 )
 SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payload, n.payload_ref,
   n.options, n.parent_id, n.root_id, n.depth, n.is_test, n.created_at
-FROM placed a CROSS JOIN run n
-WHERE n.shard_id = :shard AND n.run_id = a.run_id;
+FROM placed a {probe run n ON n.shard_id = :shard AND n.run_id = a.run_id};
