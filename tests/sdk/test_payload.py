@@ -77,6 +77,7 @@ def faults(error: InvalidPayload) -> dict[str, str]:
         (Checked, Checked(3), '{"size":3}'),
         (Order | None, Order(1, []), '{"id":1,"lines":[]}'),
         (typing.Annotated[Struct, "note"], Struct(7), '{"userId":7}'),
+        (typing.NewType("Renamed", Struct), Struct(7), '{"userId":7}'),
     ],
 )
 def test_a_single_model_is_the_payload(kind: Any, value: Any, json: str) -> None:
@@ -110,6 +111,13 @@ def test_other_parameters_are_an_object_by_name() -> None:
     assert schema["required"] == ["path", "width"]
     assert schema["properties"]["copies"]["default"] is None
     assert schema["additionalProperties"] is False
+
+
+def test_a_parameter_of_type_object_takes_anything() -> None:
+    @task
+    async def take(it: object) -> object: ...
+
+    assert take.bind_payload(text(take, [1, None])) == (([1, None],), {})
 
 
 def test_two_models_are_an_object_by_name() -> None:
@@ -378,6 +386,18 @@ def test_types_written_as_text_are_found_where_the_task_is_declared() -> None:
 
     assert take.bind_payload('{"n":1}') == ((Local(1),), {})
     assert take.decode_output('[{"n":1}]') == [Local(1)]
+
+
+def test_a_type_inside_a_type_that_is_not_to_be_found_is_an_invalid_task() -> None:
+    @dataclasses.dataclass
+    class Broken:
+        inner: "Nowhere"  # type: ignore # noqa: F821
+
+    @task
+    async def take(it: Broken) -> None: ...
+
+    with pytest.raises(InvalidTask, match=r"'it' cannot be read from JSON.*Nowhere"):
+        _ = take.spec
 
 
 @pytest.mark.parametrize("star", ["*args", "**kwargs"])

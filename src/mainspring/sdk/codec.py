@@ -25,13 +25,11 @@ class Codec(Protocol):
 
     decode: Callable[[str | bytes], Any]
     """The value that the text stands for. Raises: one of UNREADABLE."""
+    schema: dict[str, Any]
+    """JSON Schema of the type, with an object's keywords at its root."""
 
     def encode(self, value: Any) -> bytes:
         """JSON of a value that should be of the type. Raises: one of encode.BEYOND_JSON."""
-        ...
-
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of the type, with an object's keywords at its root."""
         ...
 
     def faults(self, text: str | bytes) -> list[Fault]:
@@ -46,12 +44,12 @@ def codec(annotation: Any, what: str) -> Codec:
     if pydantic is None or not involves_pydantic(annotation):
         try:
             return MsgspecCodec(annotation)
-        except TypeError as error:
+        except (NameError, TypeError) as error:
             reason = error
     if pydantic is not None:
         try:
             return PydanticCodec(pydantic.TypeAdapter(annotation))
-        except (pydantic.errors.PydanticUserError, TypeError) as error:
+        except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
             reason = reason or error
     said = str(reason).partition("\n")[0]
     raise InvalidTask(f"{what} cannot be read from JSON: {said}.") from reason
@@ -65,7 +63,7 @@ def involves_pydantic(annotation: Any) -> bool:
 class MsgspecCodec:
     """Builtins, dates, dataclasses, TypedDicts, Structs, attrs classes and unions of them.
 
-    Raises: TypeError for a type that msgspec cannot read.
+    Raises: TypeError, or NameError for a type in it that is not to be found.
     """
 
     def __init__(self, annotation: Any) -> None:
@@ -79,12 +77,10 @@ class MsgspecCodec:
         self.decode: Callable[[str | bytes], Any] = msgspec.json.Decoder(
             annotation, dec_hook=read_other
         ).decode
+        self.schema = _at_root(msgspec.json.schema(annotation, schema_hook=_schema_of_other))
 
     def encode(self, value: Any) -> bytes:
         return to_json(value)
-
-    def schema(self) -> dict[str, Any]:
-        return _at_root(msgspec.json.schema(self._annotation, schema_hook=_schema_of_other))
 
     def faults(self, text: str | bytes) -> list[Fault]:
         return type_faults(text, self._annotation, read_other)
@@ -94,15 +90,12 @@ class PydanticCodec:
     """Whatever a pydantic `TypeAdapter` takes."""
 
     def __init__(self, adapter: Any) -> None:
-        self._adapter = adapter
         self.decode: Callable[[str | bytes], Any] = adapter.validator.validate_json
+        self.schema = _at_root(adapter.json_schema())
 
     def encode(self, value: Any) -> bytes:
         core = sys.modules["pydantic_core"]
         return storable(core.to_json(value, by_alias=True, round_trip=True, inf_nan_mode="null"))
-
-    def schema(self) -> dict[str, Any]:
-        return _at_root(self._adapter.json_schema())
 
     def faults(self, text: str | bytes) -> list[Fault]:
         return model_faults(text, self.decode)

@@ -62,7 +62,7 @@ class WholePayload:
         self._decode = self._codec.decode
         self._by_position = parameter.positional and (context is None or not parameter.keyword)
         self._may_lack = not parameter.required
-        self.schema = self._codec.schema()
+        self.schema = self._codec.schema
 
     def bind(self, text: str, ctx: Context | None = None) -> Bound:
         if self._may_lack and text == "null":
@@ -121,7 +121,7 @@ class NamedPayload:
         self._plain = not (self._defaults or self._pydantic or context) and (
             self._positional == self._names
         )
-        self.schema = self._finished(self._codec.schema())
+        self.schema = self._finished(self._codec.schema)
 
     def bind(self, text: str, ctx: Context | None = None) -> Bound:
         if self._plain:
@@ -231,7 +231,7 @@ def _fields(task: str, parameters: tuple[Parameter, ...]) -> tuple[Codec, bool]:
     """The codec of an object with a field for each parameter, and whether it is pydantic's."""
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not any(involves_pydantic(p.annotation) for p in parameters):
-        with contextlib.suppress(TypeError):
+        with contextlib.suppress(NameError, TypeError):
             return MsgspecCodec(_struct(task, parameters)), False
     for p in parameters:  # names the one that cannot be read
         codec(p.annotation, f"Task {task!r}: the type of parameter {p.name!r}")

@@ -102,10 +102,16 @@ def is_model(annotation: Any) -> bool:
 
 
 def bare(annotation: Any) -> Any:
-    """The type without its `Annotated` notes."""
-    while typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    return annotation
+    """The type itself, below `Annotated` notes, NewType and aliases made by `type X = …`."""
+    while True:
+        if typing.get_origin(annotation) is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
@@ -114,7 +120,7 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 def _resolved(func: Callable[..., Any], annotation: Any, local_names: Mapping[str, Any]) -> Any:
     """The type that an annotation means; the NameError when it names something unknown."""
-    if annotation is inspect.Parameter.empty:
+    if annotation is inspect.Parameter.empty or annotation is object:
         return Any
     inner = inspect.unwrap(func)
     holder = types.SimpleNamespace(__annotations__={"it": annotation})

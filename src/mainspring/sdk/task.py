@@ -166,7 +166,7 @@ class Task(Verbs[P, R]):
         return self.declaration.spec(
             isolation="async" if self.is_async else "thread",
             payload_schema=self.payloads.schema,
-            output_schema=returned.schema() if returned is not None else None,
+            output_schema=returned.schema if returned is not None else None,
             file=self.file,
             line=self.line,
         )
