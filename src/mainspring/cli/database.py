@@ -5,22 +5,24 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from mainspring.app.stores import FOLDER, Location, locate
+from mainspring.settings import load
 
-VARIABLE: Final = "MAINSPRING_DATABASE_URL"
 DEFAULT: Final = str(FOLDER / "state.db")
 
 
 def found(option: str | None) -> Location:
-    """The database of --database, else of the environment, else of this folder's `.mainspring`.
+    """The database of --database, else of the settings, else of this folder's `.mainspring`.
 
     Raises: ConfigurationError.
     """
-    return locate(option or os.environ.get(VARIABLE) or DEFAULT)
+    settings = load(Path.cwd(), os.environ, {"database": option}).settings
+    return locate(settings.database or DEFAULT)
 
 
 def database_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,7 +31,7 @@ def database_option(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--database",
         metavar="URL",
-        help=f"Path or postgresql://… Environment: {VARIABLE}. Default: {DEFAULT}.",
+        help="Path or postgresql://… Default: in .mainspring.",
     )
     @functools.wraps(function)
     def command(*args: Any, database: str | None, **rest: Any) -> Any:
