@@ -41,6 +41,11 @@ def decode(payload: Any, type_: str = JSON) -> str:
     return plain.write(value(payload, type_))
 
 
+def decode_text(text: str) -> str:
+    """Plain JSON text of a payload that arrived as JSON text. Raises: InvalidPayload."""
+    return plain.write(plain.read(_bytes(text), "payload", InvalidPayload))
+
+
 def value(payload: Any, type_: str) -> Any:
     """The plain value of a payload. Raises: as `decode`, but accepts NUL."""
     if type_ == JSON:

@@ -1,0 +1,118 @@
+"""One request as a handler sees it: parameters, headers, query, bounded body. No routes."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope
+
+from mainspring.clock import Clock
+from mainspring.errors import CallerError, PayloadTooLarge
+from mainspring.server.port import EnginePort
+from mainspring.store.protocol import EnvironmentRow
+from mainspring.wire import plain, words
+
+BODY: Final = 64 * 1024
+"""The limit of a body that carries options only."""
+BODY_S: Final = 30.0
+"""A body must have arrived by then."""
+_FIELDS: Final = 100
+REQUEST_KEY: Final = "x-trigger-request-idempotency-key"
+
+
+class Exchange:
+    """A request whose key is known, and what answers it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        parameters: tuple[str, ...],
+        env: EnvironmentRow,
+        engine: EnginePort,
+        clock: Clock,
+        stopping: asyncio.Event,
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.parameters = parameters
+        self.env = env
+        self.engine = engine
+        self.clock = clock
+        self.stopping = stopping
+
+    @cached_property
+    def headers(self) -> dict[bytes, bytes]:
+        """By name in lower case; of a repeated one the last."""
+        return dict(self.scope["headers"])
+
+    def header(self, name: str) -> str | None:
+        """A header's text, or None."""
+        value = self.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def version(self) -> str | None:
+        """The version of the API that the client speaks."""
+        return self.header(words.VERSION_HEADER)
+
+    @property
+    def request_key(self) -> str | None:
+        """What is the same over the repeats of this request."""
+        return self.header(REQUEST_KEY) or None
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query; the values of a repeated name are joined by commas. Raises: CallerError."""
+        text = self.scope["query_string"].decode("latin-1")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
+        except ValueError as error:
+            raise CallerError(f"The query cannot be read: {error}.") from error
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            found[name] = f"{found[name]},{value}" if name in found else value
+        return found
+
+    async def body(self, limit: int = BODY) -> bytes:
+        """The whole body. Raises: PayloadTooLarge over `limit` bytes, CallerError when it ends
+        early or is late.
+        """
+        said = self.headers.get(b"content-length", b"")
+        if said.isdigit() and int(said) > limit:
+            raise _too_large(int(said), limit)
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(BODY_S):
+                while more:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise CallerError("The connection ended before the body did.")
+                    part = message.get("body", b"")
+                    more = message.get("more_body", False)
+                    size += len(part)
+                    if size > limit:
+                        raise _too_large(size, limit)
+                    parts.append(part)
+        except TimeoutError as error:
+            raise CallerError(f"The body did not arrive within {BODY_S:.0f} s.") from error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def json(self, limit: int = BODY) -> Any:
+        """The body as JSON. Raises: as `body`, and CallerError for other text."""
+        return plain.read(await self.body(limit), "body")
+
+    async def json_or_nothing(self, limit: int = BODY) -> Any:
+        """The body as JSON; an empty one is an empty object. Raises: as `json`."""
+        data = await self.body(limit)
+        return plain.read(data, "body") if data.strip() else {}
+
+
+def _too_large(size: int, limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The body has {size:,} bytes or more; this request takes at most {limit:,}."
+    )

@@ -1,0 +1,1 @@
+"""What workers speak: the link, and the posts beside it."""

@@ -1,0 +1,38 @@
+"""The posts of a worker beside its link: a sign of life from a thread of its own, and a death."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from mainspring.errors import CallerError
+from mainspring.server.answers import json
+from mainspring.server.exchange import Exchange
+from mainspring.server.routes import Route
+from mainspring.wire.beats import BEAT, LOST, Known, decode_named
+
+_LIMIT: Final = 1024
+
+
+async def beat(exchange: Exchange) -> Response:
+    """The session lives; the answer says whether it is still one."""
+    session_id = await _session(exchange)
+    return json(Known(exchange.engine.beat(exchange.env, session_id)))
+
+
+async def lost(exchange: Exchange) -> Response:
+    """The session's process is dead."""
+    exchange.engine.lost(exchange.env, await _session(exchange))
+    return json(Known(True))
+
+
+async def _session(exchange: Exchange) -> str:
+    try:
+        return decode_named(await exchange.body(_LIMIT)).session_id
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CallerError(f'The body must be JSON with "session_id": {error}.') from error
+
+
+ROUTES: Final = (Route("POST", BEAT, beat), Route("POST", LOST, lost))
