@@ -68,6 +68,16 @@ class Call(Generic[R]):
         )
 
 
+async def send_one(call: Call[R]) -> Handle[R]:
+    """Make a run for the call."""
+    if call.resolved.connection is not None:
+        return (await send([call]))[0]
+    to = transport.current()
+    triggered = await transport.ask(Trigger([call.request()]), Triggered, to)
+    answer = triggered.answers[0]
+    return Handle(answer.run_id, call.decode, cached=answer.cached, transport=to)
+
+
 async def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R]]:
     """Make a run for each call, at most 1,000, all or none; handles in the same order.
 

@@ -13,7 +13,7 @@ from mainspring.errors import InvalidOptions, InvalidOutput, InvalidTask
 from mainspring.model.run import OUTPUT_LIMIT
 from mainspring.model.task import TaskSpec
 from mainspring.sdk import hooks
-from mainspring.sdk.call import Call, send, send_sync
+from mainspring.sdk.call import Call, send, send_one, send_sync
 from mainspring.sdk.codec import UNREADABLE, Codec, codec
 from mainspring.sdk.context import Context
 from mainspring.sdk.declaration import Declaration
@@ -41,7 +41,7 @@ class Verbs(Generic[P, R]):
             PayloadTooLarge: the payload is over 3 MB.
             UnknownTask: no worker ever registered the task.
         """
-        return (await send([self.call(*args, **kwargs)]))[0]
+        return await send_one(self.call(*args, **kwargs))
 
     def trigger_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """`trigger` for blocking code. Raises: Misplaced where an event loop runs."""
