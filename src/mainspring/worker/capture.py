@@ -19,6 +19,7 @@ from mainspring.worker.lines import NOTICE, Lines, kept
 from mainspring.worker.slots import Held, Slots
 
 BATCH: Final = 200
+BATCH_SIZE: Final = 1024 * 1024
 DELAY_S: Final = 0.1
 
 _EMIT: Final = logging.StreamHandler.emit.__code__
@@ -97,8 +98,14 @@ class Capture:
         self._armed = False
         with self._lock:
             lines, self._lines = self._lines, []
-        for start in range(0, len(lines), BATCH):
-            self._post(Logs(lines[start : start + BATCH]))
+        start = size = 0
+        for end, line in enumerate(lines, 1):
+            size += len(line.message)
+            if end - start == BATCH or size > BATCH_SIZE:
+                self._post(Logs(lines[start:end]))
+                start, size = end, 0
+        if start < len(lines):
+            self._post(Logs(lines[start:]))
 
     def _add(self, run: Held, level: str, message: str, data: str | None) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ Stopping bodies is `stop`'s business, the meaning of exceptions `outcome`'s.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import threading
@@ -84,7 +85,6 @@ class Runner:
         self._from_threads: list[tuple[Held, Finished | None]] = []
         self._woken = False
         self._emptied = Gathering()
-        self._calm = Gathering()
 
     def provide(self, transport: sdk_transport.Transport) -> None:
         """Let the code of runs reach the engine through this."""
@@ -169,9 +169,7 @@ class Runner:
         runs = list(self.slots.held.values())
         for run in runs:
             self._silence(run, clean_up_s)
-        await asyncio.gather(*(r.work for r in runs if r.work), return_exceptions=True)
-        if self.lingering:
-            await self._calm.wait()
+        await self._stopper.calm()
 
     async def emptied(self) -> None:
         """Return once no run is held."""
@@ -180,7 +178,7 @@ class Runner:
 
     @property
     def lingering(self) -> int:
-        """Bodies that are still inside a thread although their attempt is over."""
+        """Bodies that go on although their attempt is over."""
         return self._stopper.lingering
 
     def close(self) -> None:
@@ -286,7 +284,7 @@ class Runner:
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting coroutine
                 answer = None, error
             self._stopper.leave(run)
-            self._loop.call_soon_threadsafe(self._returned, run, future, answer)
+            self._on_loop(self._returned, run, future, answer)
 
         self._threads.submit(partial(contextvars.copy_context().run, call))
         value, error = await future
@@ -300,8 +298,6 @@ class Runner:
         if not future.done():
             future.set_result(answer)
         self._stopper.returned(run)
-        if self._calm and not self.lingering:
-            self._calm.release()
 
     def _active_ms(self, run: Held) -> int:
         return int((self._clock.monotonic() - run.since) * 1000) if run.begun else 0
@@ -329,7 +325,7 @@ class Runner:
 
     def _silence(self, run: Held, grace_s: float = GRACE_S) -> None:
         self._stopper.stop(run, Stop.SILENT, grace_s)
-        self._free(run)
+        self._give_up(run)
 
     def _forced(self, run: Held) -> None:
         """The grace time is over and the body goes on: report without waiting for it."""
@@ -340,13 +336,17 @@ class Runner:
             run.order.run_id,
             run.order.task,
         )
-        self._end(
-            run, report.failed(run, asyncio.CancelledError(), Phase.BODY, self._active_ms(run))
-        )
+        end = report.failed(run, asyncio.CancelledError(), Phase.BODY, self._active_ms(run))
+        self._give_up(run)
+        self.post(end)
+
+    def _give_up(self, run: Held) -> None:
+        """The attempt is over whether or not its body ends."""
+        self._free(run)
+        self._stopper.given_up(run)
 
     def _free(self, run: Held) -> None:
         self.slots.free(run)
-        self._stopper.given_up(run)
         if self._emptied and not self.slots.held:
             self._emptied.release()
 
@@ -354,7 +354,12 @@ class Runner:
         """Have the loop look at what threads have done; from any thread."""
         if not self._woken:
             self._woken = True
-            self._loop.call_soon_threadsafe(self._collect)
+            self._on_loop(self._collect)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call on the event loop, from any thread; not at all when a body has outlived the loop."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     def _collect(self) -> None:
         self._woken = False
@@ -365,8 +370,6 @@ class Runner:
                 self._end(run, end)
             elif not run.over:
                 self._not_begun(run)
-        if self._calm and not self.lingering:
-            self._calm.release()
         self._flush()
 
     def _flush(self) -> None:

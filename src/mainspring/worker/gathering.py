@@ -1,4 +1,4 @@
-"""Coroutines that wait for the same moment, again and again. What the moment is, its owner knows."""
+"""Coroutines that wait for the same moment. What the moment is, its owner knows."""
 
 from __future__ import annotations
 

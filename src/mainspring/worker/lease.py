@@ -45,3 +45,8 @@ class Lease:
     def lapsed(self) -> bool:
         """Whether it began and has run out; nothing of the session may be reported any more."""
         return self._until is not None and self._clock.monotonic() >= self._until
+
+    @property
+    def left(self) -> float:
+        """Seconds until it runs out, never negative; 0 before it begins."""
+        return max(0.0, (self._until or 0.0) - self._clock.monotonic())

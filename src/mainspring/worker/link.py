@@ -14,8 +14,9 @@ OnOrders = Callable[[list[ToWorker]], None]
 class Link(Protocol):
     """Carries batches both ways, in order. What was sent is kept and repeated until it is durable.
 
-    Orders include `Welcome` at each (re)connection and `Goodbye` at the end; a link that is refused
-    for good says so with a Goodbye of its own.
+    Orders include `Welcome` at each (re)connection, and `Goodbye` when the session is over. A
+    network link keeps a Goodbye that asks to connect again to itself, and does so; when it is
+    refused for good it says so with a Goodbye of its own.
     """
 
     outbox: Outbox

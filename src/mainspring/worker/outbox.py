@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mainspring.wire.worker import Finished, Frame, FromWorker
+from mainspring.wire.worker import Call, Finished, Frame, FromWorker, Logs
 from mainspring.worker.gathering import Gathering
 
-FRAME_BYTES: Final = 4 * 1024 * 1024
-"""A frame is closed once its outputs have reached this size; one message may be larger."""
+FRAME_SIZE: Final = 1024 * 1024
+"""A frame is closed once it has about so many characters; one message alone may be larger."""
 
 OnDurable = Callable[[list[FromWorker]], None]
 
@@ -45,11 +45,10 @@ class Outbox:
             return None
         size = 0
         for index, message in enumerate(messages):
-            if type(message) is Finished and message.output is not None:
-                size += len(message.output)
-                if size > FRAME_BYTES:
-                    messages = messages[: index + 1]
-                    break
+            size += _size(message)
+            if size > FRAME_SIZE:
+                messages = messages[: index + 1]
+                break
         self._waiting = self._waiting[len(messages) :]
         self._number += 1
         frame = Frame(self._number, messages)
@@ -82,3 +81,17 @@ class Outbox:
         """Return once everything that was added is durable."""
         if self._kept or self._waiting:
             await self._settled.wait()
+
+
+def _size(message: FromWorker) -> int:
+    """About how long a message is; short ones count as nothing."""
+    if type(message) is Finished:
+        size = len(message.output) if message.output is not None else 0
+        if message.error is not None:
+            size += len(message.error.stack) + len(message.error.message)
+        return size
+    if type(message) is Call:
+        return memoryview(message.body).nbytes
+    if type(message) is Logs:
+        return sum(len(line.message) for line in message.lines)
+    return 0

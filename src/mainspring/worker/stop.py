@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from mainspring.worker.gathering import Gathering
 from mainspring.worker.slots import Held, Stop
 from mainspring.worker.threads import Threads, interrupt
 
@@ -32,6 +33,8 @@ class Stopper:
         self._forced = forced
         self._gate = threading.Lock()
         self._given_up: set[Held] = set()
+        self._unwilling: set[asyncio.Task[None]] = set()
+        self._calm = Gathering()
 
     def begin(self, run: Held, now: float, thread: int | None = None) -> bool:
         """Enter the body, from the loop or from its thread; False when it was stopped before."""
@@ -80,21 +83,38 @@ class Stopper:
             run.watch(self._loop.call_later(grace_s, self._forced, run))
 
     def given_up(self, run: Held) -> None:
-        """The attempt is over but a thread is still in its body: let another thread replace it."""
+        """The attempt is over, its body perhaps not: a thread still in it gets a replacement."""
         if run.thread is not None and run not in self._given_up:
             self._given_up.add(run)
             self._threads.limit += 1
+        if run.work is not None and not run.work.done():
+            self._unwilling.add(run.work)
+            run.work.add_done_callback(self._gave_in)
 
     def returned(self, run: Held) -> None:
         """The thread of an attempt has come back; on the loop."""
         if run in self._given_up:
             self._given_up.discard(run)
             self._threads.limit -= 1
+            self._calm_down()
 
     @property
     def lingering(self) -> int:
-        """Bodies that are still inside a thread although their attempt is over."""
-        return len(self._given_up)
+        """Bodies that go on although their attempt is over."""
+        return len(self._given_up) + len(self._unwilling)
+
+    async def calm(self) -> None:
+        """Return once no body lingers."""
+        if self.lingering:
+            await self._calm.wait()
+
+    def _gave_in(self, work: asyncio.Task[None]) -> None:
+        self._unwilling.discard(work)
+        self._calm_down()
+
+    def _calm_down(self) -> None:
+        if self._calm and not self.lingering:
+            self._calm.release()
 
     def _interrupt(self, run: Held) -> None:
         with self._gate:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from mainspring.errors import FencedOut, ServerUnreachable
+from mainspring.errors import FencedOut, PayloadTooLarge, ServerUnreachable
 from mainspring.sdk.context import running
 from mainspring.wire.calls import RESPONSES, Fault, Request, Response, Trigger
 from mainspring.wire.worker import Answer, Call, FromWorker, Welcome
 from mainspring.worker.slots import Slots
+
+CALL_LIMIT: Final = 12 * 1024 * 1024
+"""Bytes of one call; a server takes messages of 16 MiB."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_fault = msgspec.msgpack.Decoder(Fault).decode
@@ -53,7 +56,13 @@ class LinkTransport:
         number = self._number
         if isinstance(request, Trigger):
             self._give_keys(request, number)
-        call = Call(number, msgspec.Raw(_encode(request)), run_id)
+        body = _encode(request)
+        if len(body) > CALL_LIMIT:
+            raise PayloadTooLarge(
+                f"One call has {len(body):,} bytes; {CALL_LIMIT:,} fit through a worker's link. "
+                "Send a batch in several parts."
+            )
+        call = Call(number, msgspec.Raw(body), run_id)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._open[number] = call, future
         try:

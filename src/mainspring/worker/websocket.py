@@ -13,6 +13,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from mainspring.wire.beats import LINK
 from mainspring.wire.worker import (
     Frame,
     FromWorker,
@@ -28,7 +29,6 @@ from mainspring.worker.link import OnOrders, acknowledge
 from mainspring.worker.outbox import Outbox
 from mainspring.worker.proxies import proxy_for
 
-PATH: Final = "/api/worker/v1/link"
 FIRST_DELAY_S: Final = 0.1
 LAST_DELAY_S: Final = 5.0
 OPEN_TIMEOUT_S: Final = 10.0
@@ -49,13 +49,15 @@ log = logging.getLogger("mainspring.worker")
 class WebSocketLink:
     """A link to a server elsewhere. Lost connections are made again by itself, with backoff.
 
+    `refusal_code` is the code of the error for which a Goodbye of this link stands.
+
     Frames that are not durable yet are sent again after each reconnect, in order and before new
     ones. While a frame is being sent, further messages wait and go together in the next one.
 
     Args:
         hello: what to say first on each connection; called anew each time.
         lease: begins at each Welcome, counted from the Hello; None in tests without one.
-        tell: told `connected`, and `disconnected` with the reason, for people to see.
+        tell: told True when the connection is up, and False with the reason when it is down.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class WebSocketLink:
         hello: Callable[[], Hello],
         *,
         lease: Lease | None = None,
-        tell: Callable[[str, str], None] = lambda state, reason: None,
+        tell: Callable[[bool, str], None] = lambda up, reason: None,
     ) -> None:
         self.outbox = Outbox()
         self._server = url
@@ -78,6 +80,7 @@ class WebSocketLink:
         self._on_orders: OnOrders | None = None
         self._task: asyncio.Task[None] | None = None
         self._delay = FIRST_DELAY_S
+        self.refusal_code = "conflict"
 
     async def start(self, on_orders: OnOrders) -> None:
         self._on_orders = on_orders
@@ -97,23 +100,23 @@ class WebSocketLink:
     async def _run(self) -> None:
         while self._on_orders is not None:
             try:
-                await self._connected()
-                reason = "the server closed the connection"
+                reason = await self._connected()
             except InvalidStatus as error:
                 status = error.response.status_code
                 if status in REFUSALS:
+                    self.refusal_code = "unauthorized" if status in (401, 403) else "configuration"
                     reason = f"{self._url} answered {status}: {REFUSALS[status]}."
                     self._deliver([Goodbye(reason, retry=False)])
                     return
                 reason = f"{self._url} answered {status}"
             except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
                 reason = f"{type(error).__name__}: {error}"
-            self._tell("disconnected", reason)
+            self._tell(False, reason)
             await asyncio.sleep(self._delay * (0.5 + random.random() / 2))
             self._delay = min(self._delay * 2, LAST_DELAY_S)
 
-    async def _connected(self) -> None:
-        """One connection, from its opening to its end."""
+    async def _connected(self) -> str:
+        """One connection, from its opening to its end; answers why it ended."""
         async with connect(
             self._url,
             additional_headers={"Authorization": f"Bearer {self._key}"},
@@ -133,16 +136,19 @@ class WebSocketLink:
                 if isinstance(order, Welcome):
                     self._welcomed(order, sent_at)
             again = self.outbox.kept
-            self._take(first)
+            if (goodbye := self._take(first)) is not None:
+                return goodbye
             writer = asyncio.create_task(self._write(socket, again), name="worker link writer")
             try:
                 async for data in socket:
-                    self._take(decode_orders(_binary(data)))
+                    if (goodbye := self._take(decode_orders(_binary(data)))) is not None:
+                        return goodbye
             finally:
                 writer.cancel()
                 (end,) = await asyncio.gather(writer, return_exceptions=True)
                 if isinstance(end, Exception):
                     log.error("the link to %s could not send", self._url, exc_info=end)
+        return "the server closed the connection"
 
     def _welcomed(self, welcome: Welcome, sent_at: float) -> None:
         self._delay = FIRST_DELAY_S
@@ -150,7 +156,7 @@ class WebSocketLink:
         if self._lease is not None:
             self._lease.seconds = welcome.lease_s
             self._lease.renew(sent_at)
-        self._tell("connected", "")
+        self._tell(True, "")
 
     async def _write(self, socket: ClientConnection, again: list[Frame]) -> None:
         """Send the frames of before, then what is handed over, as long as the connection lives."""
@@ -167,9 +173,16 @@ class WebSocketLink:
         finally:
             await socket.close()
 
-    def _take(self, orders: list[ToWorker]) -> None:
+    def _take(self, orders: list[ToWorker]) -> str | None:
+        """Pass orders on; the reason when the server ends this connection but not the session."""
         acknowledge(self.outbox, orders)
+        last = orders[-1] if orders else None
+        if isinstance(last, Goodbye) and last.retry:
+            # whether the session is over as well, its lease and the next beat will tell
+            self._deliver(orders[:-1])
+            return last.reason
         self._deliver(orders)
+        return None
 
     def _deliver(self, orders: list[ToWorker]) -> None:
         if self._on_orders is not None:
@@ -180,7 +193,7 @@ def socket_url(url: str) -> str:
     """Where the link of the server at `url` is: `https://host/base` → `wss://host/base/api/…`."""
     parts = urlsplit(url.rstrip("/"))
     scheme = "wss" if parts.scheme == "https" else "ws"
-    return urlunsplit((scheme, parts.netloc, parts.path + PATH, "", ""))
+    return urlunsplit((scheme, parts.netloc, parts.path + LINK, "", ""))
 
 
 def _binary(data: str | bytes) -> bytes:

@@ -1,0 +1,89 @@
+"""The two posts beside the link, a sign of life and a death, over one kept connection. Blocking."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from mainspring.errors import MainspringError, ServerUnreachable
+from mainspring.wire.beats import BEAT, LOST, Named, decode_known
+from mainspring.wire.errors import error_from
+from mainspring.worker.proxies import proxy_for
+
+TIMEOUT_S: Final = 3.0
+
+
+class Posts:
+    """Speaks to one server with one key, from one thread at a time."""
+
+    def __init__(self, url: str, key: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._timeout_s = timeout_s
+        self._connection: HTTPConnection | None = None
+
+    def beat(self, session_id: str) -> bool:
+        """Say that the session lives; False = the server does not know it (any more).
+
+        Raises: ServerUnreachable, or the server's own error.
+        """
+        return self._post(BEAT, session_id)
+
+    def lost(self, session_id: str) -> None:
+        """Say that the session's process is dead, so that its runs go elsewhere at once.
+
+        Raises: as `beat`.
+        """
+        self._post(LOST, session_id)
+
+    def close(self) -> None:
+        """Close the connection; the next post opens one again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _post(self, path: str, session_id: str) -> bool:
+        body = msgspec.json.encode(Named(session_id))
+        try:
+            status, data = self._exchange(path, body)
+        except (OSError, HTTPException) as error:
+            self.close()
+            raise ServerUnreachable(f"{self._url} does not answer: {error!r}.") from error
+        if status != 200:
+            raise error_from(status, data)
+        try:
+            return decode_known(data).known
+        except msgspec.MsgspecError as error:
+            raise MainspringError(
+                f"{self._url}{path} answered what is not a mainspring server's answer: {error}. "
+                "Check the URL."
+            ) from error
+
+    def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
+        kept = self._connection is not None
+        connection = self._connection = self._connection or self._connect()
+        try:
+            connection.request("POST", urlsplit(self._url).path + path, body, self._headers)
+            response = connection.getresponse()
+        except (ConnectionError, HTTPException):
+            # a kept connection may have been closed by the server in between
+            self.close()
+            if not kept:
+                raise
+            return self._exchange(path, body)
+        return response.status, response.read()
+
+    def _connect(self) -> HTTPConnection:
+        parts = urlsplit(self._url)
+        host, port = parts.hostname or "", parts.port
+        make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        proxy = proxy_for(self._url)
+        if proxy is None:
+            return make(host, port, timeout=self._timeout_s)
+        via = urlsplit(proxy)
+        connection = make(via.hostname or "", via.port, timeout=self._timeout_s)
+        connection.set_tunnel(host, port)
+        return connection
