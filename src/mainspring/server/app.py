@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,7 +20,7 @@ from mainspring.server.guard import LOOPBACK, Hosts, Refusal
 from mainspring.server.port import EnginePort
 from mainspring.server.routes import Routes
 from mainspring.server.worker_api import beats
-from mainspring.server.worker_api.link import serve_link
+from mainspring.server.worker_api.link import END_S, serve_link
 from mainspring.settings.values import ServerSettings
 from mainspring.wire.beats import LINK
 
@@ -50,16 +50,20 @@ class Application:
         self._keys = Keys(engine, clock)
         self._routes = Routes(ROUTES)
         self._stopping = asyncio.Event()
+        self._links: set[asyncio.Task[Any]] = set()
         self._edge = Edge(self._serve, Hosts(_hosts(settings)), clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._edge(scope, receive, send)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Let go of what would hold a stop up: workers are told to connect again, long answers are
-        given up, and `/readyz` says no. Safe to call twice.
+        given up, and `/readyz` says no. Returns when the links have ended, within seconds. Safe to
+        call twice.
         """
         self._stopping.set()
+        if self._links:
+            await asyncio.wait(self._links, timeout=2 * END_S)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -92,7 +96,13 @@ class Application:
         if socket.scope["raw_path"] != LINK.encode():
             raise NotFound("Not found")
         env = await self._keys.environment(_authorization(socket.scope))
-        await serve_link(socket, env, self._engine, self._stopping)
+        task = asyncio.current_task()
+        assert task is not None
+        self._links.add(task)
+        try:
+            await serve_link(socket, env, self._engine, self._stopping)
+        finally:
+            self._links.discard(task)
 
     def _health(self, scope: Scope) -> Response | None:
         """`/healthz`: the process lives. `/readyz`: it takes requests now. No key is needed."""

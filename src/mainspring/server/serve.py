@@ -121,7 +121,7 @@ class Listener:
         """Take no more connections, let workers go, and end requests within the time to drain.
         Safe to call twice.
         """
-        self._app.drain()
+        await self._app.drain()
         if self._server is not None:
             self._server.end()
         if self._task is not None:

@@ -18,7 +18,7 @@ from mainspring.wire.worker import PROTOCOL, Goodbye, Hello, decode_frame, decod
 
 HELLO_S: Final = 10.0
 END_S: Final = 2.0
-NORMAL, GOING_AWAY, BAD_DATA, TOO_SLOW = 1000, 1001, 1007, 1013
+NORMAL, GOING_AWAY, BAD_DATA = 1000, 1001, 1007
 
 log = logging.getLogger("mainspring.server")
 
@@ -83,13 +83,17 @@ class _Link:
         reader = asyncio.create_task(self._read(session), name="link reader")
         writer = asyncio.create_task(self._write(), name="link writer")
         stop = asyncio.create_task(stopping.wait(), name="link stop")
-        ends = (reader, writer, stop)
+        overflow = asyncio.create_task(self.outbox.overflow.wait(), name="link overflow")
+        ends = (reader, writer, stop, overflow)
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for end in ends:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
+        if self.outbox.overflow.is_set():
+            log.warning("a worker does not read what it is sent; its connection is given up")
+            return
         for end in (reader, writer):
             if not end.cancelled():
                 end.result()
@@ -117,9 +121,6 @@ class _Link:
     async def _write(self) -> None:
         while True:
             orders = await self.outbox.take()
-            if self.outbox.overflowed:
-                log.warning("a worker does not read what it is sent; its connection is given up")
-                return
             for data in messages(orders):
                 await self._socket.send_bytes(data)
             if orders and isinstance(orders[-1], Goodbye):

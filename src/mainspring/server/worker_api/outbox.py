@@ -23,23 +23,24 @@ class Outbox:
         self._orders: list[ToWorker] = []
         self._size = 0
         self._bell = asyncio.Event()
-        self.overflowed = False
+        self.overflow = asyncio.Event()
 
     def put(self, orders: list[ToWorker]) -> None:
-        """Add orders. Above the limit everything is dropped and `overflowed` is set: the worker
-        connects again and hears what it missed.
+        """Add orders. Above the limit everything is dropped and `overflow` is set for good: the
+        worker connects again and hears what it missed.
         """
-        if self.overflowed:
+        if self.overflow.is_set():
             return
         self._orders += orders
         self._size += sum(map(size_of, orders))
         if self._size > self._limit:
-            self.overflowed = True
+            self.overflow.set()
             self._orders = []
+            return
         self._bell.set()
 
     async def take(self) -> list[ToWorker]:
-        """Everything that waits, once there is something (or nothing, when it overflowed)."""
+        """Everything that waits, once there is something."""
         await self._bell.wait()
         self._bell.clear()
         orders, self._orders, self._size = self._orders, [], 0
