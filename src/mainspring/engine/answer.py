@@ -120,6 +120,8 @@ async def reschedule(owner: Owner, env: EnvironmentRow, request: calls.Reschedul
     """Give a delayed run another time."""
     if (request.delay_ms is None) == (request.delay_until is None):
         raise InvalidOptions("reschedule takes exactly one of a delay and a date.")
+    time = request.delay_until if request.delay_ms is None else request.delay_ms
+    limits.check_number(time or 0, "delay", 0, limits.LONGEST_MS)
     await query.one(owner, env, request.run_id)
     await _done(owner, RescheduleCall, request.run_id, request.delay_ms, request.delay_until)
     return await query.one(owner, env, request.run_id)

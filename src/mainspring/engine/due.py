@@ -9,7 +9,7 @@ from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.cancel import end_waiting
 from mainspring.engine.place import Place, enqueue, park, remind
 from mainspring.engine.state import State
-from mainspring.engine.trigger import VERSION_RETRY_MS
+from mainspring.engine.trigger import REF, VERSION_RETRY_MS
 from mainspring.model.run import RunError, Status
 from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import LiveRow
@@ -41,18 +41,19 @@ class Due:
                     keys.add((row.env_id, row.task, key))
         return keys
 
-    def plan(self, state: State, batch: Batch, facts: Facts) -> list[str]:
-        """Write the rows; returns the runs whose children are to be canceled."""
+    def plan(self, state: State, batch: Batch, facts: Facts) -> list[tuple[int, str]]:
+        """Write the rows; returns (time of the timer, run) whose children are to be canceled."""
         cascades = []
         for at, kind, run_id, _ in self.timers:
             if run_id in batch.touched:
                 state.timers.add((at, kind, run_id, ""))
                 continue
+            if kind == "cascade":
+                cascades.append((at, run_id))  # its timer goes when all children are canceled
+                continue
             batch.changes.drop_timer.append((at, kind, run_id))
             row = facts.located.get(run_id)
-            if kind == "cascade":
-                cascades.append(run_id)
-            elif row is None:
+            if row is None:
                 continue
             elif kind == "ttl":
                 if row.place == "ready" and not row.started_at:
@@ -93,4 +94,6 @@ def undo_debounce(batch: Batch, facts: Facts, row: LiveRow, key: str) -> None:
         return
     batch.changes.drop_debounce.append((row.env_id, row.task, key))
     if pending.payload is not None:
-        batch.changes.payload.append((row.run_id, pending.payload, None))
+        stored = pending.payload.removeprefix(REF) if pending.payload.startswith(REF) else None
+        inline = pending.payload if stored is None else None
+        batch.changes.payload.append((row.run_id, inline, stored))

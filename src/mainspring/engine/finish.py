@@ -11,6 +11,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
+from mainspring.model.limits import LONGEST_MS
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.model.run import FREES_KEY, Run, RunError, Status
 from mainspring.wire.worker import Fenced, Finished
@@ -66,7 +67,7 @@ def decide(state: State, batch: Batch, live: Live, fin: Finished) -> None:
         delay = next_delay_ms(policy, live.attempt, state.chance())
         if delay is not None:
             if fin.retry_after_ms is not None:
-                delay = fin.retry_after_ms
+                delay = min(max(fin.retry_after_ms, 0), LONGEST_MS)
             try_again(state, batch, live, error, delay)
             return
     end(state, batch, live, FINAL_OF.get(fin.outcome, Status.SYSTEM_FAILURE), None, None, error)
@@ -165,6 +166,15 @@ def try_again(state: State, batch: Batch, live: Live, error: RunError, delay: in
     place = place_of(live)
     place.attempt += 1
     park(state, batch, place, "retry", batch.now + delay)
+
+
+def lose_all(state: State, batch: Batch, lost: Live | Session, reason: str) -> None:
+    """A run's worker is gone, or a session with everything that it holds."""
+    run_ids = [lost.run_id] if isinstance(lost, Live) else sorted(lost.holds)
+    for run_id in run_ids:
+        live = state.lives.get(run_id)
+        if live is not None and lost in (live, live.session):
+            lose(state, batch, live, reason)
 
 
 def lose(state: State, batch: Batch, live: Live, reason: str) -> None:

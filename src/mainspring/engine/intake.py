@@ -11,6 +11,7 @@ from msgspec import Struct
 from mainspring.dispatch.lanes import LaneKey
 from mainspring.engine.state import State
 from mainspring.errors import InvalidOptions, InvalidPayload, UnknownTask
+from mainspring.ids import shard_of
 from mainspring.model import limits, payload, template
 from mainspring.model.run import INLINE_LIMIT, TriggerOptions, TriggerRequest
 from mainspring.model.task import TaskSpec, default_queue
@@ -24,7 +25,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Prepared(Struct):
-    """One checked trigger. `run_id` is set once it is planned: a repeat makes the same run."""
+    """One checked trigger. `run_id` is set once it is planned: a repeat makes the same run.
+
+    `joins` is the number of the earlier item of the call that shares its debounce key.
+    """
 
     spec: TaskSpec
     lane: LaneKey
@@ -37,6 +41,7 @@ class Prepared(Struct):
     run_id: str | None = None
     repeat: bool = False
     known_task: bool = True
+    joins: int | None = None
 
 
 async def prepare(
@@ -55,7 +60,24 @@ async def prepare(
             continue
         item.payload_ref = await objects.put(text)
         item.payload = None
+    fold(prepared)
     return prepared
+
+
+def fold(items: list[Prepared]) -> None:
+    """Let debounced items of one call that share a key be one run, as the last of them says."""
+    firsts: dict[tuple[str, str], int] = {}
+    for number, item in enumerate(items):
+        debounce = item.options.debounce
+        if debounce is None:
+            continue
+        place = firsts.setdefault((item.spec.id, debounce.key), number)
+        if place == number:
+            continue
+        item.joins, first = place, items[place]
+        first.options.debounce = debounce
+        if debounce.mode == "trailing":
+            first.payload, first.payload_ref = item.payload, item.payload_ref
 
 
 def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
@@ -67,6 +89,8 @@ def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
     options = request.options
     limits.check_payload(request.payload)
     limits.check_options(options)
+    if options.run_id is not None:
+        check_id(state, options.run_id)
     if not options.checked and spec.payload_schema is not None:
         problems = payload.problems(spec.payload_schema, _decode(request.payload))
         if problems:
@@ -75,6 +99,18 @@ def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
                 f"The payload does not fit task {spec.id!r}: {listed}.", details=problems
             )
     return assemble(env_id, spec, request)
+
+
+def check_id(state: State, run_id: str) -> None:
+    """Refuse an id that its run could not be found by. Raises: InvalidOptions."""
+    try:
+        right = run_id.startswith("run_") and shard_of(run_id) == state.shard_id
+    except ValueError:
+        right = False
+    if not right:
+        raise InvalidOptions(
+            f"run_id {run_id[:80]!r} is no run id of shard {state.shard_id}; leave it out."
+        )
 
 
 def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:

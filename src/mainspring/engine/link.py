@@ -11,10 +11,14 @@ from mainspring.engine.place import park
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.trigger import VERSION_RETRY_MS
-from mainspring.model.run import INLINE_LIMIT
+from mainspring.errors import InvalidOutput, MainspringError
+from mainspring.model import limits
+from mainspring.model.run import INLINE_LIMIT, RunError
 from mainspring.wire.worker import Finished, Refused
 
 LARGE: Final = INLINE_LIMIT // 4
+REFUSED: Final = "refused"
+"""The outcome of a run whose result the database does not take."""
 
 
 class Arrived:
@@ -32,6 +36,16 @@ class Arrived:
         self.refused: list[Refused] = []
         self.refs: dict[str, str] = {}
         self.unknown: Live | None = None
+
+    def give_up(self, error: MainspringError) -> bool:
+        """The database refuses its rows: end its runs with that. False when even this failed."""
+        reason = RunError(error.message, type(error).__name__, code=error.code)
+        before, self.refs = self.finished, {}
+        self.finished = [
+            Finished(fin.run_id, fin.epoch, REFUSED, error=reason, active_ms=fin.active_ms)
+            for fin in before
+        ]
+        return any(fin.outcome != REFUSED for fin in before)
 
     def plan(self, state: State, batch: Batch) -> None:
         """Write the rows of everything in it."""
@@ -61,6 +75,18 @@ def unknown_task(live: Live) -> Arrived:
     arrived = Arrived(live.session, 0)
     arrived.unknown = live
     return arrived
+
+
+def checked(fin: Finished) -> Finished:
+    """The result as it can be stored: an output that cannot be ends the run with the reason."""
+    if fin.output is None:
+        return fin
+    try:
+        limits.check_output(fin.output)
+    except InvalidOutput as error:
+        reason = RunError(error.message, type(error).__name__, code=error.code)
+        return Finished(fin.run_id, fin.epoch, "aborted", error=reason, active_ms=fin.active_ms)
+    return fin
 
 
 def large_outputs(arrived: Arrived) -> list[Finished]:

@@ -25,10 +25,15 @@ async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
         run.payload = await owner.objects.get(run.payload_ref)
     if run.output_ref is not None:
         run.output = await owner.objects.get(run.output_ref)
-    live = owner.state.lives.get(run_id)
+    tell_dequeued(owner, run)
+    return run
+
+
+def tell_dequeued(owner: Owner, run: Run) -> None:
+    """The rows do not say whether the body of an active run has begun; the owner's memory does."""
+    live = owner.state.lives.get(run.id)
     if live is not None and run.status is Status.EXECUTING and not live.begun:
         run.status = Status.DEQUEUED
-    return run
 
 
 def missing(run_id: str) -> NotFound:
@@ -37,9 +42,17 @@ def missing(run_id: str) -> NotFound:
 
 
 async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
-    """One page of runs, newest first, with cursors to its neighbours."""
+    """One page of runs, newest first, with cursors to its neighbours.
+
+    Dequeued and executing runs are one in the rows: a filter for one of them may shorten pages.
+    """
     wanted.limit = max(1, min(wanted.limit, PAGE_LIMIT))
-    rows = await owner.store.runs.page(owner.state.shard_id, env.env_id, wanted)
+    words = wanted.status
+    if Status.DEQUEUED in words and Status.EXECUTING not in words:
+        asked = msgspec.structs.replace(wanted, status=(*words, Status.EXECUTING))
+    else:
+        asked = wanted
+    rows = await owner.store.runs.page(owner.state.shard_id, env.env_id, asked)
     more = len(rows) > wanted.limit
     if wanted.before is not None:
         rows = rows[-wanted.limit :]
@@ -47,8 +60,10 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
     else:
         rows = rows[: wanted.limit]
         older, newer = more, bool(rows) and wanted.after is not None
+    for run in rows:
+        tell_dequeued(owner, run)
     return RunPage(
-        rows,
+        [run for run in rows if not words or run.status in words],
         next=rows[-1].id if older and rows else None,
         previous=rows[0].id if newer and rows else None,
     )

@@ -17,6 +17,8 @@ from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
 from mainspring.wire.worker import Execute
 
 REQUEST_TTL_MS = 3_600_000
+REF = "ref:"
+"""Before the name of a stored payload, where a column holds payloads; no JSON begins so."""
 VERSION_RETRY_MS = 5_000
 
 
@@ -63,7 +65,10 @@ class TriggerCall(Struct):
                 )
                 batch.answer(self.future, error)
                 return True
-        answers = [plan_one(state, batch, facts, self.env_id, item) for item in self.items]
+        answers: list[TriggerAnswer] = []
+        for item in self.items:
+            joined = answers[item.joins] if item.joins is not None else None
+            answers.append(plan_one(state, batch, facts, self.env_id, item, joined))
         batch.changes.drop_inbox.extend((id_,) for id_ in self.inbox_ids)
         batch.answer(self.future, answers)
         return True
@@ -80,8 +85,8 @@ def key_id(item: Prepared) -> KeyId:
 
 
 def request_id(item: Prepared) -> KeyId:
-    """Where the key of its request stands, beside the idempotency keys."""
-    return (item.lane[0], item.spec.id, f"request:{item.options.request_key}")
+    """Where the key of its request stands: beside the idempotency keys, under no task's name."""
+    return (item.lane[0], "", f"{item.spec.id}:{item.options.request_key}")
 
 
 def debounce_id(item: Prepared) -> KeyId:
@@ -91,40 +96,48 @@ def debounce_id(item: Prepared) -> KeyId:
 
 
 def plan_one(
-    state: State, batch: Batch, facts: Facts, env_id: int, item: Prepared
+    state: State,
+    batch: Batch,
+    facts: Facts,
+    env_id: int,
+    item: Prepared,
+    joined: TriggerAnswer | None,
 ) -> TriggerAnswer:
-    """One run: an old one by its key, or a new one with all its rows."""
+    """One run: an old one by its key, or a new one with all its rows.
+
+    `joined` is what the earlier item of the call was answered that shares its debounce key.
+    """
     options, now = item.options, batch.now
     if item.run_id is None:
         item.run_id = state.ids.new("run", now, state.shard_id)
     elif item.repeat and item.run_id in facts.known:
         return TriggerAnswer(item.run_id)
-    run_id = item.run_id
     if options.request_key is not None:
         row = facts.keys.get(request_id(item))
         if row is not None and row.expires_at > now:
             return TriggerAnswer(row.run_id)
-        claim_key(batch, facts, request_id(item), run_id, now + REQUEST_TTL_MS)
     if options.idempotency_key is not None:
         row = facts.keys.get(key_id(item))
         if row is not None and row.expires_at > now:
             return TriggerAnswer(row.run_id, cached=True)
+    answer = TriggerAnswer(item.run_id)
+    if joined is not None:
+        answer = TriggerAnswer(joined.run_id, cached=True)
+    elif options.debounce is not None:
+        answer = debounced(state, batch, facts, item) or answer
+    if options.request_key is not None:
+        claim_key(batch, facts, request_id(item), answer.run_id, now + REQUEST_TTL_MS)
+    if options.idempotency_key is not None:
         ttl = options.idempotency_ttl_ms or KEY_TTL_MS
-        claim_key(batch, facts, key_id(item), run_id, now + ttl)
-    if options.debounce is not None:
-        answer = debounced(state, batch, facts, item)
-        if answer is not None:
-            return answer
-    insert(state, batch, env_id, item)
-    begin(state, batch, facts, item)
-    return TriggerAnswer(run_id)
+        claim_key(batch, facts, key_id(item), answer.run_id, now + ttl)
+    if not answer.cached:
+        insert(state, batch, env_id, item)
+        begin(state, batch, facts, item)
+    return answer
 
 
 def claim_key(batch: Batch, facts: Facts, id_: KeyId, run_id: str, until: int) -> None:
     """Give an idempotency key to a run, in the rows and for the rest of this turn."""
-    old = facts.keys.get(id_)
-    if old is not None and old.expires_at > batch.now:
-        return
     batch.changes.key.append((*id_, run_id, until))
     facts.keys[id_] = KeyRow(*id_, run_id, until)
 
@@ -189,7 +202,8 @@ def due_at(item: Prepared, now: int) -> int:
     """When the run may start, epoch ms; a time in the past means now."""
     options = item.options
     if options.debounce is not None:
-        return now + options.debounce.delay_ms
+        debounce = options.debounce
+        return now + min(debounce.delay_ms, debounce.max_delay_ms or debounce.delay_ms)
     if options.delay_until is not None:
         return options.delay_until
     return now + (options.delay_ms or 0)
@@ -254,7 +268,9 @@ def debounced(state: State, batch: Batch, facts: Facts, item: Prepared) -> Trigg
     due = now + debounce.delay_ms
     if debounce.max_delay_ms is not None:
         due = max(min(due, row.first_at + debounce.max_delay_ms), now)
-    payload = item.payload if debounce.mode == "trailing" else row.payload
+    payload = row.payload
+    if debounce.mode == "trailing":
+        payload = f"{REF}{item.payload_ref}" if item.payload_ref else item.payload
     postpone(state, batch, located, due)
     batch.changes.debounce.append((*id_, row.run_id, row.first_at, due, payload))
     return TriggerAnswer(row.run_id, cached=True)

@@ -6,8 +6,14 @@ from typing import Final
 
 import msgspec
 
-from mainspring.errors import InvalidOptions, InvalidPayload, MainspringError, PayloadTooLarge
-from mainspring.model.run import PAYLOAD_LIMIT, TriggerOptions
+from mainspring.errors import (
+    InvalidOptions,
+    InvalidOutput,
+    InvalidPayload,
+    MainspringError,
+    PayloadTooLarge,
+)
+from mainspring.model.run import OUTPUT_LIMIT, PAYLOAD_LIMIT, Debounce, TriggerOptions
 
 TAGS: Final = 10
 TAG_LENGTH: Final = 128
@@ -17,6 +23,8 @@ NAME_LENGTH: Final = 128
 BATCH: Final = 1000
 DAY_MS: Final = 86_400_000
 PRIORITY_MS: Final = 365 * DAY_MS
+LONGEST_MS: Final = 1 << 52
+"""Any duration or moment above this is a mistake; the sum of two still fits every database."""
 
 _whole = msgspec.json.Decoder(msgspec.Raw)
 
@@ -34,6 +42,18 @@ def check_payload(payload: str) -> None:
             "Store it elsewhere and send a reference."
         )
     check_json(payload, "payload", InvalidPayload)
+
+
+def check_output(output: str) -> None:
+    """Refuse an output that cannot be stored or is not JSON. Raises: InvalidOutput."""
+    if len(output) > OUTPUT_LIMIT or (
+        len(output) > OUTPUT_LIMIT // 4 and len(output.encode(errors="replace")) > OUTPUT_LIMIT
+    ):
+        raise InvalidOutput(
+            f"The output has {len(output):,} characters; the limit is 10 MB ({OUTPUT_LIMIT:,} "
+            "bytes). Store it elsewhere and return a reference."
+        )
+    check_json(output, "output", InvalidOutput)
 
 
 def check_json(text: str, name: str, error: type[MainspringError]) -> None:
@@ -85,7 +105,12 @@ def check_options(options: TriggerOptions) -> None:
         (options.queue, "queue", NAME_LENGTH),
         (options.concurrency_key, "concurrency_key", NAME_LENGTH * 4),
         (options.idempotency_key, "idempotency_key", KEY_LENGTH),
+        (options.idempotency_shown, "idempotency_shown", KEY_LENGTH),
+        (options.request_key, "request_key", KEY_LENGTH),
         (options.version, "version", NAME_LENGTH),
+        (options.batch_id, "batch_id", NAME_LENGTH),
+        (options.parent_id, "parent_id", NAME_LENGTH),
+        (options.root_id, "root_id", NAME_LENGTH),
     ):
         if value is not None:
             check_text(value, name, limit)
@@ -95,18 +120,29 @@ def check_options(options: TriggerOptions) -> None:
         check_json(options.metadata, "metadata", InvalidOptions)
     for number, name, low, high in (
         (options.max_attempts, "max_attempts", 1, 250),
-        (options.max_duration_ms, "max_duration", 1, 1 << 52),
-        (options.ttl_ms, "ttl", 0, 1 << 52),
-        (options.delay_ms, "delay", 0, 1 << 52),
-        (options.delay_until, "delay", 0, 1 << 52),
-        (options.idempotency_ttl_ms, "idempotency_ttl", 1, 1 << 52),
+        (options.max_duration_ms, "max_duration", 1, LONGEST_MS),
+        (options.ttl_ms, "ttl", 0, LONGEST_MS),
+        (options.delay_ms, "delay", 0, LONGEST_MS),
+        (options.delay_until, "delay", 0, LONGEST_MS),
+        (options.idempotency_ttl_ms, "idempotency_ttl", 1, LONGEST_MS),
         (options.priority_ms, "priority", -PRIORITY_MS, PRIORITY_MS),
     ):
-        if number is not None and not low <= number <= high:
-            raise InvalidOptions(f"{name} is {number}; {low} to {high} is allowed.")
+        if number is not None:
+            check_number(number, name, low, high)
     if options.debounce is not None:
-        check_text(options.debounce.key, "debounce key", 512)
-        if options.debounce.mode not in ("leading", "trailing"):
-            raise InvalidOptions(
-                f"debounce mode is {options.debounce.mode!r}; leading or trailing is allowed."
-            )
+        check_debounce(options.debounce)
+
+
+def check_number(number: int, name: str, low: int, high: int) -> None:
+    """Refuse a number outside its range. Raises: InvalidOptions."""
+    if not low <= number <= high:
+        raise InvalidOptions(f"{name} is {number}; {low} to {high} is allowed.")
+
+
+def check_debounce(debounce: Debounce) -> None:
+    """Refuse a debounce that makes no sense. Raises: InvalidOptions."""
+    check_text(debounce.key, "debounce key", 512)
+    check_number(debounce.delay_ms, "debounce delay", 0, LONGEST_MS)
+    check_number(debounce.max_delay_ms or 0, "debounce max_delay", 0, LONGEST_MS)
+    if debounce.mode not in ("leading", "trailing"):
+        raise InvalidOptions(f"debounce mode is {debounce.mode!r}; leading or trailing is allowed.")
