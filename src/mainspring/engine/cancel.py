@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +14,7 @@ from mainspring.engine.place import forget
 from mainspring.engine.state import State
 from mainspring.model.run import FREES_KEY, RunError, Status
 from mainspring.store.changes import RunOptions
-from mainspring.store.protocol import LiveRow
+from mainspring.store.protocol import LiveRow, Runs
 from mainspring.wire.worker import Cancel
 
 GRACE_MS = 30_000
@@ -40,6 +42,46 @@ class CancelCall(Struct):
             cancel(state, batch, row)
         batch.answer(self.future, None)
         return True
+
+
+class CascadeDone(Struct):
+    """The children of a canceled run are canceled; its timer need not fire again."""
+
+    run_id: str
+    at: int
+    future: Future[None]
+
+    def want(self, wanted: Wanted) -> None:
+        """Nothing has to be known."""
+
+    def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
+        """Write the row."""
+        batch.changes.drop_timer.append((self.at, "cascade", self.run_id))
+        batch.answer(self.future, None)
+        return True
+
+
+Submit = Callable[[CancelCall | CascadeDone], None]
+
+
+async def cancel_children(runs: Runs, shard_id: int, run_id: str, at: int, submit: Submit) -> None:
+    """Cancel the children of a canceled run, in pages.
+
+    Its timer goes last, so that a crash in between only does the same again.
+    """
+    after, loop = "", asyncio.get_running_loop()
+    while True:
+        page = await runs.children(shard_id, run_id, after, CASCADE)
+        canceled = [CancelCall(child, loop.create_future()) for child in page]
+        for call in canceled:
+            submit(call)
+        await asyncio.gather(*(call.future for call in canceled))
+        if len(page) < CASCADE:
+            break
+        after = page[-1]
+    done = CascadeDone(run_id, at, loop.create_future())
+    submit(done)
+    await done.future
 
 
 def cancel(state: State, batch: Batch, row: LiveRow) -> None:

@@ -10,11 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.engine.cancel import GRACE_MS
-from mainspring.engine.link import Arrived, large_outputs
+from mainspring.engine.link import Arrived, checked, large_outputs
 from mainspring.engine.owner import Owner
 from mainspring.engine.session import Deliver, Session
-from mainspring.errors import Conflict, MainspringError
-from mainspring.model.task import TaskSpec, default_queue
+from mainspring.errors import Conflict, FencedOut, MainspringError
 from mainspring.store.protocol import EnvironmentRow, QueueRow
 from mainspring.wire import calls
 from mainspring.wire.worker import (
@@ -24,6 +23,7 @@ from mainspring.wire.worker import (
     Ack,
     Answer,
     Call,
+    Cancel,
     Capacity,
     Fenced,
     Finished,
@@ -36,6 +36,7 @@ from mainspring.wire.worker import (
     Refused,
     Revoke,
     Started,
+    ToWorker,
     Welcome,
 )
 
@@ -104,13 +105,13 @@ class Door:
         elif session.env_id != env.env_id:
             raise Conflict("That session belongs to another environment.")
         session.beat_at = None if inside else state.clock.monotonic()
-        for spec in hello.tasks:
-            state.set_task(env.env_id, spec, hello.version)
+        self._learn(env, hello)
         session.join(hello, deliver)
         pool = state.pool(session)
         if session not in pool.sessions:
             pool.sessions.append(session)
         deliver([Welcome(env.slug, LEASE_S, session.acked)])
+        self._fence(session, hello)
         self._ask(session)
         self._spawn(self._register(env, hello))
         self._owner.ring()
@@ -142,10 +143,7 @@ class Door:
         if session.deliver is not None:
             session.deliver([Goodbye(reason, retry=True)])
             session.deliver = None
-        for run_id in sorted(session.holds):
-            live = state.lives.get(run_id)
-            if live is not None and live.session is session:
-                self._owner.lose(live, reason)
+        self._owner.lose(session, reason)
 
     def reap(self) -> None:
         """End the sessions whose lease ran out, and withdraw claims that nobody acknowledged."""
@@ -176,7 +174,7 @@ class Door:
         for message in messages:
             match message:
                 case Finished():
-                    arrived.finished.append(message)
+                    arrived.finished.append(checked(message))
                 case Started():
                     for run_id, epoch in message.runs:
                         live = state.lives.get(run_id)
@@ -215,13 +213,27 @@ class Door:
     def _ask(self, session: Session) -> None:
         """Ask about every run that the session should hold: it may never have got the order."""
         state = self._owner.state
-        asked = []
+        asked: list[ToWorker] = []
         for run_id in sorted(session.holds):
             live = state.lives.get(run_id)
-            if live is not None and session.deliver is not None:
-                asked.append(Revoke(run_id, live.epoch))
+            if live is None:
+                continue
+            asked.append(Revoke(run_id, live.epoch))
+            if live.cancel_at is not None:
+                asked.append(Cancel(run_id, live.epoch, GRACE_MS))
         if asked and session.deliver is not None:
-            session.deliver([*asked])
+            session.deliver(asked)
+
+    def _fence(self, session: Session, hello: Hello) -> None:
+        """Tell a session which of the runs that it brings back are not its own any more."""
+        lives = self._owner.state.lives
+        lost: list[ToWorker] = []
+        for run_id, epoch in hello.runs:
+            live = lives.get(run_id)
+            if live is None or live.epoch != epoch or live.session is not session:
+                lost.append(Fenced(run_id, epoch))
+        if lost and session.deliver is not None:
+            session.deliver(lost)
 
     def ask_all(self) -> None:
         """After the memory was rebuilt: ask every session about its runs."""
@@ -247,6 +259,9 @@ class Door:
             request = _decode_request(call.body)
             if isinstance(request, calls.AwaitRun):
                 self._set_aside()
+            live = self._owner.state.lives.get(call.run_id or "")
+            if live is not None and live.session is not session:
+                raise FencedOut(f"Run {live.run_id} executes elsewhere now; this attempt is over.")
             body, ok = _encode(await self._answer(env, request, call.run_id)), True
         except MainspringError as error:
             body, ok = _encode(calls.Fault.of(error)), False
@@ -263,26 +278,22 @@ class Door:
         self._awaiting.add(task)
         task.add_done_callback(self._awaiting.discard)
 
-    async def _register(self, env: EnvironmentRow, hello: Hello) -> None:
-        """Keep what the worker announced, so that a restarted server knows its tasks."""
-        owner = self._owner
-        named = {queue.name for queue in hello.queues}
-        await owner.store.catalog.register(env.env_id, hello.version, hello.tasks, hello.queues)
+    def _learn(self, env: EnvironmentRow, hello: Hello) -> None:
+        """Know the worker's tasks and limits, before any run is handed to it."""
+        state = self._owner.state
         for spec in hello.queues:
-            old = owner.state.queues.get((env.env_id, spec.name))
+            old = state.queues.get((env.env_id, spec.name))
             row = QueueRow(env.env_id, spec)
             if old is not None:
                 row = msgspec.structs.replace(old, spec=spec)
-            owner.state.set_queue(row)
-        self._plain_queues(env, hello.tasks, named)
-        owner.ring()
+            state.set_queue(row)
+        for task in hello.tasks:
+            state.set_task(env.env_id, task, hello.version)
 
-    def _plain_queues(self, env: EnvironmentRow, tasks: list[TaskSpec], named: set[str]) -> None:
-        """Tasks without a declared queue have one of their own, without limits."""
-        for task in tasks:
-            name = task.queue or default_queue(task.id)
-            if name not in named and (env.env_id, name) not in self._owner.state.queues:
-                self._owner.state.set_task(env.env_id, task, "")
+    async def _register(self, env: EnvironmentRow, hello: Hello) -> None:
+        """Keep what the worker announced, so that a restarted server knows it."""
+        catalog = self._owner.store.catalog
+        await catalog.register(env.env_id, hello.version, hello.tasks, hello.queues)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def guarded() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mainspring.engine import claim, finish, takeover
 from mainspring.engine.batch import Batch, settle
-from mainspring.engine.cancel import CASCADE, CancelCall
+from mainspring.engine.cancel import cancel_children
 from mainspring.engine.due import MOST, Due
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
@@ -68,8 +68,7 @@ class Owner:
         self._verbs: deque[Verb] = deque()
         self._triggers: deque[TriggerCall] = deque()
         self._arrived: list[Arrived] = []
-        self._losing: list[tuple[Live, str]] = []
-        self._ended: list[tuple[Session, str]] = []
+        self._losing: list[tuple[Live | Session, str]] = []
         self._bell = asyncio.Event()
         self._stopping = False
         self._turning = False
@@ -147,14 +146,12 @@ class Owner:
         self._arrived.append(arrived)
         self._bell.set()
 
-    def lose(self, live: Live, reason: str) -> None:
-        """The worker of an active run is known to be gone, or never got the order."""
-        self._losing.append((live, reason))
-        self._bell.set()
+    def lose(self, lost: Live | Session, reason: str) -> None:
+        """The worker of an active run is gone or never got the order; or a whole session is gone.
 
-    def lose_all(self, session: Session, reason: str) -> None:
-        """A session has ended, with everything it holds once the commit under way is done."""
-        self._ended.append((session, reason))
+        A session loses what it holds once the commit under way is done.
+        """
+        self._losing.append((lost, reason))
         self._bell.set()
 
     async def _run(self) -> None:
@@ -210,9 +207,9 @@ class Owner:
         facts = await read(self.store.live, state.shard_id, work, due)
         for message in arrived:
             message.plan(state, batch)
-        for live, reason in self._lost_runs():
-            if state.lives.get(live.run_id) is live:
-                finish.lose(state, batch, live, reason)
+        losing, self._losing = self._losing, []
+        for lost, reason in losing:
+            finish.lose_all(state, batch, lost, reason)
         later = [verb for verb in work if not verb.plan(state, batch, facts)]
         cascades = due.plan(state, batch, facts) if due.timers else []
         more = claim.plan(state, batch)
@@ -226,21 +223,10 @@ class Owner:
         self._publish(batch, claimed, arrived)
         for verb in later:
             self.submit(verb)
-        for run_id in cascades:
-            self._spawn(self._cascade(run_id))
+        for at, run_id in cascades:
+            self._spawn(self._cascade(at, run_id))
         if more or later or self._verbs or self._triggers or len(due.timers) == MOST:
             self._bell.set()
-
-    def _lost_runs(self) -> list[tuple[Live, str]]:
-        lives = self.state.lives
-        ended, self._ended = self._ended, []
-        losing, self._losing = self._losing, []
-        for session, reason in ended:
-            for run_id in sorted(session.holds):
-                live = lives.get(run_id)
-                if live is not None and live.session is session:
-                    losing.append((live, reason))
-        return losing
 
     def _take(self) -> tuple[list[Arrived], list[Verb]]:
         """The work of this turn; one thing at a time after a commit was refused."""
@@ -337,17 +323,14 @@ class Owner:
         if live.session.deliver is not None:
             live.session.deliver([claim.execute(live, payload, row, metadata)])
 
-    async def _cascade(self, run_id: str) -> None:
-        """Cancel the children of a canceled run, in pages."""
-        after = ""
-        loop = asyncio.get_running_loop()
-        while True:
-            page = await self.store.runs.children(self.state.shard_id, run_id, after, CASCADE)
-            for child in page:
-                self.submit(CancelCall(child, loop.create_future()))
-            if len(page) < CASCADE:
-                return
-            after = page[-1]
+    async def _cascade(self, at: int, run_id: str) -> None:
+        runs, shard_id = self.store.runs, self.state.shard_id
+        try:
+            await cancel_children(runs, shard_id, run_id, at, self.submit)
+        except MainspringError as error:
+            log.warning("children of run %s are canceled later: %s", run_id, error.message)
+            again = (at, "cascade", run_id, "")
+            asyncio.get_running_loop().call_later(1, self.state.timers.add, again)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -365,7 +348,7 @@ class Owner:
         if not isinstance(error, UnknownOutcome | StoreUnavailable):
             if len(work) + len(arrived) == 1:
                 settle([(verb.future, error) for verb in work])
-                arrived, work = [], []
+                arrived, work = [one for one in arrived if one.give_up(error)], []
             else:
                 self._careful = len(work) + len(arrived) + 1
         self._put_back(arrived, work)

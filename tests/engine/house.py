@@ -1,0 +1,396 @@
+"""An engine on a real store with a manual clock, and workers that say exactly what a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from mainspring.clock import ManualClock
+from mainspring.engine.audit import audit
+from mainspring.engine.engine import Engine
+from mainspring.engine.owner import Owner
+from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
+from mainspring.model.run import Debounce, Run, RunFilter, RunPage, TriggerOptions, TriggerRequest
+from mainspring.model.task import QueueSpec, TaskSpec, default_queue
+from mainspring.store.changes import Changes, Claimed
+from mainspring.store.objects import MemoryObjects
+from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store
+from mainspring.wire import calls
+from mainspring.wire.worker import (
+    PROTOCOL,
+    Ack,
+    Answer,
+    Call,
+    Cancel,
+    Execute,
+    Fenced,
+    Finished,
+    Frame,
+    Goodbye,
+    Hello,
+    Refused,
+    Revoke,
+    Started,
+    ToWorker,
+    Welcome,
+)
+
+DAY = 86_400_000
+
+WORK = TaskSpec("work", default_queue("work"))
+
+
+class FaultyShards:
+    """The real shards, whose commits can be held back, refused, or end in doubt.
+
+    Attributes:
+        next: how the next commits end, first first: "ok", "lost" (doubtful, not written),
+            "kept" (doubtful, written), "refused".
+        refuse: commits for which it is true are refused, whatever else.
+        hold: commits for which it is true never begin; their server has to crash.
+        open: clear it to hold commits back before they begin.
+    """
+
+    def __init__(self, inner: Shards) -> None:
+        self.inner = inner
+        self.next: deque[str] = deque()
+        self.refuse: Callable[[Changes], bool] = lambda changes: False
+        self.hold: Callable[[Changes], bool] = lambda changes: False
+        self.held = asyncio.Event()
+        self.buried = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.entered = asyncio.Event()
+        self.changes: list[Changes] = []
+        self._looks = asyncio.Condition()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        self.entered.set()
+        if self.hold(changes):
+            self.held.set()
+            await self.buried.wait()
+            raise FencedOut("This server is dead (made so by a test).")
+        await self.open.wait()
+        self.changes.append(changes)
+        if self.refuse(changes):
+            raise CommitRejected("The database refused a row (made to by a test).")
+        end = self.next.popleft() if self.next else "ok"
+        if end == "lost":
+            raise UnknownOutcome("The connection broke before the commit (made to by a test).")
+        if end == "refused":
+            raise CommitRejected("The database refused a row (made to by a test).")
+        claimed = await self.inner.commit(shard_id, epoch, changes)
+        if end == "kept":
+            raise UnknownOutcome("The connection broke after the commit (made to by a test).")
+        return claimed
+
+    async def beats(self) -> dict[str, int]:
+        beats = await self.inner.beats()
+        async with self._looks:
+            self._looks.notify_all()
+        return beats
+
+    async def looked_at(self, times: int) -> None:
+        """Until somebody has looked at the beats of all servers so often."""
+        for _ in range(times):
+            async with self._looks:
+                await self._looks.wait()
+
+
+class FaultyStore:
+    """A real store with `FaultyShards`."""
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+        self.shards = FaultyShards(inner.shards)
+
+    @property
+    def live(self) -> Live:
+        return self.inner.live
+
+    @property
+    def runs(self) -> Runs:
+        return self.inner.runs
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.inner.catalog
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class House:
+    """An engine under test, its environment, and everything that a caller does with it."""
+
+    def __init__(self, inner: Store) -> None:
+        self.store = FaultyStore(inner)
+        self.faults = self.store.shards
+        self.clock = ManualClock()
+        self.objects = MemoryObjects()
+        self.engines: list[Engine] = []
+        self.engine: Engine
+        self.env: EnvironmentRow
+        self.workers: list[Worker] = []
+
+    async def start(self, server_id: str = "server-1") -> Engine:
+        """Start an engine, as the only one or after a crash of the one before."""
+        self.engine = self.new_engine(server_id)
+        await self.engine.start(loops=False)
+        self.env = await self.engine.environment("dev")
+        return self.engine
+
+    def new_engine(self, server_id: str) -> Engine:
+        """Another engine on the same database, not started."""
+        bits = random.Random(len(self.engines))
+        engine = Engine(self.store, self.objects, self.clock, bits, server_id)
+        self.engines.append(engine)
+        return engine
+
+    async def take_over(self, server_id: str) -> None:
+        """Another server takes the shard, though the one before is alive."""
+        await self.faults.leave(self.engine._server_id)
+        await self.start(server_id)
+
+    async def crash(self) -> None:
+        """The server dies with everything it knows, and another takes its place.
+
+        The old one is not told: were it to write again, the fence would have to stop it.
+        """
+        for worker in self.workers:
+            worker.drop()
+        await self.start()
+
+    async def stop(self) -> None:
+        self.faults.buried.set()
+        for engine in reversed(self.engines):
+            await engine.stop()
+        self.engines.clear()
+
+    @property
+    def owner(self) -> Owner:
+        return self.engine.owners[self.env.shard_id]
+
+    async def settle(self) -> None:
+        """Until the engine has nothing left to do at this moment."""
+        await self.engine.idle()
+
+    async def breathe(self) -> None:
+        """Let everything run that can run at once, without waiting for the engine."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def limited_environment(self, limit: int) -> EnvironmentRow:
+        return msgspec.structs.replace(self.env, limit=limit)
+
+    async def advance(self, ms: int) -> None:
+        """Move the clock on and let happen what is due."""
+        self.clock.advance(ms)
+        await self.engine.tick()
+        await self.settle()
+
+    async def ask(self, request: calls.Request, run_id: str | None = None) -> Any:
+        return await self.engine.answer(self.env, request, run_id)
+
+    async def trigger(
+        self, payload: Any = None, *, task: str = "work", parent: str | None = None, **options: Any
+    ) -> str:
+        """Trigger one run; its id."""
+        return (await self.answer(payload, task=task, parent=parent, **options)).run_id
+
+    async def answer(
+        self, payload: Any = None, *, task: str = "work", parent: str | None = None, **options: Any
+    ) -> Any:
+        """Trigger one run; the whole answer."""
+        return (await self.batch([request(payload, task, **options)], parent))[0]
+
+    async def batch(
+        self, requests: Sequence[TriggerRequest], parent: str | None = None
+    ) -> list[Any]:
+        answer = await self.ask(calls.Trigger(list(requests)), parent)
+        return list(answer.answers)
+
+    async def run(self, run_id: str) -> Run:
+        """The run as a reader sees it."""
+        found: Run = await self.ask(calls.Retrieve(run_id))
+        return found
+
+    async def status(self, run_id: str) -> str:
+        return (await self.run(run_id)).status.value
+
+    async def page(self, **wanted: Any) -> RunPage:
+        found: RunPage = await self.ask(calls.ListRuns(RunFilter(**wanted)))
+        return found
+
+    async def cancel(self, run_id: str) -> Run:
+        found: Run = await self.ask(calls.CancelRun(run_id))
+        return found
+
+    async def gate(self, run_id: str) -> str:
+        """The word for what holds a run."""
+        return str((await self.ask(calls.ExplainRun(run_id))).gate)
+
+    async def counts(self) -> dict[str, int]:
+        """How many runs of the environment have each status."""
+        counts: dict[str, int] = {}
+        after = None
+        while True:
+            page = await self.page(after=after, limit=100)
+            for run in page.runs:
+                counts[run.status.value] = counts.get(run.status.value, 0) + 1
+            after = page.next
+            if after is None:
+                return counts
+
+    async def differences(self) -> list[str]:
+        """What the owner's memory and the rows disagree about; nothing, at any quiet moment."""
+        return await audit(self.owner)
+
+    def worker(self, *tasks: TaskSpec, **options: Any) -> Worker:
+        """Connect a worker; without tasks it has the plain one of this file."""
+        worker = Worker(self, tasks or (WORK,), number=len(self.workers) + 1, **options)
+        self.workers.append(worker)
+        worker.connect()
+        return worker
+
+
+class Worker:
+    """A session that keeps the orders it is given and answers only when a test says so."""
+
+    def __init__(
+        self,
+        house: House,
+        tasks: Sequence[TaskSpec],
+        *,
+        number: int,
+        slots: int = 10,
+        queues: Sequence[QueueSpec] = (),
+        version: str = "",
+        inside: bool = False,
+    ) -> None:
+        self.house = house
+        self.tasks = list(tasks)
+        self.queues = list(queues)
+        self.slots = slots
+        self.version = version
+        self.inside = inside
+        self.session_id = f"ses_{number}"
+        self.orders: list[ToWorker] = []
+        self.runs: dict[str, Execute] = {}
+        self.begun: set[str] = set()
+        self.sent: list[Frame] = []
+        self.acked = 0
+        self._link: Any = None
+
+    def connect(self) -> None:
+        """Open a link (again), as a worker does: what is not acknowledged is sent again."""
+        hello = Hello(
+            PROTOCOL,
+            self.session_id,
+            self.slots,
+            self.version,
+            self.tasks,
+            self.queues,
+            runs=[(order.run_id, order.epoch) for order in self.runs.values()],
+        )
+        self._link = self.house.engine.connect(
+            self.house.env, hello, self._deliver, inside=self.inside
+        )
+        for frame in self.sent:
+            if frame.number > self.acked:
+                self._link.receive(frame)
+
+    def drop(self) -> None:
+        """The link breaks; the process lives on."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def beat(self) -> bool:
+        return self.house.engine.beat(self.house.env, self.session_id)
+
+    def send(self, *messages: Any) -> Frame:
+        """Send one frame; a dropped link keeps it for later."""
+        frame = Frame(len(self.sent) + 1, list(messages))
+        self.sent.append(frame)
+        if self._link is not None:
+            self._link.receive(frame)
+        return frame
+
+    def repeat(self, frame: Frame) -> None:
+        """The same frame arrives again."""
+        self._link.receive(frame)
+
+    def begin(self, *run_ids: str) -> None:
+        self.begun.update(run_ids)
+        self.send(Started([(run_id, self.runs[run_id].epoch) for run_id in run_ids]))
+
+    def finish(self, run_id: str, output: Any = None, **fields: Any) -> Frame:
+        """The body ended well, or as `fields` say (`outcome`, `error`, `epoch`, …)."""
+        fields.setdefault("epoch", self.runs[run_id].epoch if run_id in self.runs else 0)
+        fields.setdefault("outcome", "completed")
+        raw = fields.pop("raw", None)
+        if fields["outcome"] == "completed":
+            fields["output"] = msgspec.json.encode(output).decode() if raw is None else raw
+        self.begun.discard(run_id)
+        self.runs.pop(run_id, None)
+        return self.send(Finished(run_id, **fields))
+
+    def call(self, request: calls.Request, run_id: str | None = None, call_id: int = 1) -> None:
+        body = msgspec.Raw(msgspec.msgpack.encode(request))
+        self.send(Call(call_id, body, run_id))
+
+    def took(self, kind: type[Any]) -> list[Any]:
+        """The orders of one kind so far."""
+        return [order for order in self.orders if isinstance(order, kind)]
+
+    def _deliver(self, orders: list[ToWorker]) -> None:
+        self.orders.extend(orders)
+        for order in orders:
+            match order:
+                case Execute():
+                    self.runs[order.run_id] = order
+                case Ack():
+                    self.acked = max(self.acked, order.number)
+                case Fenced():
+                    if self.runs.get(order.run_id, order).epoch == order.epoch:
+                        self.runs.pop(order.run_id, None)
+                case Goodbye():
+                    self._link = None
+                case Cancel() | Revoke() | Answer() | Welcome():
+                    continue  # the test answers
+
+    def answer_revokes(self) -> None:
+        """Answer every Revoke so far as a worker does: what has not begun never will."""
+        asked, self.orders = self.took(Revoke), []
+        for order in asked:
+            begun = order.run_id in self.begun
+            if not begun and self.runs.get(order.run_id, order).epoch == order.epoch:
+                self.runs.pop(order.run_id, None)
+            self.send(Refused(order.run_id, order.epoch, not begun))
+
+    def refuse(self, run_id: str, *, refused: bool = True) -> None:
+        """Answer the last Revoke of a run."""
+        order = [order for order in self.took(Revoke) if order.run_id == run_id][-1]
+        if refused:
+            self.runs.pop(run_id, None)
+        self.send(Refused(run_id, order.epoch, refused))
+
+
+def request(payload: Any = None, task: str = "work", **options: Any) -> TriggerRequest:
+    """One trigger; `raw` is JSON text that is sent as it stands."""
+    text = options.pop("raw", None) or msgspec.json.encode(payload).decode()
+    if "debounce" in options and isinstance(options["debounce"], dict):
+        options["debounce"] = Debounce(**options["debounce"])
+    return TriggerRequest(task, text, TriggerOptions(**options))
