@@ -85,6 +85,7 @@ class Embedded:
             stack.push_async_callback(self.engine.stop)
             await self.engine.start(loops=self._loops)
             self.environment = await self.engine.environment("dev")
+            self._end_former()
             if self._capture is not None:
                 stack.enter_context(captured(self._capture))
             session = await self._begin()
@@ -120,6 +121,12 @@ class Embedded:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def _end_former(self) -> None:
+        """Take back what an earlier process on this file held: its worker has died with it."""
+        owner = self.engine.owners[self.environment.shard_id]
+        for session_id in list(owner.state.sessions):
+            self.engine.lost(self.environment, session_id)
 
     async def _begin(self) -> Session:
         async def answer(request: Request, run_id: str | None) -> Response:
@@ -164,4 +171,5 @@ class Embedded:
                 await self._worker
         if self._session is not None:
             await self._session.drain(DRAIN_S)
+            self.engine.lost(self.environment, self._session.id)
             self._session = None

@@ -86,10 +86,12 @@ TASK_SHEET: Final[Columns] = {
     "queue": _text("queue"),
     "version": _text("version"),
     "workers": _text("workers"),
-    "file": lambda item: _place(item.get("spec") or {}),
-    "retries": lambda item: _retries(item.get("spec") or {}),
-    "max duration": lambda item: _spelled(item, "max_duration_ms"),
-    "ttl": lambda item: _spelled(item, "ttl_ms"),
+    "file": lambda item: f"{item['filePath']}:{item['line']}" if item.get("filePath") else "",
+    "attempts": lambda item: str(item["retry"]["maxAttempts"]),
+    "max duration": lambda item: _spelled(item, "maxDurationMs"),
+    "ttl": lambda item: _spelled(item, "ttlMs"),
+    "concurrency key": _text("concurrencyKey"),
+    "idempotency key": _text("idempotencyKey"),
     "payload": _json("payloadSchema"),
 }
 QUEUE: Final[Columns] = {
@@ -122,17 +124,8 @@ def log_line(item: Item) -> str:
     )
 
 
-def _place(spec: Item) -> str:
-    return f"{spec['file']}:{spec.get('line', 0)}" if spec.get("file") else ""
-
-
-def _retries(spec: Item) -> str:
-    retry = spec.get("retry") or {}
-    return f"{retry.get('max_attempts', 3)} attempts" if spec else ""
-
-
 def _spelled(item: Item, name: str) -> str:
-    milliseconds = (item.get("spec") or {}).get(name)
+    milliseconds = item.get(name)
     return spell(milliseconds) if milliseconds else ""
 
 

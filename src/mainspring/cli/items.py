@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mainspring.model.run import Run
+from mainspring.model.task import TaskSpec
 from mainspring.wire import queues, runs
 from mainspring.wire.calls import Explanation, LogPage, Queue, Task
 from mainspring.wire.moments import iso
@@ -37,8 +38,30 @@ def queue(answer: Queue) -> dict[str, Any]:
 
 
 def task(answer: Task) -> dict[str, Any]:
-    """A registered task."""
-    return _camel(answer)
+    """A registered task; durations are in ms."""
+    spec = msgspec.convert(answer.spec, TaskSpec)
+    return {
+        "id": answer.id,
+        "queue": answer.queue,
+        "version": answer.version or None,
+        "description": answer.description,
+        "filePath": spec.file,
+        "line": spec.line,
+        "workers": answer.workers,
+        "retry": {
+            "maxAttempts": spec.retry.max_attempts,
+            "minTimeoutInMs": spec.retry.min_delay_ms,
+            "maxTimeoutInMs": spec.retry.max_delay_ms,
+            "factor": spec.retry.factor,
+            "randomize": spec.retry.jitter,
+        },
+        "maxDurationMs": spec.max_duration_ms,
+        "ttlMs": spec.ttl_ms,
+        "concurrencyKey": spec.concurrency_key,
+        "idempotencyKey": spec.idempotency_key,
+        "payloadSchema": answer.payload_schema,
+        "outputSchema": spec.output_schema,
+    }
 
 
 def logs(page: LogPage) -> list[dict[str, Any]]:
