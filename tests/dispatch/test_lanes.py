@@ -174,6 +174,16 @@ def test_a_run_removed_while_rows_are_read_stays_removed() -> None:
     assert audit(core) == []
 
 
+def test_a_run_removed_and_pushed_again_while_rows_are_read_is_kept() -> None:
+    core = Core()
+    core.load(LANE, 1)
+    [lane] = core.refills()
+    assert core.remove(LANE, 10, "r10")
+    core.push(LANE, 10, "r10")
+    core.refill(lane, rows(10, 10), exhausted=True)
+    assert ids(core.claim(1, "", 9, NOW)) == ["r10"]
+
+
 def test_a_lane_loaded_again_ignores_the_read_that_was_under_way() -> None:
     core = Core()
     core.load(LANE, 2)

@@ -296,3 +296,13 @@ def test_the_burst_is_the_floor_of_the_product(limit: int, burst: object) -> Non
 def test_limits_without_a_meaning_are_refused(make) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="must"):
         make()
+
+
+def test_a_limit_lowered_under_a_waiting_resume_holds_it_back() -> None:
+    core = Core()
+    core.occupy(MAIL, 2)
+    core.push(MAIL, 1, "on", resume=True)
+    core.set_queue(1, "mail", QueueLimits(limit=2))
+    assert claimed(core) == []
+    core.set_queue(1, "mail", QueueLimits(limit=3))
+    assert len(claimed(core)) == 1

@@ -293,3 +293,12 @@ def test_waiting_for_a_rate_is_no_waiting_lane_for_others() -> None:
     core = filled(limited(RateLimit(1, 1000)), MAIL, 5)
     claimed(core, NOW)
     assert core.start((1, "other", "", ""), NOW) is not None
+
+
+def test_an_urgent_cheap_run_goes_although_the_next_one_is_held() -> None:
+    core = limited(RateLimit(10, 1000, burst=10))
+    for ord, cost in [(5, 5), (6, 10)]:
+        core.push(MAIL, ord, f"r{ord}", cost=cost)
+    assert [claim[2] for claim in core.claim(1, "", 9, NOW)] == ["r5"]
+    core.push(MAIL, 1, "urgent", cost=5)
+    assert [claim[2] for claim in core.claim(1, "", 9, NOW)] == ["urgent"]
