@@ -47,7 +47,9 @@ class Meter:
         for kind, rows in self.rows.items():
             skipped = len(rows) // 5  # warm-up
             kept = rows[skipped:]
-            wall, cpu, client = (sum(column) / len(kept) / batch * 1e6 for column in zip(*kept, strict=True))
+            wall, cpu, client = (
+                sum(column) / len(kept) / batch * 1e6 for column in zip(*kept, strict=True)
+            )
             line = {
                 "bench": f"micro_commit_{kind}",
                 "store": self.store,
@@ -78,7 +80,21 @@ def turn(ended: list[tuple[str, int]], claimed: list[str], now: int) -> Changes:
     for run_id, epoch in ended:
         changes.drop_active.append((run_id, epoch))
         changes.done.append(
-            (run_id, 1, "noop", "task/noop", "completed", epoch, 1, '"done"', None, None, now, now, 1)
+            (
+                run_id,
+                1,
+                "noop",
+                "task/noop",
+                "completed",
+                epoch,
+                1,
+                '"done"',
+                None,
+                None,
+                now,
+                now,
+                1,
+            )
         )
     changes.claim = [(run_id, "session") for run_id in claimed]
     return changes
@@ -97,7 +113,9 @@ async def drive(store: Store, meter: Meter, batch: int, history: int, commits: i
         await store.shards.commit(1, epoch, changes)
     for at in range(0, len(waiting), batch):
         part = waiting[at : at + batch]
-        await meter.measure("trigger", lambda p=part: store.shards.commit(1, epoch, triggers(p, NOW)))
+        await meter.measure(
+            "trigger", lambda p=part: store.shards.commit(1, epoch, triggers(p, NOW))
+        )
     for at in range(0, len(waiting), batch):
         part = waiting[at : at + batch]
         changes = turn(ended, part, NOW)

@@ -235,7 +235,10 @@ class SqliteDatabase:
         bindings = dict(values)
         if self.statements[name].columns:
             # encoded here, because a writer thread would have to wait for the interpreter's lock
-            bindings["rows"] = _encode(rows).decode()
+            try:
+                bindings["rows"] = _encode(rows).decode()
+            except (ValueError, TypeError) as error:  # a lone surrogate, or no value of ours
+                raise CommitRejected(REFUSED.format(name=name, reason=error)) from error
         return bindings
 
     def _wrap(self, connection: apsw.Connection, name: str) -> str:
@@ -275,7 +278,7 @@ class SqliteDatabase:
         connection.set_busy_timeout(_BUSY_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", self._synchronous)
-        connection.pragma("wal_autocheckpoint", 4000)
+        connection.pragma("wal_autocheckpoint", 2000)
         connection.pragma("cache_size", -65536)
         return connection
 

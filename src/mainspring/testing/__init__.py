@@ -1,0 +1,1 @@
+"""Tools for testing tasks, and the contracts that stores and transports keep."""

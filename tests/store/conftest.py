@@ -1,0 +1,74 @@
+"""A store on each database, empty at the start of every test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from mainspring.store.postgres import PostgresStore
+from mainspring.store.sqlite import SqliteStore
+
+pytest.register_assert_rewrite("mainspring.testing.store_contract")
+pytest.register_assert_rewrite("mainspring.testing.store_reads")
+
+KEPT = ("schema_version",)
+
+
+@pytest.fixture(scope="session")
+def store_url(postgres_url: str, worker_id: str) -> Iterator[str]:
+    """A migrated database of these tests alone."""
+    name = f"ms_store_{os.getpid()}_{worker_id}"
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    try:
+        asyncio.run(PostgresStore(url).migrate())
+        yield url
+    finally:
+        asyncio.run(execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def empty_url(store_url: str) -> str:
+    """The same database without rows."""
+    connection = await asyncpg.connect(store_url)
+    names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    await connection.execute(";".join(f"DELETE FROM {n}" for (n,) in names if n not in KEPT))
+    await connection.close()
+    return store_url
+
+
+@pytest.fixture
+async def postgres(empty_url: str) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(empty_url)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["memory", "file", "postgres"])
+def closed_store(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteStore | PostgresStore:
+    if request.param == "postgres":
+        return PostgresStore(request.getfixturevalue("empty_url"))
+    path = ":memory:" if request.param == "memory" else tmp_path / "store.db"
+    return SqliteStore(path, synchronous="normal")
+
+
+@pytest.fixture
+async def store(
+    closed_store: SqliteStore | PostgresStore,
+) -> AsyncIterator[SqliteStore | PostgresStore]:
+    await closed_store.open()
+    yield closed_store
+    await closed_store.close()
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,27 @@
+"""Both databases keep the public contract of a store."""
+
+from mainspring.testing import store_contract, store_reads
+
+
+class TestOwnership(store_contract.OwnershipContract):
+    pass
+
+
+class TestCommits(store_contract.CommitContract):
+    pass
+
+
+class TestLive(store_contract.LiveContract):
+    pass
+
+
+class TestRuns(store_reads.RunsContract):
+    pass
+
+
+class TestPages(store_reads.PagesContract):
+    pass
+
+
+class TestCatalog(store_reads.CatalogContract):
+    pass
