@@ -149,6 +149,7 @@ class CoreMachine(RuleBasedStateMachine):
     def start(self, lane: LaneKey, cost: int, pool: str | None) -> None:
         version = lane[3] if pool is None else pool
         waits = self._runnable(lane[0], version)
+        maybe = self._open(lane[0], version)
         free = (
             not [row for row in self.shadow.ready.values() if row.lane == lane]
             and self.shadow.closed(lane) is None
@@ -162,7 +163,7 @@ class CoreMachine(RuleBasedStateMachine):
             self.shadow.pay(lane, cost, self.now)
             self.shadow.active[row.run_id] = row
             self.handles[row.run_id] = handle
-        elif free and not waits:
+        elif free and not maybe:
             known = self.core.tree.find(lane)
             queue = self.core.tree.queue(*lane[:2])
             assert queue.wake_at or (known is not None and known.key.wake_at)
@@ -284,21 +285,32 @@ class CoreMachine(RuleBasedStateMachine):
         self.core, self.reads = core, []
         self.advance(1)
 
-    def _runnable(self, env: int, version: str) -> list[LaneKey]:
-        """Lanes with a run in memory that no gate holds."""
-        shadow = self.shadow
-        lanes = sorted({row.lane for row in shadow.ready.values() if row.lane[0] == env})
-        mine = [lane for lane in lanes if lane[3] in ("", version) and not shadow.closed(lane)]
+    def _open(self, env: int, version: str) -> list[LaneKey]:
+        """Lanes with a run in memory that no pause or limit holds."""
+        lanes = sorted({row.lane for row in self.shadow.ready.values() if row.lane[0] == env})
         found = []
-        for lane in mine:
+        for lane in lanes:
+            known = self.core.tree.find(lane)
+            assert known is not None
+            if lane[3] in ("", version) and not self.shadow.closed(lane):
+                found += [lane] if known.resumes or known.in_memory else []
+        return found
+
+    def _runnable(self, env: int, version: str) -> list[LaneKey]:
+        """Those of them that their rate surely lets go.
+
+        Whoever's turn it is waits for its rate, and so does everyone in the same bucket.
+        """
+        shadow = self.shadow
+        lanes = {row.lane for row in shadow.ready.values()}
+        found = []
+        for lane in self._open(env, version):
             known = self.core.tree.find(lane)
             assert known is not None
             limited = shadow.rate(lane)
-            # Whoever's turn it is waits for its rate, and so does everyone in the same bucket.
             sharing = [other for other in lanes if limited and shadow.rate(other) == limited]
             costs = [rows[0].cost for other in sharing if (rows := shadow.rows(other, False))]
-            passes = all(shadow.passes(lane, cost, self.now) for cost in costs)
-            if known.resumes or (known.in_memory and passes):
+            if known.resumes or all(shadow.passes(lane, cost, self.now) for cost in costs):
                 found.append(lane)
         return found
 

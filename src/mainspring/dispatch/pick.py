@@ -81,8 +81,10 @@ class Picker:
             lane = self._next_lane(track, version, now)
             if lane is None:
                 break
-            alone = not (queue.tracks.get("") or queue.tracks.get(version))
-            taken += self._take(lane, n - taken if alone else 1, now, claims)
+            room = n - taken
+            if room > 1 and (queue.tracks.get("") or queue.tracks.get(version)):
+                room = 1  # others wait for their turn
+            taken += self._take(lane, room, now, claims)
         return taken
 
     def _next_lane(self, track: Track, version: str, now: int) -> Lane | None:
