@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -342,7 +343,5 @@ class CoreMachine(RuleBasedStateMachine):
             assert self.states[bucket] == tat
 
 
-CoreMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, derandomize=True
-)
-TestCore = CoreMachine.TestCase
+CoreMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
+TestCore = pytest.mark.slow(CoreMachine.TestCase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -127,4 +128,4 @@ class TimersMachine(RuleBasedStateMachine):
 
 
 TimersMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
-TestTimers = TimersMachine.TestCase
+TestTimers = pytest.mark.slow(TimersMachine.TestCase)
