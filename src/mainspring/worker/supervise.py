@@ -245,7 +245,8 @@ class Supervisor:
             )
 
     def _show(self, problem: Problem, child: ChildProcess) -> None:
-        self._news(News("import_failed", problem.message, child.pid, problem.traceback))
+        text = f"{problem.message} [{problem.code}]"
+        self._news(News("import_failed", text, child.pid, problem.traceback))
 
     def _tell(self, kind: Kind, text: str, child: ChildProcess | None = None) -> None:
         self._news(News(kind, text, child.pid if child is not None else 0))
