@@ -219,6 +219,19 @@ async def test_each_request_has_a_name_and_a_line_in_the_log(
     assert KEY not in caplog.text
 
 
+class TestWithoutALog:
+    @pytest.fixture
+    def server_settings(self) -> ServerSettings:
+        return ServerSettings(port=0, drain_s=1, access_log=False)
+
+    async def test_no_line_is_written(
+        self, served: Served, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "mainspring.access")
+        await served.client.get("/api/v3/runs/run_1")
+        assert not [record for record in caplog.records if record.name == "mainspring.access"]
+
+
 async def test_a_bug_is_answered_logged_and_told_to_nobody(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:

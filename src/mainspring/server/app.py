@@ -51,7 +51,8 @@ class Application:
         self._routes = Routes(ROUTES)
         self._stopping = asyncio.Event()
         self._links: set[asyncio.Task[Any]] = set()
-        self._edge = Edge(self._serve, Hosts(_hosts(settings)), clock)
+        hosts = Hosts(_hosts(settings))
+        self._edge = Edge(self._serve, hosts, clock, logged=settings.access_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._edge(scope, receive, send)

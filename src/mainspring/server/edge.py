@@ -24,12 +24,13 @@ _ALWAYS: Final = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"
 
 
 class Edge:
-    """Wraps the application."""
+    """Wraps the application. Without `logged`, requests are no lines of the log."""
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts, clock: Clock, *, logged: bool = True) -> None:
         self._app = app
         self._hosts = hosts
         self._clock = clock
+        self._logged = logged
         self._ids = access.RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +76,7 @@ class Edge:
                 raise  # half an answer is out: the connection must end
             await self._failed(error, request_id)(scope, receive, send_more)
         finally:
-            access.record(scope, status, (time.perf_counter() - began) * 1000, request_id)
+            self._record(scope, status, began, request_id)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._ids.name(dict(scope["headers"]).get(b"x-request-id"))
@@ -95,7 +96,7 @@ class Edge:
             self._log(error, request_id)
             await socket.send_denial_response(self._failed(error, request_id))
         finally:
-            access.record(scope, status, (time.perf_counter() - began) * 1000, request_id)
+            self._record(scope, status, began, request_id)
 
     def _before(
         self, scope: Scope, headers: dict[bytes, bytes], origin: bytes | None
@@ -109,6 +110,10 @@ class Edge:
         if preflight is None:
             return None
         return Response(status_code=204, headers={k.decode(): v.decode() for k, v in preflight})
+
+    def _record(self, scope: Scope, status: int, began: float, request_id: str) -> None:
+        if self._logged:
+            access.record(scope, status, (time.perf_counter() - began) * 1000, request_id)
 
     def _failed(self, error: Exception, request_id: str) -> Response:
         if isinstance(error, MainspringError):
