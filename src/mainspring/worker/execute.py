@@ -93,12 +93,19 @@ class Runner:
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""
         self._out.append(message)
+        self.arm()
+
+    def arm(self) -> None:
+        """Look at the end of this iteration what is to be sent; after a batch of orders."""
         if not self._armed:
             self._armed = True
             self._loop.call_soon(self._flush)
 
     def execute(self, order: Execute) -> None:
-        """Begin an attempt, unless this claim was seen before or taken back."""
+        """Begin an attempt, unless this claim was seen before or taken back. Call `arm` at the end.
+
+        Arming here would flush after the first body of a batch.
+        """
         slots = self.slots
         if not slots.admit(order.run_id, order.epoch):
             return
@@ -125,9 +132,6 @@ class Runner:
             left = (order.max_duration_ms - order.active_ms) / 1000
             run.watch(self._loop.call_later(max(left, 0), self._time_out, run))
         self._fresh.append(run)
-        if not self._armed:
-            self._armed = True
-            self._loop.call_soon(self._flush)
 
     def cancel(self, order: Cancel) -> None:
         """End the body; at the latest after the grace time the attempt counts as ended."""
@@ -383,7 +387,9 @@ class Runner:
                 if run.begun:
                     started.append((run.order.run_id, run.order.epoch))
                 else:
-                    self._fresh.append(run)  # a thread will wake us when it begins
+                    self._fresh.append(run)
+                    if run.work is not None:
+                        self.arm()  # it is next; a thread wakes us when it begins
             if started:
                 self._out.append(Started(started))
         if self._out:

@@ -146,6 +146,7 @@ class Session:
                 self._welcomed(order)
             elif isinstance(order, Goodbye):
                 self.end(order)
+        runner.arm()
 
     def end(self, goodbye: Goodbye) -> None:
         """The session is over: whoever waits for `ended` has to call `abandon`."""

@@ -131,7 +131,9 @@ class WebSocketLink:
         ) as socket:
             sent_at = self._lease.now() if self._lease is not None else 0.0
             await socket.send(encoder.encode(self._hello()))
-            first = decode_orders(_binary(await asyncio.wait_for(socket.recv(), OPEN_TIMEOUT_S)))
+            # not wait_for: on 3.11 it may swallow the cancellation of `close`
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                first = decode_orders(_binary(await socket.recv()))
             for order in first:
                 if isinstance(order, Welcome):
                     self._welcomed(order, sent_at)
