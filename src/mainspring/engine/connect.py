@@ -80,6 +80,7 @@ class Door:
         self._owner = owner
         self._answer = answer
         self._lines: list[LogLine] = []
+        self._flushing = asyncio.Lock()
         self._storing: dict[Session, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaiting: set[asyncio.Task[Any]] = set()
@@ -206,9 +207,10 @@ class Door:
 
     async def flush_logs(self) -> None:
         """Write the lines that runs have logged."""
-        lines, self._lines = self._lines, []
-        if lines:
-            await self._owner.store.runs.append_logs(self._owner.state.shard_id, lines)
+        async with self._flushing:
+            lines, self._lines = self._lines, []
+            if lines:
+                await self._owner.store.runs.append_logs(self._owner.state.shard_id, lines)
 
     def _ask(self, session: Session) -> None:
         """Ask about every run that the session should hold: it may never have got the order."""

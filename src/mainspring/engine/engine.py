@@ -93,7 +93,11 @@ class Engine:
         self, env: EnvironmentRow, request: calls.Request, run_id: str | None = None
     ) -> calls.Response:
         """Answer a request of an environment; see `engine.answer`."""
-        return await answer(self._owner(env), env, request, run_id)
+        owner = self._owner(env)
+        if isinstance(request, calls.ListLogs):
+            # who has seen a run end also sees everything it wrote before
+            await self.doors[env.shard_id].flush_logs()
+        return await answer(owner, env, request, run_id)
 
     def connect(
         self, env: EnvironmentRow, hello: Hello, deliver: Deliver, *, inside: bool = False
