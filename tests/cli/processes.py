@@ -148,3 +148,8 @@ def command(folder: Path, *arguments: str, text: str = "") -> subprocess.Complet
         timeout=TIMEOUT,
         check=False,
     )
+
+
+def lines(printed: str) -> list[dict[str, Any]]:
+    """The JSON lines that a command printed."""
+    return [json.loads(line) for line in printed.splitlines()]

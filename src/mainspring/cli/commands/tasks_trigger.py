@@ -111,7 +111,7 @@ def _options(typed: Typed) -> TriggerOptions:
         version=typed["version"],
         is_test=typed["test"],
         idempotency_ttl_ms=moments.duration(typed["idempotency_ttl"], "--idempotency-ttl"),
-        idempotency_key=key,
+        idempotency_key=None if key is None else str(key),
         idempotency_shown=None if key is None else key.shown,
         idempotency_scope=None if key is None else "global",
     )
