@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -47,6 +48,27 @@ async def test_a_cached_run_says_so(served: Served) -> None:
     served.engine.answers[calls.Trigger] = calls.Triggered([TriggerAnswer("run_1", cached=True)])
     response = await served.client.post("/api/v1/tasks/t/trigger", json={})
     assert response.json() == {"id": "run_1", "isCached": True}
+
+
+async def test_sdks_that_cannot_do_without_get_a_public_token(served: Served) -> None:
+    sdk = {"trigger-version": "4.8.3"}
+    batch = {"items": [{"task": "t"}]}
+    for path, body in (("/api/v1/tasks/t/trigger", {}), ("/api/v2/tasks/batch", batch)):
+        plain = await served.client.post(path, json=body)
+        assert "x-trigger-jwt" not in plain.headers
+        response = await served.client.post(path, json=body, headers=sdk)
+        head, claims, _ = response.headers["x-trigger-jwt"].split(".")
+        found = [
+            json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+            for part in (head, claims)
+        ]
+        assert found[0] == {"alg": "HS256"}
+        assert (found[1]["sub"], found[1]["pub"]) == ("env_1", True)
+        assert found[1]["exp"] - found[1]["iat"] == 3600
+        assert response.json()["id"] in found[1]["scopes"][0]
+        bearer = {"authorization": f"Bearer {response.headers['x-trigger-jwt']}"}
+        refused = await served.client.get("/api/v3/runs/run_1", headers=bearer)
+        assert (refused.status_code, "signed token" in refused.text) == (401, True)
 
 
 async def test_a_task_whose_name_is_a_word_of_a_path_is_still_a_task(served: Served) -> None:

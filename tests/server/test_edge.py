@@ -53,6 +53,18 @@ def status_of(answer: bytes) -> int:
         (request("transfer-encoding: chunked", "content-length: 3",
                  line="POST /api/v1/tasks/t/trigger HTTP/1.1"), 400),
         (request("content-length: 1", "content-length: 2"), 400),
+        (request("content-length: 3, 3"), 400),
+        (request("content-length: +1"), 400),
+        (request("transfer-encoding: identity", "transfer-encoding: chunked") + b"0\r\n\r\n", 400),
+        (request("transfer-encoding: chunked, identity") + b"0\r\n\r\n", 400),
+        (request("transfer-encoding : chunked") + b"0\r\n\r\n", 400),
+        (request("transfer-encoding: chunked") + b"zz\r\n", 400),
+        (request("transfer-encoding: chunked") + b"-1\r\n", 400),
+        (request("transfer-encoding: chunked") + b"fffffffffffffffff\r\n", 400),
+        (request("content-length: 4", "transfer-encoding: chunked", then="keep-alive")
+         + b"0\r\n\r\n" + request(), 400),
+        (request("x: a\0b"), 400),
+        (request("x: a\rb"), 400),
         (request("content-encoding: gzip"), 415),
         (request("content-encoding: identity"), 200),
         (request(*(f"x-{n}: 1" for n in range(97))), 200),
@@ -70,7 +82,7 @@ def status_of(answer: bytes) -> int:
         (request(line="GET http://localhost/healthz HTTP/1.1"), 200),
         (request(line="GET /api/v1/runs?%zz=%ff HTTP/1.1"), 400),
     ],
-    ids=range(33),
+    ids=range(44),
 )  # fmt: skip
 async def test_only_a_well_formed_request_is_read(served: Served, data: bytes, status: int) -> None:
     answer = await served.raw(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -50,6 +51,8 @@ class Application:
         self._keys = Keys(engine, clock)
         self._routes = Routes(ROUTES)
         self._stopping = asyncio.Event()
+        # Nothing takes public tokens yet; until it does, a key of this process will do.
+        self._signing_key = secrets.token_bytes(32)
         self._links: set[asyncio.Task[Any]] = set()
         hosts = Hosts(_hosts(settings))
         self._edge = Edge(self._serve, hosts, clock, logged=settings.access_log)
@@ -88,7 +91,14 @@ class Application:
         else:
             env = await self._keys.environment(_authorization(scope))
             exchange = Exchange(
-                scope, receive, found.parameters, env, self._engine, self._clock, self._stopping
+                scope,
+                receive,
+                found.parameters,
+                env,
+                self._engine,
+                self._clock,
+                self._stopping,
+                self._signing_key,
             )
             response = await found.methods[scope["method"]](exchange)
         await response(scope, receive, send)

@@ -35,6 +35,7 @@ class Exchange:
         engine: EnginePort,
         clock: Clock,
         stopping: asyncio.Event,
+        signing_key: bytes,
     ) -> None:
         self.scope = scope
         self.receive = receive
@@ -43,6 +44,7 @@ class Exchange:
         self.engine = engine
         self.clock = clock
         self.stopping = stopping
+        self.signing_key = signing_key
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:
@@ -53,6 +55,11 @@ class Exchange:
         """A header's text, or None."""
         value = self.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    @property
+    def environment_id(self) -> str:
+        """How public JSON and tokens name the environment."""
+        return f"env_{self.env.env_id}"
 
     @property
     def version(self) -> str | None:

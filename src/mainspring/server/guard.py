@@ -51,20 +51,15 @@ def refuse(scope: Scope, hosts: Hosts) -> Refusal | None:
     """
     if scope["http_version"] != "1.1":
         return Refusal(505, "HTTP/1.1 is spoken here.")
-    size = 0
-    host: bytes | None = None
-    encoding = b""
     headers = scope["headers"]
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name == b"host":
-            if host is not None:
-                return Refusal(400, "A request must have exactly one Host header; this has more.")
-            host = value
-        elif name == b"content-encoding":
-            encoding = value
-    if host is None:
-        return Refusal(400, "A request must have exactly one Host header; this has none.")
+    names = [name for name, _ in headers]
+    if names.count(b"host") != 1:
+        found = "more" if b"host" in names else "none"
+        return Refusal(400, f"A request must have exactly one Host header; this has {found}.")
+    if names.count(b"transfer-encoding") > 1:
+        return Refusal(400, "A request may have one Transfer-Encoding header.")
+    values = dict(headers)
+    host = values[b"host"]
     if not hosts.allow(host):
         shown = host[:80].decode("latin-1")
         return Refusal(
@@ -72,12 +67,13 @@ def refuse(scope: Scope, hosts: Hosts) -> Refusal | None:
             f"This server is not called {shown!a}. Whoever runs it can allow that name with "
             "allowed_hosts.",
         )
+    size = sum(len(name) + len(value) for name, value in headers)
     if len(headers) > HEADERS or size > HEADER_BYTES:
         return Refusal(
             431, f"A request may have {HEADERS} headers with {HEADER_BYTES // 1024} KiB together."
         )
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         return Refusal(414, f"A path with its query may have {URL_BYTES // 1024} KiB.")
-    if encoding not in (b"", b"identity"):
+    if values.get(b"content-encoding", b"identity") != b"identity":
         return Refusal(415, "A body is sent as it is, without Content-Encoding.")
     return None

@@ -14,7 +14,6 @@ from mainspring.server.api.tasks import ONE
 from mainspring.server.asking import ask
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
-from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls, packets, runs, triggers
 from mainspring.wire.filters import run_filter
 
@@ -38,7 +37,8 @@ async def page(exchange: Exchange) -> Response:
     """`GET /api/v1/runs`."""
     filter_ = run_filter(exchange.query, exchange.clock.now())
     found = await ask(exchange, calls.ListRuns(filter_), RunPage)
-    return json(runs.listed(found, exchange.version, environment(exchange.env)))
+    env = {"id": exchange.environment_id, "name": exchange.env.slug}
+    return json(runs.listed(found, exchange.version, env))
 
 
 async def cancel(exchange: Exchange) -> Response:
@@ -104,11 +104,6 @@ async def reset_key(exchange: Exchange) -> Response:
         raise CallerError('Body Error: "taskIdentifier" must be the id of a task.')
     await ask(exchange, calls.ResetKey(task, key), TriggerAnswer)
     return json({"id": key})
-
-
-def environment(env: EnvironmentRow) -> dict[str, str]:
-    """How a run in a list names its environment."""
-    return {"id": f"env_{env.env_id}", "name": env.slug}
 
 
 async def _whole(exchange: Exchange, run: Run) -> dict[str, Any]:

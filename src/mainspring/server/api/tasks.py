@@ -13,7 +13,7 @@ from mainspring.server.answers import json
 from mainspring.server.asking import trigger
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
-from mainspring.wire import triggers
+from mainspring.wire import tokens, triggers
 
 ONE: Final = 2 * PAYLOAD_LIMIT + 1024 * 1024
 """Bytes of a body with one payload: as text inside JSON it may need twice its size."""
@@ -27,7 +27,8 @@ async def one(exchange: Exchange) -> Response:
     (task,) = exchange.parameters
     request = triggers.trigger(task, await exchange.json(ONE), exchange.request_key)
     (answer,) = await trigger(exchange, [request])
-    return json({"id": answer.run_id, "isCached": answer.cached})
+    headers = _token(exchange, tokens.of_run(answer.run_id))
+    return json({"id": answer.run_id, "isCached": answer.cached}, headers=headers)
 
 
 async def many(exchange: Exchange) -> Response:
@@ -39,7 +40,17 @@ async def many(exchange: Exchange) -> Response:
         request.options.batch_id = batch_id
     answers = await trigger(exchange, requests)
     runs = [{"id": answer.run_id, "isCached": answer.cached} for answer in answers]
-    return json({"id": batch_id, "runCount": len(runs), "runs": runs}, 202)
+    headers = _token(exchange, tokens.of_batch(batch_id))
+    return json({"id": batch_id, "runCount": len(runs), "runs": runs}, 202, headers)
+
+
+def _token(exchange: Exchange, scopes: tuple[str, ...]) -> dict[str, str]:
+    """The public token that SDKs of the wire contract expect, and fail without; others get none."""
+    if exchange.header("trigger-version") is None:
+        return {}
+    now_s = exchange.clock.now() // 1000
+    signed = tokens.token(exchange.signing_key, exchange.environment_id, scopes, now_s)
+    return {tokens.HEADER: signed}
 
 
 ROUTES: Final = (
