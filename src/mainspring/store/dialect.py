@@ -18,7 +18,7 @@ class Dialect:
     `rows` gives the FROM item of a batch, `parameter` a scalar; `position` counts parameters from
     1, the columns of the batch before the scalars. `probe` and `maybe` join a table that is looked
     up by index once for each row so far, never walked; `among` is the WHERE of a shard's rows
-    whose columns are those of the batch; `each` joins them with the batch, after UPDATE … FROM.
+    whose columns are those of the batch.
     """
 
     name: Name
@@ -28,7 +28,6 @@ class Dialect:
     probe: Callable[[str, str, str], str]
     maybe: Callable[[str, str, str], str]
     among: Callable[[str, list[str], str], str]
-    each: Callable[[str, list[str], str], str]
 
 
 def _sqlite_rows(columns: Columns) -> str:
@@ -80,22 +79,9 @@ def _sqlite_among(_table: str, columns: list[str], rows: str) -> str:
 
 
 def _postgres_among(table: str, columns: list[str], rows: str) -> str:
-    probe = _postgres_probe(table, "t", _equal("t", columns))
+    equal = " AND ".join(f"t.{column} = r.{column}" for column in columns)
+    probe = _postgres_probe(table, "t", f"t.shard_id = :shard AND {equal}")
     return f"ctid = ANY (ARRAY(SELECT t.ctid FROM {rows} {probe}))"
-
-
-def _sqlite_each(table: str, columns: list[str], rows: str) -> str:
-    return f"{rows} WHERE {_equal(table, columns)}"
-
-
-def _postgres_each(table: str, columns: list[str], rows: str) -> str:
-    probe = _postgres_probe(table, "t", _equal("t", columns))
-    return f"{rows} {probe} WHERE {table}.ctid = t.ctid"
-
-
-def _equal(alias: str, columns: list[str]) -> str:
-    equal = " AND ".join(f"{alias}.{column} = r.{column}" for column in columns)
-    return f"{alias}.shard_id = :shard AND {equal}"
 
 
 _POSTGRES: Final = {"text": "text", "bigint": "bigint", "double": "double precision"}
@@ -120,7 +106,6 @@ SQLITE: Final = Dialect(
     probe=_sqlite_probe,
     maybe=_sqlite_maybe,
     among=_sqlite_among,
-    each=_sqlite_each,
 )
 
 # Live tables are emptied as fast as they fill: vacuum often, by a count and not by a share of the
@@ -150,5 +135,4 @@ POSTGRES: Final = Dialect(
     probe=_postgres_probe,
     maybe=_postgres_maybe,
     among=_postgres_among,
-    each=_postgres_each,
 )

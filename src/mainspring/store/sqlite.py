@@ -97,7 +97,8 @@ class SqliteDatabase:
         self._lock = OwnerLock(Path(path)) if owner and path != MEMORY else None
         self._owner = owner
         self._writer: WriterThread | None = None
-        self._readers = _Readers(self._connect_reader, readers)
+        self._readers: _Readers | None = None
+        self._reader_count = readers
         self._wrapped: dict[str, str] = {}
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
         self._pid = 0
@@ -111,6 +112,7 @@ class SqliteDatabase:
             await asyncio.to_thread(self._open_blocking, migrate)
             self._writer = WriterThread(self._transactions)
             self._writer.start()
+            self._readers = _Readers(self._connect_reader, self._reader_count)
             self._readers.start()
         self._pid = os.getpid()
 
@@ -118,11 +120,12 @@ class SqliteDatabase:
         if not self._pid:
             return
         self._pid = 0
-        if self._writer is None:
+        if self._writer is None or self._readers is None:
             self._transactions.close()
             return
-        writer, self._writer = self._writer, None
-        await asyncio.to_thread(self._readers.stop_blocking)
+        readers, writer = self._readers, self._writer
+        self._readers = self._writer = None
+        await asyncio.to_thread(readers.stop_blocking)
         await asyncio.to_thread(writer.stop_blocking)
         if self._lock is not None:
             self._lock.release()
@@ -139,10 +142,9 @@ class SqliteDatabase:
             wrapped = self._wrapped.get(name) or self._wrap(connection, name)
             return str(connection.execute(wrapped, bindings).get)
 
-        if self._writer is None:
-            connection = self._transactions.connection
-            assert connection is not None
-            text = read(connection)
+        if self._readers is None:
+            assert self._transactions.connection is not None
+            text = read(self._transactions.connection)
         else:
             text = await self._readers.read(read)
         return self._decode(into, text)

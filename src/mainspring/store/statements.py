@@ -11,7 +11,7 @@ SQL text for both databases:
 `{rows}` is the whole batch as a FROM item named `r`, so that a commit of a thousand rows is one
 statement. `{probe table alias ON condition}` looks a table up by index for each row so far,
 `{maybe …}` the same as a left join. `{among table: columns}` is the WHERE of the rows whose columns
-are in the batch, `{each …}` joins those with it. The same name in `sql/sqlite/` or `sql/postgres/`
+are in the batch. The same name in `sql/sqlite/` or `sql/postgres/`
 overrides; such a text begins with a comment that says why.
 """
 
@@ -134,10 +134,9 @@ def expanded(text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = (
         word, rest = match[1], match[2] or ""
         if word == "rows":
             return dialect.rows(columns)
-        if word in {"among", "each"}:
+        if word == "among":
             table, _, wanted = rest.partition(":")
-            find = dialect.among if word == "among" else dialect.each
-            return find(table, wanted.replace(",", " ").split(), dialect.rows(columns))
+            return dialect.among(table, wanted.replace(",", " ").split(), dialect.rows(columns))
         if word in {"probe", "maybe"}:
             join = _JOIN.fullmatch(rest)
             assert join is not None, f"expected `table alias ON condition`, found {rest!r}"

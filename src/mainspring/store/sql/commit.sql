@@ -60,7 +60,14 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- name: payload
 -- rows: run_id text, payload text, payload_ref text
 -- takes: shard bigint
-UPDATE run SET payload = r.payload, payload_ref = r.payload_ref FROM {each run: run_id};
+-- Not UPDATE ... FROM: SQLite would walk the shard's runs to look each up in the batch.
+INSERT INTO run (shard_id, run_id, env_id, task, queue, ckey, version, payload, payload_ref,
+  options, parent_id, root_id, depth, batch_id, is_test, created_at)
+SELECT n.shard_id, n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, r.payload,
+  r.payload_ref, n.options, n.parent_id, n.root_id, n.depth, n.batch_id, n.is_test, n.created_at
+FROM {rows} {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id} WHERE true
+ON CONFLICT (shard_id, run_id)
+DO UPDATE SET payload = excluded.payload, payload_ref = excluded.payload_ref;
 
 -- name: key
 -- rows: env_id bigint, task text, key text, run_id text, expires_at bigint
@@ -140,7 +147,15 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- name: cancel
 -- rows: run_id text, epoch bigint, cancel_at bigint
 -- takes: shard bigint
-UPDATE active SET cancel_at = r.cancel_at FROM {each active: run_id, epoch};
+-- Not UPDATE ... FROM, as in `payload`.
+INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
+  attempt, started_at, claimed_at, active_ms, cancel_at)
+SELECT a.shard_id, a.run_id, a.env_id, a.queue, a.ckey, a.version, a.ord, a.session_id, a.epoch,
+  a.attempt, a.started_at, a.claimed_at, a.active_ms, r.cancel_at
+FROM {rows}
+{probe active a ON a.shard_id = :shard AND a.run_id = r.run_id AND a.epoch = r.epoch}
+WHERE true
+ON CONFLICT (shard_id, run_id) DO UPDATE SET cancel_at = excluded.cancel_at;
 
 -- name: claim
 -- rows: run_id text, session_id text

@@ -4,9 +4,10 @@
 -- Why not the shared text: one round trip instead of three, on the path from a trigger to its
 -- start. SQLite has no data-changing CTE. Gives the rows of `claimed`.
 WITH moved AS (
-  DELETE FROM ready USING {each ready: run_id}
-  RETURNING ready.run_id, ready.env_id, ready.queue, ready.ckey, ready.version, ready.ord,
-    r.session_id, ready.epoch, ready.attempt, ready.started_at, ready.active_ms
+  DELETE FROM ready USING {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
+  WHERE ready.ctid = q.ctid
+  RETURNING q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id, q.epoch,
+    q.attempt, q.started_at, q.active_ms
 ), placed AS (
   INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
     attempt, started_at, claimed_at, active_ms)

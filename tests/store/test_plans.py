@@ -1,0 +1,222 @@
+"""No hot statement walks a table: asked of both planners, with history and with wrong statistics.
+
+`absent`: 20,000 ended runs and no statistics at all. `fresh`: all statistics up to date, the live
+tables empty. `stale`: live tables full while the statistics call them empty, as after each burst.
+"""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import apsw
+import asyncpg
+import pytest
+
+from mainspring.model.run import RunFilter, Status
+from mainspring.store.dialect import POSTGRES, SQLITE
+from mainspring.store.links import OWNER
+from mainspring.store.pages import PageQuery
+from mainspring.store.postgres import PostgresStore
+from mainspring.store.protocol import Store
+from mainspring.store.sqlite import SqliteStore
+from mainspring.store.statements import Statements
+from mainspring.testing.store_rows import Shard
+from tests.store.conftest import execute
+
+STAGES = ("absent", "fresh", "stale")
+HISTORY, BURST = 20_000, 2_000
+SMALL = {"server", "shard", "environment", "api_key", "task", "queue", "schema_version"}
+WHOLE = {"live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox"}
+"""What reads everything of a shard (or of the run-through of one index) on purpose."""
+
+FILTERS = (
+    RunFilter(),
+    RunFilter(before="run_0"),
+    RunFilter(status=(Status.FAILED, Status.QUEUED, Status.EXECUTING, Status.WAITING)),
+    RunFilter(task=("t", "u"), tag=("x",), status=(Status.COMPLETED, Status.DELAYED)),
+    RunFilter(batch_id="batch_1", queue=("q",), version=("v",), is_test=True),
+    RunFilter(tag=("x", "y"), created_from=1, created_to=2),
+)
+
+
+def with_pages(statements: Statements) -> Statements:
+    """The same statements, and those of each filter by way of each of its indexes."""
+    for wanted in FILTERS:
+        query = PageQuery(1, 1, wanted)
+        statements.add(*query.count())
+        for driver in query.drivers:
+            statements.add(*query.ids(driver))
+    return statements
+
+
+def guarded() -> list[str]:
+    """Names of the statements that read or write run data."""
+    statements = with_pages(Statements(POSTGRES))
+    words = {name: set(re.findall(r"\w+", statements[name].sql)) for name in statements}
+    return sorted(name for name in words if "shard_id" in words[name] and not name_is_small(name))
+
+
+def name_is_small(name: str) -> bool:
+    return name == "fence" or name.startswith(("shard", "environment", "server"))
+
+
+async def fill(store: Store) -> Shard:
+    shard = await Shard.taken(store)
+    for _ in range(HISTORY // 5_000):
+        ids, changes = shard.ids(5_000), shard.changes()
+        for run_id in ids:
+            shard.run(changes, run_id, payload=None)
+            shard.done(changes, run_id, output=None)
+        await shard.commit(changes)
+    return shard
+
+
+async def burst(shard: Shard) -> None:
+    ids, changes = shard.ids(3 * BURST), shard.changes()
+    for at, run_id in enumerate(ids):
+        shard.run(changes, run_id)
+        place = (shard.ready, shard.start, None)[at % 3]
+        if place is None:
+            shard.park(changes, run_id, "wait")
+        else:
+            place(changes, run_id)
+    changes.timer = [(shard.now + at, "ttl", run_id) for at, run_id in enumerate(ids)]
+    await shard.commit(changes)
+
+
+@pytest.fixture(scope="module")
+def postgres_plans(postgres_url: str, worker_id: str) -> Iterator[dict[str, dict[str, Any]]]:
+    name = f"ms_plans_{os.getpid()}_{worker_id}"
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
+    try:
+        yield asyncio.run(plans_of_postgres(url))
+    finally:
+        asyncio.run(execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def plans_of_postgres(url: str) -> dict[str, dict[str, Any]]:
+    store = PostgresStore(url)
+    await store.open(migrate=True)
+    connection = await asyncpg.connect(url)
+    for (table,) in await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    ):
+        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    shard = await fill(store)
+    plans = {"absent": await explained(store)}
+    await connection.execute("VACUUM ANALYZE")
+    plans["fresh"] = await explained(store)
+    await burst(shard)
+    plans["stale"] = await explained(store)
+    await connection.close()
+    await store.close()
+    return plans
+
+
+async def explained(store: PostgresStore) -> dict[str, Any]:
+    """The generic plan of every guarded statement, under the settings of our sessions."""
+    connection = await store.database._place.connect(OWNER)
+    statements, plans = with_pages(Statements(POSTGRES)), {}
+    for name in guarded():
+        statement = statements[name]
+        count = len(statement.columns) + len(statement.parameters)
+        await connection.execute(f"PREPARE guarded AS {statement.sql}")
+        nulls = f"({', '.join(['NULL'] * count)})" if count else ""
+        text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE guarded{nulls}")
+        await connection.execute("DEALLOCATE guarded")
+        plans[name] = json.loads(text)[0]["Plan"]
+    await connection.close()
+    return plans
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", guarded())
+def test_postgresql_finds_rows_by_index_whatever_it_believes(
+    postgres_plans: dict[str, dict[str, Any]], stage: str, name: str
+) -> None:
+    plan = postgres_plans[stage][name]
+    for node in nodes(plan):
+        if node.get("Relation Name", "shard") in SMALL or node["Node Type"] == "ModifyTable":
+            continue
+        shown = json.dumps(plan, indent=1)
+        assert node["Node Type"] in {"Index Scan", "Index Only Scan", "Tid Scan"}, shown
+        asked = node.get("Filter", "") + node.get("Join Filter", "")
+        passed_by = "run_id" in asked and name != "drop_key"  # there it is asked of one row a key
+        assert not passed_by, f"looks at rows only to pass them by: {shown}"
+        if node["Node Type"] != "Tid Scan" and name not in WHOLE:
+            columns = set(re.findall(r"\w+", node["Index Cond"])) - {"shard_id", "AND"}
+            assert any(not column.isdigit() for column in columns), f"walks the shard: {shown}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_postgresql_reads_lists_in_the_order_of_an_index(
+    postgres_plans: dict[str, dict[str, Any]], stage: str
+) -> None:
+    """Below its limit no list is sorted: it stops after the rows that it shows."""
+    for name, plan in postgres_plans[stage].items():
+        if name.startswith(("ids/", "live_timers", "live_refill", "runs_children", "log_page")):
+            for limit in (node for node in nodes(plan) if node["Node Type"] == "Limit"):
+                inner = limit["Plans"][0]
+                over_index = inner["Node Type"] in {"Index Scan", "Index Only Scan"}
+                outermost = any("Append" in n["Node Type"] for n in nodes(inner))
+                assert over_index or outermost or limit is plan, json.dumps(limit, indent=1)
+
+
+@pytest.fixture(scope="module")
+def sqlite_plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
+    return asyncio.run(plans_of_sqlite(str(tmp_path_factory.mktemp("plans") / "plans.db")))
+
+
+async def plans_of_sqlite(path: str) -> dict[str, dict[str, list[str]]]:
+    store = SqliteStore(path, synchronous="normal")
+    await store.open()
+    shard = await fill(store)
+    plans = {"absent": queried(path)}
+    connection = apsw.Connection(path)
+    connection.execute("ANALYZE")
+    connection.close()
+    plans["fresh"] = queried(path)
+    await burst(shard)
+    plans["stale"] = queried(path)
+    await store.close()
+    return plans
+
+
+def queried(path: str) -> dict[str, list[str]]:
+    connection, statements = apsw.Connection(path), with_pages(Statements(SQLITE))
+    plans = {}
+    for name in guarded():
+        statement = statements[name]
+        bindings = dict.fromkeys(statement.parameters) | {"rows": "[]"}
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", bindings)
+        plans[name] = [detail for _id, _parent, _, detail in rows]
+    connection.close()
+    return plans
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", guarded())
+def test_sqlite_finds_rows_by_index_whatever_it_believes(
+    sqlite_plans: dict[str, dict[str, list[str]]], stage: str, name: str
+) -> None:
+    plan = sqlite_plans[stage][name]
+    for detail in plan:
+        scanned = re.match(r"SCAN (\S+)", detail)
+        assert not scanned or scanned[1] in {"jsonb_each", "x", "y", "r", "CONSTANT"}, plan
+        searched = re.match(r"SEARCH \S+ USING [^(]*\((.*)\)", detail)
+        if searched:
+            assert searched[1].startswith("shard_id=?"), plan
+            assert "AND" in searched[1] or name in WHOLE, f"walks the shard: {plan}"
+    if name in {"live_timers", "live_lanes", "live_refill", "runs_children", "log_page"}:
+        assert not any("TEMP B-TREE" in detail for detail in plan), plan
