@@ -13,12 +13,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-Phase = Literal["platform", "workers", "analysis", "report"]
+Phase = Literal["platform", "workers", "analysis", "report", "check"]
 TITLES: dict[Phase, str] = {
     "platform": "Start the platform",
     "workers": "Start the workers",
     "analysis": "Analyse the batches",
     "report": "Add up, write the report",
+    "check": "Compare with a quiet run",
 }
 LINE_EVERY_S = 2.0
 
@@ -36,6 +37,7 @@ class View:
     done: int = 0
     running: int = 0
     crashes: int = 0
+    checked: bool = False
     analysing_s: float = 0.0
 
     @property
@@ -55,7 +57,6 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self._spinner = Spinner("dots", style="cyan")
         self._live = Live(console=console, refresh_per_second=12, transient=False)
-        self._times: dict[Phase, float] = {}
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -71,7 +72,6 @@ class LiveProgress:
 
     def show(self, view: View, *, ended: bool = False) -> None:
         """Draws the view; with `ended` every phase is ticked off."""
-        self._times.setdefault(view.phase, time.monotonic())
         self._live.update(self.draw(view, ended=ended))
 
     def draw(self, view: View, *, ended: bool = False) -> RenderableType:
@@ -80,7 +80,7 @@ class LiveProgress:
         grid.add_column(width=1)
         grid.add_column(width=26)
         grid.add_column()
-        phases = list(TITLES)
+        phases = [phase for phase in TITLES if view.checked or phase != "check"]
         reached = len(phases) if ended else phases.index(view.phase)
         for index, phase in enumerate(phases):
             mark: RenderableType = Text("·", style="dim")
@@ -101,7 +101,9 @@ class LiveProgress:
         row.add_column()
         row.add_row(
             "",
-            ProgressBar(total=max(view.batches, 1), completed=view.done, width=44),
+            ProgressBar(
+                total=max(view.batches, 1), completed=view.done, width=44, complete_style="cyan"
+            ),
             Text(f"{view.done}/{view.batches} batches", style="bold"),
         )
         return Group(row, Text(f"  {pulse(view)}", style="dim"))
@@ -151,7 +153,7 @@ def detail(view: View, phase: Phase) -> str:
             return f"{view.workers} of {view.wanted} processes" if view.wanted else ""
         case "analysis":
             return f"{view.files:,} files in {view.batches} batches" if view.batches else ""
-        case "report":
+        case "report" | "check":
             return ""
 
 

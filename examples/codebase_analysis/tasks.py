@@ -21,13 +21,18 @@ one_per_core = Queue("code-analysis", concurrency_limit=max(2, os.cpu_count() or
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the main job answers; `taken_over` counts batches whose first worker died."""
+    """What the main job answers.
+
+    `repeated` counts attempts at batches that were begun again because their worker died,
+    `restarts` how often that happened to the run that awaits them.
+    """
 
     totals: Totals
     report: str
     data: str
     batches: int
-    taken_over: int
+    repeated: int
+    restarts: int
 
 
 @task(queue=one_per_core)
@@ -92,5 +97,6 @@ async def analyze_codebase(
         report=str(page.resolve()),
         data=str(data.resolve()),
         batches=len(batches),
-        taken_over=sum(piece.claim > 1 for piece in pieces),
+        repeated=sum(piece.claim - 1 for piece in pieces),
+        restarts=current().epoch - 1,
     )

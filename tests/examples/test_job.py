@@ -27,7 +27,7 @@ async def test_a_tree_is_analysed_in_child_runs(engine: Embedded, tmp_path: Path
     grow(tree, {f"p{n % 3}/m{n}.py": SOURCE for n in range(7)} | {"bad.py": "def (\n"})
     handle = await analyze_codebase.trigger(str(tree), batch_size=3, out=str(out))
     outcome = await handle.result(timeout=20)
-    assert (outcome.batches, outcome.taken_over) == (3, 0)
+    assert (outcome.batches, outcome.repeated, outcome.restarts) == (3, 0, 0)
     assert (outcome.totals.files, outcome.totals.security_smells) == (8, 7)
     assert outcome.report == str(out / "report.html")
     children = [run async for run in runs.list(task="analyze_batch")]
