@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -26,14 +27,23 @@ def execute(url: str, statement: str) -> None:
     asyncio.run(connected())
 
 
+@contextmanager
+def emptied(url: str) -> Iterator[None]:
+    """A PostgreSQL database without anything in it, before and after."""
+    execute(url, "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
+    try:
+        yield
+    finally:
+        execute(url, "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> Iterator[str]:
     if request.param == "sqlite":
         yield str(tmp_path / "state.db")
-        return
-    execute(postgres_url, "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
-    yield postgres_url
-    execute(postgres_url, "DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
+    else:
+        with emptied(postgres_url):
+            yield postgres_url
 
 
 def write(database: str, statement: str) -> None:
