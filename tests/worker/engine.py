@@ -191,7 +191,7 @@ class Served:
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._task = asyncio.create_task(self._server._serve())
         async with asyncio.timeout(10):
-            while not self._server.started:
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn has no signal
                 await asyncio.sleep(0)
 
     async def cut(self) -> None:

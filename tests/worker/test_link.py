@@ -3,6 +3,7 @@
 import asyncio
 
 from mainspring.sdk.decorate import task
+from mainspring.sdk.logger import logger
 from mainspring.wire.worker import Answer, Call, Cancel, Fenced, Finished, Refused, Revoke, Started
 from tests.worker.conftest import Worker
 from tests.worker.engine import Engine, execute
@@ -142,7 +143,7 @@ async def test_a_fenced_body_is_stopped_and_says_nothing_more(
         try:
             await asyncio.Event().wait()
         finally:
-            print("last words")
+            logger.info("last words")
             stopped.set()
 
     @task

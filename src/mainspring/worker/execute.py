@@ -102,10 +102,7 @@ class Runner:
             self._loop.call_soon(self._flush)
 
     def execute(self, order: Execute) -> None:
-        """Begin an attempt, unless this claim was seen before or taken back. Call `arm` at the end.
-
-        Arming here would flush after the first body of a batch.
-        """
+        """Begin an attempt, unless this claim was seen before or taken back; `arm` afterwards."""
         slots = self.slots
         if not slots.admit(order.run_id, order.epoch):
             return
@@ -180,6 +177,10 @@ class Runner:
         if self.slots.held:
             await self._emptied.wait()
 
+    async def calm(self) -> None:
+        """Return once no body goes on although its attempt is over."""
+        await self._stopper.calm()
+
     @property
     def lingering(self) -> int:
         """Bodies that go on although their attempt is over."""
@@ -201,9 +202,9 @@ class Runner:
             value = await task.func(*args, **kwargs)
             phase = Phase.OUTPUT
             output = task.encode_output(value)
-        except GeneratorExit:
-            raise  # the loop is gone, and nobody is there to be told
-        except BaseException as error:  # noqa: BLE001 - the executor: whatever the user's code raises
+        except BaseException as error:
+            if self._loop.is_closed():
+                raise  # nobody is there to be told
             self._end(run, report.failed(run, error, phase, self._active_ms(run)))
         else:
             self._end(run, report.completed(run, output, self._active_ms(run)))
@@ -251,14 +252,12 @@ class Runner:
             value = await hooks.run_attempt(task, ctx, partial(body, run, args, kwargs))
             phase = Phase.OUTPUT
             end = report.completed(run, task.encode_output(value), self._active_ms(run))
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the executor: whatever the user's code raises
+        except BaseException as error:
+            if self._loop.is_closed():
+                raise
             failure, end = error, report.failed(run, error, phase, self._active_ms(run))
         try:
             await self._after(run, end, value, failure)
-        except GeneratorExit:
-            raise
         except BaseException:  # the attempt has its result; hooks cannot change it
             log.warning("hooks of run %s were cut short", ctx.run_id, exc_info=True)
         self._end(run, end)

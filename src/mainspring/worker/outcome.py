@@ -49,7 +49,8 @@ def of(error: BaseException, phase: Phase) -> Outcome:
     what can only fail again: a payload or an output that does not fit, and AbortRun.
     """
     if phase is Phase.BIND and isinstance(error, InvalidPayload):
-        return Outcome("invalid_payload", described(error))
+        # where in our code that was found out helps nobody
+        return Outcome("invalid_payload", described(error, stack=False))
     if phase is Phase.OUTPUT or isinstance(error, AbortRun):
         return Outcome("aborted", described(error))
     if isinstance(error, RetryRun):
@@ -63,7 +64,7 @@ def of(error: BaseException, phase: Phase) -> Outcome:
     return Outcome("failed", described(error))
 
 
-def described(error: BaseException) -> RunError:
+def described(error: BaseException, *, stack: bool = True) -> RunError:
     """The exception as it is stored: message, class name, stack of the user's code with causes."""
     code, details = "", None
     if isinstance(error, MainspringError):
@@ -71,7 +72,7 @@ def described(error: BaseException) -> RunError:
     return RunError(
         storable(_message(error))[:MESSAGE_LIMIT],
         type(error).__name__,
-        _stack(error),
+        _stack(error) if stack else "",
         code,
         details,
     )
