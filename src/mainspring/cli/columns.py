@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from mainspring.cli.output import Columns, Item, ago, compact, pretty, span
+from mainspring.cli.item import Columns, Item
+from mainspring.cli.output import ago, compact, pretty, span
 from mainspring.model.duration import spell
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mainspring.cli.output import Columns, Item
+from mainspring.cli.item import Columns, Item
 
 _STYLES: Final = {
     "COMPLETED": "green",

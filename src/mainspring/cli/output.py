@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import click
 import msgspec
 
-Item = Mapping[str, Any]
-Columns = Mapping[str, Callable[[Item], str]]
+from mainspring.cli.item import Columns, Item
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import click
 from mainspring.app import stores
 from mainspring.app.stores import Location
 from mainspring.cli.database import database_option
-from mainspring.cli.output import Columns, Output
+from mainspring.cli.item import Columns
+from mainspring.cli.output import Output
 from mainspring.wire.moments import iso
 
 _COLUMNS: Final[Columns] = {

@@ -11,7 +11,8 @@ import click
 from mainspring.cli.checks import every_check
 from mainspring.cli.database import found
 from mainspring.cli.faults import FAILED
-from mainspring.cli.output import Columns, Output
+from mainspring.cli.item import Columns
+from mainspring.cli.output import Output
 from mainspring.settings import load
 
 _COLUMNS: Final[Columns] = {
