@@ -110,6 +110,10 @@ class Embedded:
         self.engine.lost(self.environment, self._session.id)
         await self._renew()
 
+    async def answer(self, request: Request, run_id: str | None) -> Response:
+        """Answer a request of this process; every one of its code comes through here."""
+        return await self.engine.answer(self.environment, request, run_id)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -129,16 +133,13 @@ class Embedded:
             self.engine.lost(self.environment, session_id)
 
     async def _begin(self) -> Session:
-        async def answer(request: Request, run_id: str | None) -> Response:
-            return await self.engine.answer(self.environment, request, run_id)
-
         session = Session(
             f"session_{uuid.UUID(int=self._bits.getrandbits(128)).hex}",
             self._tasks,
             self._slots,
             self._clock,
             capture=self._capture,
-            answer=answer,
+            answer=self.answer,
         )
         link = InProcessLink(
             lambda hello, deliver: self.engine.connect(
