@@ -14,7 +14,6 @@ import click
 
 from mainspring.cli.output import Output
 from mainspring.errors import ServerUnreachable, Unauthorized
-from mainspring.sdk.http import HttpTransport
 from mainspring.sdk.settings import ClientSettings, load
 from mainspring.wire.calls import Request
 
@@ -66,6 +65,8 @@ def talking(
         *args: Any, url: str | None, key: str | None, as_json: bool, quiet: bool, **rest: Any
     ) -> int | None:
         async def conversation() -> int | None:
+            from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
+
             transport = HttpTransport(settings.url, settings.key or "")
             try:
                 talk = Talk(settings, Output(as_json, quiet), transport.call)

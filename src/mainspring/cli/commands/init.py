@@ -34,11 +34,21 @@ TEST: Final = '''"""Tests of tasks.py; run them with `pytest`."""
 
 import asyncio
 
-from tasks import hello
+from tasks import greet_everyone, hello
 
 
 def test_hello_greets_by_name() -> None:
     assert asyncio.run(hello.local("Ada")) == "Hello, Ada!"
+
+
+def test_everyone_is_greeted_in_a_run_of_their_own(jobs) -> None:
+    # `jobs` is a real engine in this process, with a clock that only the test moves
+    async def scenario() -> list[str]:
+        handle = await greet_everyone.trigger(["Ada", "Bob"])
+        return await handle.result()
+
+    assert asyncio.run(scenario()) == ["Hello, Ada!", "Hello, Bob!"]
+    jobs.assert_triggered(hello, name="Bob")
 '''
 
 FILES: Final = {"tasks.py": TASKS, "test_tasks.py": TEST}
