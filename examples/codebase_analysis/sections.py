@@ -170,7 +170,7 @@ def issues(summary: Summary) -> str:
 def run(work: Sequence[Work]) -> str:
     repeated = sum(piece.claim - 1 for piece in work)
     said = (
-        f"{repeated} times a worker died and another one took over."
+        f"{repeated} attempts were begun again because a worker died."
         if repeated
         else "No worker died on the way."
     )

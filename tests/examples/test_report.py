@@ -99,7 +99,7 @@ def test_every_finding_and_chart_is_on_the_page(tree: Path) -> None:
         assert finding.code in page.text
     for chart in ("treemap", "histogram", "matrix", "timeline"):
         assert f'class="chart {chart}"' in text
-    for word in ("2 copies", "numpy", "2 modules", "2 times a worker died", "3 batches"):
+    for word in ("2 copies", "numpy", "2 modules", "2 attempts were begun again", "3 batches"):
         assert word in page.text
 
 
