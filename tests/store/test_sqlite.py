@@ -130,14 +130,14 @@ async def test_a_client_does_not_make_the_tables(path: Path) -> None:
         await SqliteStore(path, owner=False).open()
 
 
-@pytest.mark.parametrize("break_it", ["text", "folder"])
-async def test_what_is_no_database_is_refused_by_name(path: Path, break_it: str) -> None:
-    if break_it == "text":
+@pytest.mark.parametrize("kind", ["text", "folder"])
+def test_what_is_no_database_is_refused_by_name(path: Path, kind: str) -> None:
+    if kind == "text":
         path.write_text("not a database " * 500)
     else:
         path.mkdir()
     with pytest.raises(StoreUnavailable, match=r"state\.db"):
-        await SqliteStore(path).open()
+        asyncio.run(SqliteStore(path).open())
 
 
 def test_synchronous_is_full_or_normal() -> None:

@@ -68,7 +68,7 @@ async def until_it_waits(url: str) -> None:
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    while not await connection.fetchval(asked):
+    while not await connection.fetchval(asked):  # noqa: ASYNC110 - the event is in the server
         await asyncio.sleep(0)
     await connection.close()
 
@@ -164,7 +164,7 @@ async def terminate_all(url: str) -> None:
 
 
 class Wire:
-    """A relay that passes COMMIT on, waits for its answer and cuts the line instead of giving it."""
+    """A relay that passes COMMIT on, waits for the answer and cuts the line instead."""
 
     def __init__(self, url: str) -> None:
         self.target = urlsplit(url)

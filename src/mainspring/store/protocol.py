@@ -22,8 +22,8 @@ Lane = tuple[int, str, str, str]
 
 class LiveRow(Struct, array_like=True):
     """A row of `active`, `ready` or `parked`, joined with its run. `place` names the table.
-    `kind`, `due_at` when parked (delay, retry, version, wait); `session_id`, `cancel_at` when active.
-    A ready row that goes ahead of its lane has the kind "resume", other ready rows "".
+    `kind`, `due_at` when parked (delay, retry, version, wait); `session_id`, `cancel_at` when
+    active. A ready row that goes ahead of its lane has the kind "resume", other ready rows "".
     """
 
     place: str
@@ -44,6 +44,8 @@ class LiveRow(Struct, array_like=True):
     due_at: int
     options: str
     parent_id: str | None
+    root_id: str | None
+    depth: int
     created_at: int
 
 
