@@ -207,6 +207,21 @@ async def test_an_output_that_cannot_be_stored_fails_the_run_and_nothing_else(
     assert await house.differences() == []
 
 
+async def test_an_error_that_cannot_be_stored_is_told_as_far_as_it_can(house: House) -> None:
+    worker = house.worker()
+    run_id = await house.trigger(max_attempts=1)
+    other = await house.trigger()
+    odd = RunError("half \ud800 and \0 nothing", "Odd\0", "stack \udfff", details={"a": "\ud800"})
+    worker.finish(run_id, outcome="failed", error=odd)
+    worker.finish(other)
+    await house.settle()
+    assert await house.status(other) == "completed"
+    run = await house.run(run_id)
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error.message.startswith("half ")
+
+
 async def test_a_cancel_ends_a_waiting_run_at_once(house: House) -> None:
     house.worker(slots=0)
     for options in ({}, {"delay_ms": 60_000}):

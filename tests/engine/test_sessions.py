@@ -441,6 +441,19 @@ async def test_log_lines_are_kept_in_order(house: House) -> None:
     assert [line.message for line in rest.lines] == ["line 2", "line 3"]
 
 
+async def test_a_line_that_no_database_can_hold_does_not_cost_the_others(house: House) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    now = house.clock.now()
+    texts = ["fine", "a\0b", "\ud800", "last"]
+    worker.send(Logs([LogLine(run_id, now, "info", text) for text in texts]))
+    worker.send(Logs([LogLine(run_id, now, "info", "data", '"\\u0000"')]))
+    await house.advance(250)
+    lines = (await house.ask(calls.ListLogs(run_id))).lines
+    assert [line.message for line in lines][::3] == ["fine", "last"]
+    assert len(lines) == 5
+
+
 async def test_the_list_of_tasks_tells_how_many_workers_have_each(house: House) -> None:
     house.worker(TaskSpec("a", default_queue("a"), description="Does a."))
     worker = house.worker(TaskSpec("a", default_queue("a")), TaskSpec("b", default_queue("b")))

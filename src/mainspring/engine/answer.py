@@ -12,11 +12,12 @@ from mainspring.engine.cancel import CancelCall
 from mainspring.engine.edit import RescheduleCall, ResetKeyCall, TagCall
 from mainspring.engine.explain import explain
 from mainspring.engine.intake import prepare
+from mainspring.engine.live import Live
 from mainspring.engine.owner import Owner
 from mainspring.engine.trigger import TriggerCall
-from mainspring.errors import InvalidOptions, NotFound
+from mainspring.errors import Conflict, InvalidOptions, NotFound
 from mainspring.model import limits
-from mainspring.model.run import Run, TriggerAnswer, TriggerOptions, TriggerRequest
+from mainspring.model.run import Run, Status, TriggerAnswer, TriggerOptions, TriggerRequest
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
 
@@ -71,12 +72,14 @@ async def trigger(
 ) -> list[TriggerAnswer]:
     """Make runs; returns once they are durable."""
     if parent is not None:
-        live = owner.state.lives.get(parent)
+        above: Live | Run = owner.state.lives.get(parent) or await query.one(owner, env, parent)
+        if isinstance(above, Run) and above.status is Status.CANCELED:
+            raise Conflict(f"Run {parent} is canceled; it takes no new children.")
         for request in requests:
             options = request.options
             options.parent_id = parent
-            options.root_id = (live.root_id if live is not None else None) or parent
-            options.depth = live.depth + 1 if live is not None else 1
+            options.root_id = above.root_id or parent
+            options.depth = above.depth + 1
     items = await prepare(owner.state, owner.objects, env.env_id, requests)
     if not items:
         return []

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.engine.cancel import GRACE_MS
-from mainspring.engine.link import Arrived, checked, large_outputs
+from mainspring.engine.link import Arrived, checked, large_outputs, storable
 from mainspring.engine.owner import Owner
 from mainspring.engine.session import Deliver, Session
 from mainspring.errors import Conflict, FencedOut, MainspringError
@@ -186,7 +186,7 @@ class Door:
                 case Call():
                     self._spawn(self._call(env, session, message))
                 case Logs():
-                    self._lines.extend(message.lines)
+                    self._lines.extend(map(storable, message.lines))
                 case Capacity():
                     session.slots = message.slots
         large = large_outputs(arrived)

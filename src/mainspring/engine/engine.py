@@ -55,6 +55,7 @@ class Engine:
         self._address = address
         self._loop: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._owning = asyncio.Lock()
         self._ready = False
 
     @property
@@ -123,8 +124,9 @@ class Engine:
     async def environment(self, slug: str) -> EnvironmentRow:
         """The environment with that slug, made when missing."""
         env = await self.store.catalog.ensure_environment(slug)
-        if self._ready and env.shard_id not in self.owners:
-            await self._own(env.shard_id)
+        async with self._owning:
+            if self._ready and env.shard_id not in self.owners:
+                await self._own(env.shard_id)
         owner = self.owners.get(env.shard_id)
         if owner is not None and env.env_id not in owner.state.environments:
             owner.state.set_environment(env)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from mainspring.engine import finish
 from mainspring.engine.batch import Batch
 from mainspring.engine.live import Live
@@ -14,7 +16,9 @@ from mainspring.engine.trigger import VERSION_RETRY_MS
 from mainspring.errors import InvalidOutput, MainspringError
 from mainspring.model import limits
 from mainspring.model.run import INLINE_LIMIT, RunError
-from mainspring.wire.worker import Finished, Refused
+from mainspring.wire.worker import Finished, LogLine, Refused
+
+_encode: Final = msgspec.json.Encoder().encode
 
 LARGE: Final = INLINE_LIMIT // 4
 REFUSED: Final = "refused"
@@ -79,6 +83,8 @@ def unknown_task(live: Live) -> Arrived:
 
 def checked(fin: Finished) -> Finished:
     """The result as it can be stored: an output that cannot be ends the run with the reason."""
+    if fin.error is not None:
+        fin.error = _readable(fin.error)
     if fin.output is None:
         return fin
     try:
@@ -87,6 +93,33 @@ def checked(fin: Finished) -> Finished:
         reason = RunError(error.message, type(error).__name__, code=error.code)
         return Finished(fin.run_id, fin.epoch, "aborted", error=reason, active_ms=fin.active_ms)
     return fin
+
+
+def storable(line: LogLine) -> LogLine:
+    """The line without what no database can hold."""
+    message, data = _clean(line.message), line.data
+    if data is not None:
+        data = _clean(data)
+    if message is not line.message or data is not line.data:
+        return LogLine(line.run_id, line.at, line.level, message, data)
+    return line
+
+
+def _readable(error: RunError) -> RunError:
+    try:
+        _encode(error)
+    except UnicodeEncodeError:
+        return RunError(
+            _clean(error.message), _clean(error.name), _clean(error.stack), _clean(error.code)
+        )
+    return error
+
+
+def _clean(text: str) -> str:
+    """The text with a mark where a NUL or half of a surrogate pair was."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def large_outputs(arrived: Arrived) -> list[Finished]:

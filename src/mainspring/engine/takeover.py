@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from mainspring.dispatch.timers import Timer
 from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.store.changes import RunOptions
-from mainspring.store.protocol import Store
+from mainspring.store.protocol import LiveRow, Store
 
 HORIZON_MS = 120_000
 PAGE = 5_000
@@ -20,58 +21,66 @@ _decode_options = msgspec.json.Decoder(RunOptions).decode
 async def rebuild(state: State, store: Store) -> None:
     """Read what holds slots completely, then the lanes' counts, resumes and the next timers.
 
-    Sessions that are named in rows but have no link yet get a fresh lease to come back in.
+    Until everything is read the old memory stays, so that nobody ever sees half of it. Sessions
+    that are named in rows but have no link yet get a fresh lease to come back in.
     """
-    state.reset()
     live, shard_id = store.live, state.shard_id
+    until = state.clock.now() + HORIZON_MS
     rates = await live.rates(shard_id)
+    active = await live.active(shard_id)
+    lanes = await live.lanes(shard_id)
+    resumes = await live.resumes(shard_id)
+    timers = await _read_timers(store, shard_id, 0, until)
+    state.reset()
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
-    for row in await live.active(shard_id):
-        session = state.sessions.get(row.session_id)
-        if session is None:
-            session = Session(row.session_id, row.env_id, state.clock.monotonic())
-            state.sessions[row.session_id] = session
-        lane = state.core.occupy((row.env_id, row.queue, row.ckey, row.version))
-        spec = state.tasks.get((row.env_id, row.task))
-        run = Live(
-            row.run_id,
-            row.epoch,
-            row.attempt,
-            lane,
-            row.ord,
-            session,
-            spec[0] if spec is not None else None,
-            row.task,
-        )
-        run.options = _decode_options(row.options) if row.options else None
-        run.begun = True  # nobody knows, so it counts as begun
-        run.cancel_at = row.cancel_at
-        run.started_at = row.started_at
-        run.claimed_at = run.created_at = row.created_at
-        run.active_ms = row.active_ms
-        state.lives[row.run_id] = run
-        session.holds.add(row.run_id)
-    for count in await live.lanes(shard_id):
+    for row in active:
+        _occupy(state, row)
+    for count in lanes:
         state.core.load((count.env_id, count.queue, count.ckey, count.version), count.queued)
-    for row in await live.resumes(shard_id):
+    for row in resumes:
         lane_key = (row.env_id, row.queue, row.ckey, row.version)
         state.core.push(lane_key, row.ord, row.run_id, resume=True)
-    await load_timers(state, store)
+    state.timers.begin_load(until)
+    state.timers.loaded(timers)
+
+
+def _occupy(state: State, row: LiveRow) -> None:
+    """Know an active run again."""
+    session = state.sessions.get(row.session_id)
+    if session is None:
+        session = Session(row.session_id, row.env_id, state.clock.monotonic())
+        state.sessions[row.session_id] = session
+    lane = state.core.occupy((row.env_id, row.queue, row.ckey, row.version))
+    found = state.tasks.get((row.env_id, row.task))
+    spec = found[0] if found is not None else None
+    run = Live(row.run_id, row.epoch, row.attempt, lane, row.ord, session, spec, row.task)
+    run.options = _decode_options(row.options) if row.options else None
+    run.begun = True  # nobody knows, so it counts as begun
+    run.cancel_at = row.cancel_at
+    run.started_at = row.started_at
+    run.claimed_at = run.created_at = row.created_at
+    run.active_ms = row.active_ms
+    run.root_id, run.depth = row.root_id, row.depth
+    state.lives[row.run_id] = run
+    session.holds.add(row.run_id)
 
 
 async def load_timers(state: State, store: Store) -> None:
     """Bring the timers of the next two minutes into memory."""
     start, until = state.timers.begin_load(state.clock.now() + HORIZON_MS)
-    found: list[tuple[int, str, str, str]] = []
+    state.timers.loaded(await _read_timers(store, state.shard_id, start, until))
+
+
+async def _read_timers(store: Store, shard_id: int, start: int, until: int) -> list[Timer]:
+    found: list[Timer] = []
     cursor = (start - 1, "\U0010ffff", "")
     while True:
-        rows = await store.live.timers(state.shard_id, cursor, until - 1, PAGE)
+        rows = await store.live.timers(shard_id, cursor, until - 1, PAGE)
         found.extend((row.fire_at, row.kind, row.run_id, "") for row in rows)
         if len(rows) < PAGE:
-            break
+            return found
         last = rows[-1]
         cursor = (last.fire_at, last.kind, last.run_id)
-    state.timers.loaded(found)
 
 
 async def refill(state: State, store: Store) -> None:
