@@ -13,7 +13,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def stop_signals(last_words: Callable[[], None]) -> Iterator[asyncio.Event]:
+def stop_signals(last_words: Callable[[], object]) -> Iterator[asyncio.Event]:
     """An event that SIGINT or SIGTERM sets, while the block runs.
 
     A second signal calls `last_words`, which must be quick, and ends the process at once.

@@ -107,11 +107,12 @@ def tell_usage(problem: click.ClickException) -> None:
 
 
 def _fields(error: MainspringError) -> list[tuple[str, str]]:
+    """The bad fields that the message does not name itself."""
     found = error.details if isinstance(error.details, list) else []
     return [
         (str(entry.get("path") or "payload"), str(entry.get("message", "")))
         for entry in found
-        if isinstance(entry, dict)
+        if isinstance(entry, dict) and str(entry.get("message", "")) not in error.message
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,9 +62,11 @@ async def _develop(loaded: Loaded, *, reload: bool) -> None:
             said = True
             _ready(teller)
 
-    async with develop(loaded.settings, Path.cwd(), news, reload=reload) as dev:
-        _banner(dev)
-        with stop_signals(dev.workers.kill) as stop:
+    kill: list[Callable[[], None]] = []
+    with stop_signals(lambda: [end() for end in kill]) as stop:
+        async with develop(loaded.settings, Path.cwd(), news, reload=reload) as dev:
+            kill.append(dev.workers.kill)
+            _banner(dev)
             await dev.run(stop)
     click.echo("Stopped.", err=True)
 
