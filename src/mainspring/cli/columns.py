@@ -32,8 +32,10 @@ def _at(value: Any) -> int | None:
 
 
 def _took(item: Item) -> str:
-    milliseconds = item.get("durationMs")
-    return span(milliseconds / 1000) if milliseconds else ""
+    milliseconds = item["durationMs"]
+    if not milliseconds and not item["isCompleted"]:
+        return ""
+    return f"{milliseconds} ms" if milliseconds < 1000 else span(milliseconds / 1000)
 
 
 def _error(item: Item) -> str:

@@ -42,7 +42,7 @@ def table(items: Sequence[Item], columns: Columns) -> Table:
     for title in columns:
         drawn.add_column(title, overflow="fold", no_wrap=title == "ID")
     for item in items:
-        drawn.add_row(*(_cell(show(item)) for show in columns.values()))
+        drawn.add_row(*(_cell(title, show(item)) for title, show in columns.items()))
     return drawn
 
 
@@ -52,9 +52,10 @@ def sheet(item: Item, rows: Columns) -> Table:
     for title, show in rows.items():
         value = show(item)
         if value:
-            drawn.add_row(Text(title, style="bold"), _cell(value))
+            drawn.add_row(Text(title, style="bold"), _cell(title, value))
     return drawn
 
 
-def _cell(word: str) -> Text:
-    return Text(word, style=_STYLES.get(word, ""))
+def _cell(title: str, word: str) -> Text:
+    coloured = title.lower() in ("status", "state")
+    return Text(word, style=_STYLES.get(word, "") if coloured else "")

@@ -41,9 +41,9 @@ class Follower:
         while True:
             left = turn if ends_at is None else round((ends_at - time.monotonic()) * 1000)
             run: Run = await self._talk.ask(AwaitRun(self._run_id, max(0, min(turn, left))))
-            self._print_state(run)
             if self._logs:
                 await self.print_logs(aside=self._states and not self._talk.out.for_people)
+            self._print_state(run)
             if run.status.is_final:
                 return run
             if ends_at is not None and time.monotonic() >= ends_at:
