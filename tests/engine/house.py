@@ -200,6 +200,11 @@ class House:
         await self.engine.tick()
         await self.settle()
 
+    async def live(self, ms: int) -> None:
+        """Let time pass as it does for a running server, which looks around all the time."""
+        for step in range(0, ms, 4_000):
+            await self.advance(min(4_000, ms - step))
+
     async def ask(self, request: calls.Request, run_id: str | None = None) -> Any:
         return await self.engine.answer(self.env, request, run_id)
 

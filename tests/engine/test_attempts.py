@@ -381,9 +381,9 @@ async def test_a_cascade_goes_on_after_the_server_died(house: House) -> None:
     house.faults.hold = lambda changes: bool(changes.done)  # it dies before the child's end
     await house.cancel(parent)
     await house.faults.held.wait()
-    await house.crash()
     assert await house.status(child) == "queued"
     house.faults.hold = lambda changes: False
+    await house.crash()
     await house.settle()
     assert await house.status(child) == "canceled"
     assert await house.differences() == []

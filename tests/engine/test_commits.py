@@ -5,10 +5,9 @@ import asyncio
 import pytest
 
 from mainspring.errors import CommitRejected, MainspringError, StoreUnavailable
-from mainspring.model.run import RunFilter
 from mainspring.store.changes import Changes
 from mainspring.wire import calls
-from mainspring.wire.worker import Cancel
+from mainspring.wire.worker import Cancel, Goodbye
 from tests.engine.house import House, request
 
 
@@ -231,6 +230,58 @@ async def test_an_engine_that_has_lost_its_shard_writes_nothing_and_says_so(hous
     with pytest.raises(StoreUnavailable):
         old.beat(house.env, worker.session_id)
     assert await house.counts() == {"executing": 1}
+
+
+async def test_an_owner_that_was_frozen_renews_no_lease_before_it_has_looked_around(
+    house: House,
+) -> None:
+    worker = house.worker()
+    old = house.engine
+    await house.take_over("server-2")
+    house.clock.advance(5_001)
+    with pytest.raises(StoreUnavailable, match="not sure"):
+        old.beat(house.env, worker.session_id)
+    await old.tick()
+    assert not old.ready
+
+
+async def test_a_database_that_was_away_costs_no_worker_its_lease(house: House) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    house.clock.advance(14_000)
+    with pytest.raises(StoreUnavailable):  # the owner could not renew its own lease
+        worker.beat()
+    house.clock.advance(14_000)
+    await house.engine.tick()
+    assert worker.beat()
+    assert await house.status(run_id) == "executing"
+
+
+async def test_workers_are_sent_to_the_new_owner(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.engine.engine.TICK_S", 0.001)
+    await house.engine.stop()
+    first, second = house.new_engine("server-1"), house.new_engine("server-2")
+    await first.start()
+    house.engine = first
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    await house.faults.leave("server-1")
+    await second.start(loops=False)
+    await second.environment("dev")
+    with pytest.raises(StoreUnavailable):
+        await house.trigger()
+    while not worker.took(Goodbye):
+        await house.breathe()
+    assert worker.took(Goodbye)[0].retry
+    house.engine = second
+    worker.connect()
+    worker.finish(run_id)
+    await house.settle()
+    assert await house.status(run_id) == "completed"
 
 
 async def test_a_commit_in_flight_at_a_takeover_is_whole_or_absent(house: House) -> None:

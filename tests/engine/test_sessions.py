@@ -69,7 +69,7 @@ async def test_a_silent_worker_is_reaped_after_fifteen_seconds(house: House) -> 
     worker = house.worker()
     run_id = await house.trigger()
     worker.begin(run_id)
-    await house.advance(15_000)
+    await house.live(15_000)
     assert await house.status(run_id) == "executing"
     await house.advance(1)
     assert await house.status(run_id) == "queued"
@@ -83,7 +83,7 @@ async def test_a_beating_worker_is_never_reaped(house: House) -> None:
     run_id = await house.trigger()
     worker.begin(run_id)
     for _ in range(10):
-        await house.advance(14_000)
+        await house.live(14_000)
         assert worker.beat()
     assert await house.status(run_id) == "executing"
 
@@ -101,7 +101,7 @@ async def test_a_reaped_session_cannot_finish_what_it_held(house: House) -> None
     run_id = await house.trigger()
     old.begin(run_id)
     old.drop()
-    await house.advance(15_001)
+    await house.live(15_001)
     new = house.worker()
     await house.settle()
     assert run_id in new.runs
@@ -122,7 +122,7 @@ async def test_a_worker_that_comes_back_after_its_lease_is_told_what_it_has_lost
     run_id = await house.trigger()
     old.begin(run_id)
     old.drop()
-    await house.advance(15_001)
+    await house.live(15_001)
     new = house.worker()
     await house.settle()
     old.connect()
@@ -137,7 +137,7 @@ async def test_a_broken_link_is_not_yet_a_loss(house: House) -> None:
     run_id = await house.trigger()
     worker.begin(run_id)
     worker.drop()
-    await house.advance(14_000)
+    await house.live(14_000)
     assert await house.status(run_id) == "executing"
     worker.finish(run_id, 1)
     worker.connect()
@@ -372,7 +372,7 @@ async def test_a_run_moved_to_the_worker_that_has_its_task_ends_after_a_crash_to
     await house.crash()
     second.connect()
     second.finish(run_id, 1)
-    await house.advance(15_001)
+    await house.live(15_001)
     if run_id in second.runs:
         second.finish(run_id, 2)
         await house.settle()
@@ -416,7 +416,7 @@ async def test_a_run_that_a_session_has_lost_triggers_nothing_more(house: House)
     parent = await house.trigger()
     old.begin(parent)
     old.drop()
-    await house.advance(15_001)
+    await house.live(15_001)
     new = house.worker()
     await house.settle()
     old.connect()

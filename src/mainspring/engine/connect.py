@@ -146,6 +146,20 @@ class Door:
             session.deliver = None
         self._owner.lose(session, reason)
 
+    def renew(self) -> None:
+        """Give every session a fresh lease, for those whose beats could not be taken."""
+        now = self._owner.state.clock.monotonic()
+        for session in self._owner.state.sessions.values():
+            if session.beat_at is not None:
+                session.beat_at = now
+
+    def close(self, reason: str) -> None:
+        """This server is not the owner any more: its sessions have to find the new one."""
+        for session in self._owner.state.sessions.values():
+            if session.deliver is not None:
+                session.deliver([Goodbye(reason, retry=True)])
+                session.deliver = None
+
     def reap(self) -> None:
         """End the sessions whose lease ran out, and withdraw claims that nobody acknowledged."""
         state = self._owner.state

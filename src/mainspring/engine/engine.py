@@ -21,9 +21,11 @@ from mainspring.wire import calls
 from mainspring.wire.worker import Hello
 
 TICK_S = 0.25
-BEAT_TICKS = 4
-LOST_BEATS = 20
-"""Ticks without a beat after which another server counts as lost (5 s)."""
+BEAT_S = 1.0
+LOST_S = 5.0
+"""How long a server that does not renew its ownership may act as an owner."""
+LOST_TICKS = 20
+"""Ticks without a beat after which another server counts as lost: the same 5 s, seen from there."""
 
 log = logging.getLogger("mainspring.engine")
 
@@ -56,6 +58,7 @@ class Engine:
         self._loop: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._owning = asyncio.Lock()
+        self._renewed_at = 0.0
         self._ready = False
 
     @property
@@ -108,8 +111,13 @@ class Engine:
         return self.doors[env.shard_id].connect(env, hello, deliver, inside=inside)
 
     def beat(self, env: EnvironmentRow, session_id: str) -> bool:
-        """Renew a session's lease; False = unknown, it has to begin anew."""
+        """Renew a session's lease; False = unknown, it has to begin anew.
+
+        Raises: StoreUnavailable while this server is not sure to be the owner itself.
+        """
         self._owner(env)
+        if self.clock.monotonic() - self._renewed_at > LOST_S:
+            raise StoreUnavailable("This server is not sure to own the database; repeat shortly.")
         return self.doors[env.shard_id].beat(session_id)
 
     def lost(self, env: EnvironmentRow, session_id: str) -> None:
@@ -134,6 +142,8 @@ class Engine:
 
     async def tick(self) -> None:
         """What happens by time, once: leases, inbox, log lines, and timers that are due."""
+        if self.clock.monotonic() - self._renewed_at >= BEAT_S:
+            await self._renew()
         for shard_id, owner in self.owners.items():
             door = self.doors[shard_id]
             door.reap()
@@ -158,6 +168,7 @@ class Engine:
         shards = {env.shard_id for env in await self.store.catalog.environments()}
         for shard_id in sorted(shards):
             await self._own(shard_id)
+        self._renewed_at = self.clock.monotonic()
         self._ready = True
         self.on_ready()
 
@@ -183,6 +194,19 @@ class Engine:
         """Another server has taken a shard: give everything up and stand by."""
         self._ready = False
 
+    async def _renew(self) -> None:
+        """Say that this server lives, and see that it still owns what it believes to own."""
+        started = self.clock.monotonic()
+        await self.store.shards.beat(self._server_id)
+        for shard_id, owner, _ in await self.store.shards.owners():
+            if shard_id in self.owners and owner != self._server_id:
+                self._deposed()
+                return
+        if started - self._renewed_at > LOST_S:  # beats were refused meanwhile
+            for door in self.doors.values():
+                door.renew()
+        self._renewed_at = started
+
     async def _owned_elsewhere(self) -> bool:
         """Whether a server that is not this one owns a shard and has a lease row."""
         alive = await self.store.shards.beats()
@@ -191,13 +215,15 @@ class Engine:
 
     async def _stand_by(self) -> None:
         """Watch the others' beats; take over when they have not moved for 5 s."""
+        for door in self.doors.values():
+            door.close("another server took over")
         for owner in self.owners.values():
             await owner.stop()
         self.owners.clear()
         self.doors.clear()
         seen, still = await self.store.shards.beats(), 0
         while not self._stop.is_set():
-            if not await self._owned_elsewhere() or still >= LOST_BEATS:
+            if not await self._owned_elsewhere() or still >= LOST_TICKS:
                 await self._take()
                 return
             await self._pause()
@@ -210,15 +236,11 @@ class Engine:
             seen, still = beats, 0 if moved else still + 1
 
     async def _run(self) -> None:
-        ticks = 0
         while not self._stop.is_set():
             try:
                 if not self._ready:
                     await self._stand_by()
                 await self.tick()
-                ticks += 1
-                if ticks % BEAT_TICKS == 0:
-                    await self.store.shards.beat(self._server_id)
             except MainspringError as error:
                 log.warning("%s", error.message)
             await self._pause()
