@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.store.changes import EXACT, PLAN, Changes
 from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
-from mainspring.store.statements import ROOT, Statements, compiled, overrides
+from mainspring.store.statements import COMPOSED, ROOT, Statements, compiled, overrides
 
 DIALECTS = [SQLITE, POSTGRES]
 TEXT = """-- rows: run_id text, n bigint
@@ -97,3 +97,13 @@ def test_every_limited_query_has_an_order(dialect: Dialect) -> None:
     for name in Statements(dialect):
         sql = Statements(dialect)[name].sql
         assert sql.count("LIMIT") <= sql.count("ORDER BY"), name
+
+
+def test_composed_texts_do_not_pile_up() -> None:
+    statements = Statements(SQLITE)
+    fixed = len(list(statements))
+    for at in range(3 * COMPOSED):
+        statements.add(f"ids/{at}", f"SELECT {at}")
+        assert statements[f"ids/{at}"].sql == f"SELECT {at}"
+    assert len(list(statements)) <= fixed + COMPOSED
+    assert "fence" in statements

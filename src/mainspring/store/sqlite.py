@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,9 +34,10 @@ from mainspring.store.database import (
 from mainspring.store.dialect import SQLITE
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.ownership import OwnerLock
+from mainspring.store.readers import Readers
 from mainspring.store.record import StoreRecord
-from mainspring.store.statements import Statements, expanded
-from mainspring.store.writer import Job, Transactions, WriterThread, answer
+from mainspring.store.statements import COMPOSED, Statement, Statements, expanded
+from mainspring.store.writer import Job, Transactions, WriterThread
 
 T = TypeVar("T")
 MEMORY: Final = ":memory:"
@@ -97,7 +96,7 @@ class SqliteDatabase:
         self._lock = OwnerLock(Path(path)) if owner and path != MEMORY else None
         self._owner = owner
         self._writer: WriterThread | None = None
-        self._readers: _Readers | None = None
+        self._readers: Readers | None = None
         self._reader_count = readers
         self._wrapped: dict[str, str] = {}
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -112,7 +111,7 @@ class SqliteDatabase:
             await asyncio.to_thread(self._open_blocking, migrate)
             self._writer = WriterThread(self._transactions)
             self._writer.start()
-            self._readers = _Readers(self._connect_reader, self._reader_count)
+            self._readers = Readers(self._connect_reader, self._reader_count)
             self._readers.start()
         self._pid = os.getpid()
 
@@ -134,13 +133,13 @@ class SqliteDatabase:
         self, name: str, into: type[T], scalars: Scalars, rows: Sequence[Row] = ()
     ) -> list[T]:
         self._check_usable()
-        if self.statements[name].columns and not rows:
+        statement = self.statements[name]
+        if statement.columns and not rows:
             return []
         bindings = self._bindings(name, scalars, rows)
 
         def read(connection: apsw.Connection) -> str:
-            wrapped = self._wrapped.get(name) or self._wrap(connection, name)
-            return str(connection.execute(wrapped, bindings).get)
+            return str(connection.execute(self._wrap(connection, statement), bindings).get)
 
         if self._readers is None:
             assert self._transactions.connection is not None
@@ -175,6 +174,7 @@ class SqliteDatabase:
         ]
         fence = self.statements["fence"].sql
         held = {"shard": shard_id, "epoch": epoch}
+        claimed = self.statements["claimed"]
         claim = self._bindings("claimed", values, changes.claim) if changes.claim else None
 
         def work(connection: apsw.Connection) -> str | None:
@@ -184,8 +184,7 @@ class SqliteDatabase:
                 _apply(connection, name, sql, bindings, wanted, shard_id)
             if claim is None:
                 return None
-            wrapped = self._wrapped.get("claimed") or self._wrap(connection, "claimed")
-            return str(connection.execute(wrapped, claim).get)
+            return str(connection.execute(self._wrap(connection, claimed), claim).get)
 
         text = await self._submit(work, shard_id)
         return [] if text is None else self._decode(Claimed, text)
@@ -243,13 +242,17 @@ class SqliteDatabase:
                 raise CommitRejected(REFUSED.format(name=name, reason=error)) from error
         return bindings
 
-    def _wrap(self, connection: apsw.Connection, name: str) -> str:
+    def _wrap(self, connection: apsw.Connection, statement: Statement) -> str:
         # One row with everything as JSON: each row that a thread steps to costs it the
         # interpreter's lock once more, which a busy loop gives back only every few milliseconds.
-        sql = self.statements[name].sql
-        columns = [column for column, _type in apsw.ext.query_info(connection, sql).description]
-        wrapped = f"SELECT json_group_array(json_array({', '.join(columns)})) FROM ({sql})"
-        self._wrapped[name] = wrapped
+        wrapped = self._wrapped.get(statement.name)
+        if wrapped is None:
+            found = apsw.ext.query_info(connection, statement.sql)
+            columns = ", ".join(column for column, _type in found.description)
+            wrapped = f"SELECT json_group_array(json_array({columns})) FROM ({statement.sql})"
+            if len(self._wrapped) > 2 * COMPOSED:
+                self._wrapped.clear()
+            self._wrapped[statement.name] = wrapped
         return wrapped
 
     def _decode(self, into: type[T], text: str) -> list[T]:
@@ -281,7 +284,7 @@ class SqliteDatabase:
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", self._synchronous)
         connection.pragma("wal_autocheckpoint", 2000)
-        connection.pragma("cache_size", -65536)
+        connection.pragma("cache_size", -16384)
         return connection
 
     def _connect_reader(self) -> apsw.Connection:
@@ -289,50 +292,6 @@ class SqliteDatabase:
         connection.pragma("cache_size", -8192)
         connection.pragma("query_only", True)
         return connection
-
-
-class _Readers:
-    """A few threads, each with a connection that only reads."""
-
-    def __init__(self, connect: Callable[[], apsw.Connection], count: int) -> None:
-        self._connect = connect
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"mainspring-reader-{at}", daemon=True)
-            for at in range(count)
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop_blocking(self) -> None:
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    async def read(self, work: Callable[[apsw.Connection], str]) -> str:
-        job = Job(work)
-        self._jobs.put(job)
-        text: str = await job.future
-        return text
-
-    def _work(self) -> None:
-        connection: apsw.Connection | None = None
-        while (job := self._jobs.get()) is not None:
-            try:
-                connection = connection or self._connect()
-                job.result = job.work(connection)
-            except apsw.Error as error:
-                job.error = StoreUnavailable(
-                    f"SQLite could not read: {error}. Check the file and the disk, then repeat."
-                )
-            except Exception as error:  # noqa: BLE001 - belongs to the job's caller, who gets it
-                job.error = error
-            answer([job])
-        if connection is not None:
-            connection.close()
 
 
 def _apply(

@@ -28,6 +28,8 @@ from typing import Any, Final
 from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
 
 ROOT: Final = files("mainspring.store") / "sql"
+COMPOSED: Final = 256
+"""How many composed texts are kept."""
 _FRAGMENT: Final = re.compile(r"\{(\w+)(?:\s+([^{}]+))?\}")
 _JOIN: Final = re.compile(r"(\w+) (\w+)\s+ON\s+(.*)", re.DOTALL)
 _SCALAR: Final = re.compile(r"(?<![:\w]):([a-z_]\w*)")
@@ -61,6 +63,7 @@ class Statements:
         self.dialect = dialect
         self._texts = texts(dialect)
         self._compiled: dict[str, Statement] = {}
+        self._composed: set[str] = set()
 
     def __getitem__(self, name: str) -> Statement:
         found = self._compiled.get(name)
@@ -75,8 +78,16 @@ class Statements:
         return iter(self._texts)
 
     def add(self, name: str, text: str) -> None:
-        """Make a text that the program put together from fixed parts known by `name`."""
+        """Make a text that the program put together from fixed parts known by `name`, for a while:
+        callers choose how many values a filter has, and shapes must not pile up.
+        """
+        if len(self._composed) == COMPOSED:
+            for old in self._composed:
+                del self._texts[old]
+                self._compiled.pop(old, None)
+            self._composed.clear()
         self._texts[name] = text
+        self._composed.add(name)
 
 
 @cache
