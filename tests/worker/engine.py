@@ -182,7 +182,7 @@ class Served:
             Starlette(routes=routes),
             host="127.0.0.1",
             port=self.port,
-            log_level="error",
+            log_level="critical",
             lifespan="off",
             ws="websockets-sansio",
             timeout_graceful_shutdown=1,
@@ -197,7 +197,8 @@ class Served:
     async def cut(self) -> None:
         """Drop every connection without a word."""
         for link in list(self._sockets):
-            await link.close(1011)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone already
+                await link.close(1011)
 
     async def stop(self) -> None:
         if self._server is not None and self._task is not None:

@@ -80,8 +80,6 @@ class Supervisor:
         self._seats = [_Seat() for _ in range(processes)]
         self._children: dict[ChildProcess, asyncio.Task[None]] = {}
         self._refills: set[asyncio.Task[None]] = set()
-        self._posts = Posts(config.url, config.key)
-        self._posting = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -204,8 +202,7 @@ class Supervisor:
         for session_id in child.session_ids[-1:]:
             for attempt in range(TRIES):
                 try:
-                    async with self._posting:
-                        await asyncio.to_thread(self._posts.lost, session_id)
+                    await asyncio.to_thread(_post_lost, self._config, session_id)
                     break
                 except MainspringError as error:
                     if attempt == TRIES - 1:
@@ -262,6 +259,14 @@ class Supervisor:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def _post_lost(config: ChildConfig, session_id: str) -> None:
+    posts = Posts(config.url, config.key)
+    try:
+        posts.lost(session_id)
+    finally:
+        posts.close()
 
 
 def _how(status: int) -> str:
