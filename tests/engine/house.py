@@ -283,6 +283,7 @@ class Worker:
         queues: Sequence[QueueSpec] = (),
         version: str = "",
         inside: bool = False,
+        obedient: bool = False,
     ) -> None:
         self.house = house
         self.tasks = list(tasks)
@@ -294,6 +295,8 @@ class Worker:
         self.orders: list[ToWorker] = []
         self.runs: dict[str, Execute] = {}
         self.begun: set[str] = set()
+        self.ended: set[tuple[str, int]] = set()
+        self.obedient = obedient
         self.sent: list[Frame] = []
         self.acked = 0
         self._link: Any = None
@@ -349,6 +352,7 @@ class Worker:
         if fields["outcome"] == "completed":
             fields["output"] = msgspec.json.encode(output).decode() if raw is None else raw
         self.begun.discard(run_id)
+        self.ended.add((run_id, fields["epoch"]))
         self.runs.pop(run_id, None)
         return self.send(Finished(run_id, **fields))
 
@@ -366,6 +370,7 @@ class Worker:
             match order:
                 case Execute():
                     self.runs[order.run_id] = order
+                    self.begun.discard(order.run_id)
                 case Ack():
                     self.acked = max(self.acked, order.number)
                 case Fenced():
@@ -373,6 +378,8 @@ class Worker:
                         self.runs.pop(order.run_id, None)
                 case Goodbye():
                     self._link = None
+                case Revoke() if self.obedient:
+                    self._give_back(order)
                 case Cancel() | Revoke() | Answer() | Welcome():
                     continue  # the test answers
 
@@ -380,9 +387,15 @@ class Worker:
         """Answer every Revoke so far as a worker does: what has not begun never will."""
         asked, self.orders = self.took(Revoke), []
         for order in asked:
-            begun = order.run_id in self.begun
-            if not begun and self.runs.get(order.run_id, order).epoch == order.epoch:
-                self.runs.pop(order.run_id, None)
+            self._give_back(order)
+
+    def _give_back(self, order: Revoke) -> None:
+        held = self.runs.get(order.run_id)
+        mine = held is not None and held.epoch == order.epoch
+        begun = mine and order.run_id in self.begun
+        if mine and not begun:
+            del self.runs[order.run_id]
+        if (order.run_id, order.epoch) not in self.ended:  # else its end says more, and comes first
             self.send(Refused(order.run_id, order.epoch, not begun))
 
     def refuse(self, run_id: str, *, refused: bool = True) -> None:

@@ -209,11 +209,23 @@ async def test_a_bug_in_a_turn_gives_its_error_to_the_caller_and_the_engine_goes
     assert await house.status(await house.trigger(1)) == "queued"
 
 
-async def test_a_commit_that_is_refused_once_is_done_again(house: House) -> None:
+@pytest.mark.parametrize("callers", [1, 10])
+async def test_a_commit_that_is_refused_once_is_done_again(house: House, callers: int) -> None:
     house.worker(slots=0)
     house.faults.next.append("refused")
-    await asyncio.gather(*(house.trigger(n) for n in range(10)))
-    assert await house.counts() == {"queued": 10}
+    await asyncio.gather(*(house.trigger(n) for n in range(callers)))
+    assert await house.counts() == {"queued": callers}
+
+
+async def test_a_result_that_is_refused_once_is_kept(house: House) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    await house.settle()
+    house.faults.next.append("refused")
+    worker.finish(run_id, 5)
+    await house.settle()
+    assert (await house.run(run_id)).output == "5"
 
 
 async def test_an_engine_that_has_lost_its_shard_writes_nothing_and_says_so(house: House) -> None:

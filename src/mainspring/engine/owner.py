@@ -74,6 +74,7 @@ class Owner:
         self._turning = False
         self._looked_at = 0
         self._careful = 0
+        self._suspect: object = None
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
         self._cascades: set[asyncio.Task[None]] = set()
@@ -342,15 +343,18 @@ class Owner:
     ) -> None:
         """A commit failed or is doubtful: find out what is true, then do the same work again.
 
-        What cannot be committed even alone is given back to its caller.
+        What cannot be committed even alone, with a memory just read, is given back to its caller.
         """
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
         if not isinstance(error, UnknownOutcome | StoreUnavailable):
-            if len(work) + len(arrived) == 1:
+            things = [*work, *arrived]
+            if len(things) != 1:
+                self._careful = len(things) + 1
+            elif self._suspect is not things[0]:
+                self._suspect, self._careful = things[0], 1
+            else:
                 settle([(verb.future, error) for verb in work])
                 arrived, work = [one for one in arrived if one.give_up(error)], []
-            else:
-                self._careful = len(work) + len(arrived) + 1
         self._put_back(arrived, work)
         await self._recover()
 
