@@ -141,7 +141,8 @@ class Supervisor:
                 self._tell("kept", "The new code cannot be imported; the old one keeps running.")
                 fresh.kill()
                 return False
-            old, seat.child, seat.healthy = seat.child, fresh, not problems
+            old, seat.child = seat.child, fresh
+            seat.healthy, seat.up = not problems, None
             fresh.go()
             await asyncio.wait({fresh.connected}, timeout=CONNECT_S)
             if old is not None:
@@ -152,6 +153,7 @@ class Supervisor:
     async def _fill(self, seat: _Seat) -> None:
         """Put a fresh child on an empty seat."""
         child = seat.child = await self._started()
+        seat.up = None
         ready = await child.ready
         seat.healthy = ready is not None and not ready.problems
         child.go()
