@@ -41,7 +41,8 @@ def bind(host: str, port: int) -> socket.socket:
     Raises: PortTaken, ConfigurationError for an address that is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # named, so that asyncio knows it for TCP and answers without waiting for more to send
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
