@@ -31,9 +31,9 @@ from mainspring.wire.worker import (
     Welcome,
 )
 from mainspring.worker.capture import Capture
-from mainspring.worker.execute import Runner
 from mainspring.worker.lease import Lease
 from mainspring.worker.link import Link
+from mainspring.worker.runner import Runner
 from mainspring.worker.slots import Slots
 from mainspring.worker.transport import LinkTransport, LocalTransport
 
