@@ -407,3 +407,12 @@ async def test_a_changed_file_has_the_workers_replaced(root: Path) -> None:
     await watching
 
     assert set(seen) == {str(root / "jobs.py")}
+
+
+async def test_nothing_is_watched_where_no_folder_is(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    stop.set()
+
+    async def replace() -> None: ...
+
+    await reload_on_change([tmp_path / "missing"], replace, stop)

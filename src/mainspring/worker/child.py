@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import io
 import logging
 import os
 import secrets
@@ -183,6 +184,9 @@ def _status(session: Session) -> int:
 def main(fd: int) -> int:
     """Import, report, wait for GO, work; returns the exit status."""
     channel = ChildEnd(fd)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # a killed process must not keep lines back
     config = channel.config()
     if config is None:
         return 1

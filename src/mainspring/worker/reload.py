@@ -15,13 +15,16 @@ async def reload_on_change(
     stop: asyncio.Event,
     *,
     changed: Callable[[list[str]], None] = lambda paths: None,
-    watching: Callable[[], None] = lambda: None,
 ) -> None:
     """Call `replace` after each change of a Python file below `dirs`, until `stop` is set.
 
-    Changes during a replacement lead to one more. `changed` is told the files first.
+    Changes during a replacement lead to one more. `changed` is told the files first. Folders that
+    do not exist are not watched.
     """
-    places = [str(place) for place in dirs]
+    places = [str(p) for p in dirs if Path(p).exists()]  # noqa: ASYNC240 - once, at the start
+    if not places:
+        await stop.wait()
+        return
     async for changes in awatch(
         *places, watch_filter=PythonFilter(), stop_event=stop, recursive=True
     ):
