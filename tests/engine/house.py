@@ -134,7 +134,8 @@ class FaultyStore:
 class House:
     """An engine under test, its environment, and everything that a caller does with it."""
 
-    def __init__(self, inner: Store) -> None:
+    def __init__(self, inner: Store, slug: str = "dev") -> None:
+        self.slug = slug
         self.store = FaultyStore(inner)
         self.faults = self.store.shards
         self.clock = ManualClock()
@@ -148,7 +149,7 @@ class House:
         """Start an engine, as the only one or after a crash of the one before."""
         self.engine = self.new_engine(server_id)
         await self.engine.start(loops=False)
-        self.env = await self.engine.environment("dev")
+        self.env = await self.engine.environment(self.slug)
         return self.engine
 
     def new_engine(self, server_id: str) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -56,8 +57,9 @@ class Engine(RuleBasedStateMachine):
 
     runs = Bundle("runs")
 
-    def __init__(self, make_store: Callable[[], Store]) -> None:
+    def __init__(self, make_store: Callable[[], Store], slug: str) -> None:
         super().__init__()
+        self.slug = slug
         self.loop = asyncio.new_event_loop()
         self.store = make_store()
         self.known: dict[str, Expected] = {}
@@ -88,7 +90,7 @@ class Engine(RuleBasedStateMachine):
     def begin(self) -> None:
         async def start() -> None:
             await self.store.open()
-            self.house = House(self.store)
+            self.house = House(self.store, self.slug)
             await self.house.start()
             self._new_worker()
             await self.house.settle()
@@ -312,9 +314,14 @@ class Engine(RuleBasedStateMachine):
         try:
             if hasattr(self, "house"):
                 self.loop.run_until_complete(self._end())
-                self.loop.run_until_complete(self.store.close())
         finally:
+            self.loop.run_until_complete(self._close())
             self.loop.close()
+
+    async def _close(self) -> None:
+        if hasattr(self, "house"):
+            await self.house.stop()
+        await self.store.close()
 
     async def _end(self) -> None:
         """Whatever happened: with one healthy worker, every run comes to its end."""
@@ -339,7 +346,6 @@ class Engine(RuleBasedStateMachine):
         assert {run_id for run_id, run in self.known.items() if run.final is None} == set()
         started = Counter((order.run_id, order.epoch) for order in last.took(Execute))
         assert max(started.values(), default=1) == 1
-        await house.stop()
 
     async def _waiting(self) -> bool:
         rows = await self.house.store.live.locate(self.house.env.shard_id, [*self.known])
@@ -351,11 +357,12 @@ class Engine(RuleBasedStateMachine):
 def test_every_promise_holds_under_random_verbs_faults_and_crashes(
     make_store: Callable[[], Store], request: pytest.FixtureRequest
 ) -> None:
+    numbers = itertools.count()
     kind = request.node.callspec.params["make_store"]
     run_state_machine_as_test(
-        lambda: Engine(make_store),
+        lambda: Engine(make_store, f"preview-{next(numbers)}"),  # nothing is left of the last one
         settings=settings(
-            max_examples={"memory": 100, "file": 10, "postgres": 10}[kind],
+            max_examples={"memory": 100, "file": 30, "postgres": 30}[kind],
             stateful_step_count=40,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
