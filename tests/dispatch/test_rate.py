@@ -302,3 +302,14 @@ def test_an_urgent_cheap_run_goes_although_the_next_one_is_held() -> None:
     assert [claim[2] for claim in core.claim(1, "", 9, NOW)] == ["r5"]
     core.push(MAIL, 1, "urgent", cost=5)
     assert [claim[2] for claim in core.claim(1, "", 9, NOW)] == ["urgent"]
+
+
+def test_a_paused_key_is_no_reason_to_look_at_a_held_queue() -> None:
+    core = limited(RateLimit(1, 1000))
+    core.push((1, "mail", "x", "v1"), 1, "on", resume=True)
+    filled(core, MAIL, 2)
+    core.set_key(1, "mail", "x", KeyLimits(paused=True))
+    assert len(claimed(core, NOW, version="v1")) == 1
+    assert audit(core) == []
+    core.set_key(1, "mail", "x", None)
+    assert [claim[2] for claim in core.claim(1, "v1", 9, NOW)] == ["on"]

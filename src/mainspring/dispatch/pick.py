@@ -105,6 +105,7 @@ class Picker:
                 self._tree.drop(key)
             elif key.running >= key.cap:
                 key.full = True
+                queue.tracks[lane.version].resuming.pop(lane, None)
             elif queue.rate is None or lane.resumes or self._passes_rate(lane, now):
                 return lane
             elif not queue.rate.per_key:  # all lanes have to wait: this one keeps its place
