@@ -8,7 +8,7 @@ from mainspring.model.retry import RetryPolicy
 from mainspring.model.run import INLINE_LIMIT, OUTPUT_LIMIT, RunError
 from mainspring.model.task import TaskSpec, default_queue
 from mainspring.wire import calls
-from mainspring.wire.worker import Cancel, Execute, Fenced
+from mainspring.wire.worker import Cancel, Capacity, Execute, Fenced
 from tests.engine.house import House, request
 
 BROKEN = RunError("the disk is full", "OSError", "Traceback …", details={"free": 0})
@@ -305,6 +305,28 @@ async def test_a_body_that_ignores_its_cancel_loses_its_slot_after_the_grace_tim
     assert await house.status(run_id) == "canceled"
     assert [order.run_id for order in worker.took(Fenced)] == [run_id]
     assert await house.differences() == []
+
+
+async def test_a_cancel_reaches_a_run_whose_payload_is_still_being_fetched(house: House) -> None:
+    worker = house.worker(slots=0)
+    run_id = await house.trigger("x" * INLINE_LIMIT)
+    fetched = asyncio.Event()
+    get = house.objects.get
+
+    async def slowly(ref: str) -> str:
+        await fetched.wait()
+        return await get(ref)
+
+    house.objects.get = slowly
+    worker.send(Capacity(1))
+    while run_id not in house.owner.state.lives:
+        await house.breathe()
+    house.objects.get = get
+    await house.cancel(run_id)
+    fetched.set()
+    await house.settle()
+    mine = [type(order) for order in worker.orders if getattr(order, "run_id", "") == run_id]
+    assert mine[-2:] == [Execute, Cancel]
 
 
 async def test_two_cancels_are_one(house: House) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from mainspring.engine.batch import Batch, Picked
+from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.finish import policy_of
 from mainspring.engine.live import Live
 from mainspring.engine.state import State
 from mainspring.store.changes import Claimed, RunOptions
-from mainspring.wire.worker import Execute
+from mainspring.store.objects import Objects
+from mainspring.store.protocol import Runs
+from mainspring.wire.worker import Cancel, Execute, ToWorker
 
 MOST = 1000
 """Claims in one commit; more only make the commit longer, not the work faster."""
@@ -70,6 +75,29 @@ def hand_over(state: State, batch: Batch, claimed: list[Claimed]) -> list[Live]:
         else:
             batch.order(session, execute(live, row.payload or "null", row))
     return waiting
+
+
+async def fetch(
+    runs: Runs, objects: Objects, shard_id: int, live: Live, row: Claimed
+) -> Callable[[], list[ToWorker]]:
+    """Read what the order for a claimed run needs; gives the orders as they are at that moment.
+
+    Raises: StoreUnavailable, NotFound for a stored payload that is gone.
+    """
+    payload, metadata = row.payload, None
+    if payload is None:
+        payload = await objects.get(row.payload_ref or "")
+    if live.options is not None and live.options.has_metadata:
+        run = await runs.get(shard_id, live.env_id, live.run_id)
+        metadata = run.metadata if run is not None else None
+
+    def orders() -> list[ToWorker]:
+        order = execute(live, payload, row, metadata)
+        if live.cancel_at is None:
+            return [order]
+        return [order, Cancel(live.run_id, live.epoch, GRACE_MS)]
+
+    return orders
 
 
 def execute(live: Live, payload: str, row: Claimed, metadata: str | None = None) -> Execute:

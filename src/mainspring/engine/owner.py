@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.reading import Verb, read
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
-from mainspring.engine.trigger import TriggerCall
+from mainspring.engine.tray import Tray
 from mainspring.errors import (
     EngineError,
     FencedOut,
@@ -35,8 +34,6 @@ from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
 from mainspring.wire.worker import Ack
 
-TRIGGERS = 2_000
-"""New runs in one commit at most."""
 PAUSES = 4
 """Iterations of the loop before a turn: what the last turn set off in this process, short runs and
 the next triggers of their callers, comes along in this commit instead of waiting for it to end."""
@@ -47,9 +44,8 @@ log = logging.getLogger("mainspring.engine")
 class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
-    `commits` and `ended` count commits and ended runs, `waiting` the new runs in the in-tray.
-    `lost` is called when another server has taken the shard over, `rebuilt` after a doubtful
-    commit, when the memory was read anew from the tables.
+    `commits` and `ended` count commits and ended runs. `lost` is called when another server has
+    taken the shard over, `rebuilt` when the memory was read anew after a doubtful commit.
     """
 
     def __init__(
@@ -62,19 +58,13 @@ class Owner:
         self.epoch = 0
         self.commits = 0
         self.ended = 0
-        self.waiting = 0
         self._server_id = server_id
         self._lost = lost
-        self._verbs: deque[Verb] = deque()
-        self._triggers: deque[TriggerCall] = deque()
-        self._arrived: list[Arrived] = []
-        self._losing: list[tuple[Live | Session, str]] = []
+        self._tray = Tray()
         self._bell = asyncio.Event()
         self._stopping = False
         self._turning = False
         self._looked_at = 0
-        self._careful = 0
-        self._suspect: object = None
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
         self._cascades: set[asyncio.Task[None]] = set()
@@ -110,6 +100,11 @@ class Owner:
         if self.state.timers.horizon < now + takeover.HORIZON_MS // 2:
             self._bell.set()
 
+    @property
+    def waiting(self) -> int:
+        """New runs in the in-tray."""
+        return self._tray.waiting
+
     async def turn_over(self) -> None:
         """Wait for the end of the turn under way."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,16 +130,12 @@ class Owner:
         if self._stopping:
             settle([(verb.future, StoreUnavailable("This server is stopping; repeat it."))])
             return
-        if isinstance(verb, TriggerCall):
-            self._triggers.append(verb)
-            self.waiting += len(verb.items)
-        else:
-            self._verbs.append(verb)
+        self._tray.submit(verb)
         self._bell.set()
 
     def arrive(self, arrived: Arrived) -> None:
         """Take in what a session sent."""
-        self._arrived.append(arrived)
+        self._tray.arrive(arrived)
         self._bell.set()
 
     def lose(self, lost: Live | Session, reason: str) -> None:
@@ -152,7 +143,7 @@ class Owner:
 
         A session loses what it holds once the commit under way is done.
         """
-        self._losing.append((lost, reason))
+        self._tray.losing.append((lost, reason))
         self._bell.set()
 
     async def _run(self) -> None:
@@ -182,11 +173,11 @@ class Owner:
         return not self._stopping
 
     async def _turn(self) -> None:
-        arrived, work = self._take()
+        arrived, work = self._tray.take()
         try:
             await self._decide(arrived, work)
         except FencedOut:
-            self._put_back(arrived, work)
+            self._tray.put_back(arrived, work)
             raise
         except MainspringError as error:
             await self._doubt(error, arrived, work)
@@ -208,7 +199,7 @@ class Owner:
         facts = await read(self.store.live, state.shard_id, work, due)
         for message in arrived:
             message.plan(state, batch)
-        losing, self._losing = self._losing, []
+        losing, self._tray.losing = self._tray.losing, []
         for lost, reason in losing:
             finish.lose_all(state, batch, lost, reason)
         later = [verb for verb in work if not verb.plan(state, batch, facts)]
@@ -223,49 +214,11 @@ class Owner:
             self.ended += len(batch.changes.done)
         self._publish(batch, claimed, arrived)
         for verb in later:
-            self.submit(verb)
+            self._tray.submit(verb)
         for at, run_id in cascades:
             self._spawn(self._cascade(at, run_id))
-        if more or later or self._verbs or self._triggers or len(due.timers) == MOST:
+        if more or later or self._tray.has_verbs or len(due.timers) == MOST:
             self._bell.set()
-
-    def _take(self) -> tuple[list[Arrived], list[Verb]]:
-        """The work of this turn; one thing at a time after a commit was refused."""
-        work: list[Verb] = []
-        if self._careful:
-            self._careful -= 1
-            if self._arrived:
-                return [self._arrived.pop(0)], work
-            if self._verbs:
-                work.append(self._verbs.popleft())
-            elif self._triggers:
-                work.append(self._take_trigger())
-            return [], work
-        arrived, self._arrived = self._arrived, []
-        work.extend(self._verbs)
-        self._verbs.clear()
-        weight = 0
-        while self._triggers and weight < TRIGGERS:
-            call = self._take_trigger()
-            weight += len(call.items)
-            work.append(call)
-        return arrived, work
-
-    def _take_trigger(self) -> TriggerCall:
-        call = self._triggers.popleft()
-        self.waiting -= len(call.items)
-        return call
-
-    def _put_back(self, arrived: list[Arrived], work: list[Verb]) -> None:
-        """Work of a turn that failed is done again, and looks first what of it exists."""
-        for verb in reversed(work):
-            if isinstance(verb, TriggerCall):
-                verb.repeat()
-                self._triggers.appendleft(verb)
-                self.waiting += len(verb.items)
-            else:
-                self._verbs.appendleft(verb)
-        self._arrived[:0] = arrived
 
     def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
         """The commit is durable: now everybody may know."""
@@ -301,13 +254,7 @@ class Owner:
         """Give an order that needs a stored payload, metadata, or another session."""
         state = self.state
         try:
-            payload = row.payload
-            if payload is None:
-                payload = await self.objects.get(row.payload_ref or "")
-            metadata = None
-            if live.options is not None and live.options.has_metadata:
-                run = await self.store.runs.get(state.shard_id, live.env_id, live.run_id)
-                metadata = run.metadata if run is not None else None
+            orders = await claim.fetch(self.store.runs, self.objects, state.shard_id, live, row)
         except MainspringError as error:
             self.lose(live, f"its payload could not be read: {error.message}")
             return
@@ -322,7 +269,7 @@ class Owner:
             session.holds.add(live.run_id)
             live.session = session
         if live.session.deliver is not None:
-            live.session.deliver([claim.execute(live, payload, row, metadata)])
+            live.session.deliver(orders())
 
     async def _cascade(self, at: int, run_id: str) -> None:
         runs, shard_id = self.store.runs, self.state.shard_id
@@ -346,16 +293,10 @@ class Owner:
         What cannot be committed even alone, with a memory just read, is given back to its caller.
         """
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
-        if not isinstance(error, UnknownOutcome | StoreUnavailable):
-            things = [*work, *arrived]
-            if len(things) != 1:
-                self._careful = len(things) + 1
-            elif self._suspect is not things[0]:
-                self._suspect, self._careful = things[0], 1
-            else:
-                settle([(verb.future, error) for verb in work])
-                arrived, work = [one for one in arrived if one.give_up(error)], []
-        self._put_back(arrived, work)
+        if isinstance(error, UnknownOutcome | StoreUnavailable):
+            self._tray.put_back(arrived, work)
+        else:
+            self._tray.put_back_refused(arrived, work, error)
         await self._recover()
 
     async def _recover(self) -> None:
@@ -395,11 +336,7 @@ class Owner:
             self._wake = loop.call_later(max(min(times) - now, 0) / 1000, self._bell.set)
 
     def _refuse(self, error: MainspringError) -> None:
-        for verb in [*self._verbs, *self._triggers]:
-            settle([(verb.future, error)])
-        self._verbs.clear()
-        self._triggers.clear()
-        self.waiting = 0
+        self._tray.refuse(error)
         for futures in self.state.waiters.values():
             settle([(future, error) for future in futures])
         self.state.waiters.clear()
