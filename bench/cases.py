@@ -1,0 +1,140 @@
+"""The benchmarks by name: each takes a store's kind and `quick`, and returns one figure."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+from bench.place import Platform, database, fill_finished, platform
+from bench.processes import drain_processes
+from bench.tasks import MARKS, noop, stamp
+from bench.work import worker
+
+Figure = dict[str, object]
+Case = Callable[[str, bool], Awaitable[Figure]]
+SLOTS = 1000
+MEASURED = 20_000
+
+
+def figure(name: str, store: str, count: int, seconds: float, **more: object) -> Figure:
+    return {"bench": name, "store": store, "per_s": round(count / seconds), "n": count, **more}
+
+
+async def drain(place: Platform, count: int) -> float:
+    """Seconds from the start of a worker until `count` more runs have ended, durably."""
+    owner = place.engine.owners[place.env.shard_id]
+    goal = owner.ended + count
+    begin = time.perf_counter()
+    async with worker(place, SLOTS):
+        while owner.ended < goal:
+            await owner.turn_over()
+        return time.perf_counter() - begin
+
+
+async def drain_embedded(store: str, quick: bool) -> Figure:
+    """A backlog of no-ops, engine and worker in one process."""
+    count = MEASURED // 5 if quick else MEASURED
+    async with database(store) as url, platform(url) as place:
+        await place.trigger(count)
+        return figure("drain_embedded", store, count, await drain(place, count))
+
+
+async def trigger_bulk(store: str, quick: bool) -> Figure:
+    """New runs, 1,000 a call, acknowledged when durable."""
+    count = 10_000 if quick else 50_000
+    async with database(store) as url, platform(url) as place:
+        return figure("trigger_bulk", store, count, await place.trigger(count))
+
+
+async def roundtrip_64(store: str, quick: bool) -> Figure:
+    """64 callers, each triggers one run, awaits its result, and again."""
+    each = 50 if quick else 300
+    async with database(store) as url, platform(url) as place, worker(place, SLOTS):
+
+        async def caller() -> None:
+            for i in range(each):
+                handle = await noop.trigger(i)
+                await handle.result()
+
+        await asyncio.gather(*(caller() for _ in range(64)))
+        begin = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(64)))
+        return figure("roundtrip_64", store, 64 * each, time.perf_counter() - begin)
+
+
+async def start_latency(store: str, quick: bool) -> Figure:
+    """From the trigger call to the start of the body, one at a time on an idle worker."""
+    count = 50 if quick else 500
+    async with database(store) as url, platform(url) as place, worker(place, SLOTS):
+        found = []
+        for i in range(count + 20):
+            await asyncio.sleep(0.004)
+            begin = time.perf_counter()
+            handle = await stamp.trigger(i)
+            await handle.result()
+            found.append((MARKS.pop(i) - begin) * 1000)
+        found = sorted(found[20:])
+        return {
+            "bench": "start_latency",
+            "store": store,
+            "p50_ms": round(statistics.median(found), 2),
+            "p99_ms": round(found[int(len(found) * 0.99) - 1], 2),
+            "n": count,
+        }
+
+
+async def backlog_1m(store: str, quick: bool) -> Figure:
+    """Drain rate with a large backlog over that with 10,000 queued runs."""
+    size = 100_000 if quick else 1_000_000
+    async with database(store) as url, platform(url) as place:
+        await place.trigger(10_000)
+        small = 10_000 / await drain(place, 10_000)
+        await place.trigger(size)
+        seconds = await drain(place, MEASURED)
+        rate = MEASURED / seconds
+        ratio = round(rate / small, 2)
+        return figure("backlog_1m", store, MEASURED, seconds, ratio=ratio, queued=size)
+
+
+async def keys_100k(store: str, quick: bool) -> Figure:
+    """The same with the backlog spread over 100,000 concurrency keys, each with a limit."""
+    size, keys = (100_000, 10_000) if quick else (1_000_000, 100_000)
+    async with database(store) as url, platform(url) as place:
+        await place.trigger(10_000)
+        small = 10_000 / await drain(place, 10_000)
+        await place.trigger(size, "keyed", keys)
+        seconds = await drain(place, MEASURED)
+        rate = MEASURED / seconds
+        ratio = round(rate / small, 2)
+        return figure("keys_100k", store, MEASURED, seconds, ratio=ratio, queued=size)
+
+
+async def finished_1m(store: str, quick: bool) -> Figure:
+    """Drain rate with 1,000,000 finished runs over that of an empty database."""
+    size = 100_000 if quick else 1_000_000
+    async with database(store) as url:
+        async with platform(url) as place:
+            await place.trigger(MEASURED)
+            empty = MEASURED / await drain(place, MEASURED)
+        await fill_finished(url, size)
+        async with platform(url) as place:
+            await place.trigger(MEASURED)
+            seconds = await drain(place, MEASURED)
+        rate = MEASURED / seconds
+        return figure(
+            "finished_1m", store, MEASURED, seconds, ratio=round(rate / empty, 2), finished=size
+        )
+
+
+CASES: dict[str, Case] = {
+    "drain_embedded": drain_embedded,
+    "drain_processes": drain_processes,
+    "trigger_bulk": trigger_bulk,
+    "roundtrip_64": roundtrip_64,
+    "start_latency": start_latency,
+    "backlog_1m": backlog_1m,
+    "keys_100k": keys_100k,
+    "finished_1m": finished_1m,
+}

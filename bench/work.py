@@ -1,0 +1,40 @@
+"""A worker inside the benchmark's process, on the same event loop as the engine."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+
+from bench.place import Platform
+from mainspring.clock import SystemClock
+from mainspring.sdk import transport
+from mainspring.sdk.registry import registry
+from mainspring.worker.link import InProcessLink
+from mainspring.worker.session import Session
+
+_numbers = itertools.count(1)
+
+
+@contextlib.asynccontextmanager
+async def worker(place: Platform, slots: int) -> AsyncIterator[Session]:
+    """A session with that many slots; the SDK of this process speaks to its engine meanwhile."""
+    session = Session(
+        f"bench-{next(_numbers)}",
+        registry,
+        slots,
+        SystemClock(),
+        answer=lambda request, run_id: place.engine.answer(place.env, request, run_id),
+    )
+    link = InProcessLink(
+        lambda hello, deliver: place.engine.connect(place.env, hello, deliver, inside=True),
+        session.hello,
+    )
+    await session.start(link)
+    token = transport.active.set(session.transport)
+    try:
+        yield session
+    finally:
+        transport.active.reset(token)
+        await link.close()
+        place.engine.lost(place.env, session.id)
