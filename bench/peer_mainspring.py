@@ -7,7 +7,9 @@ of the `bench` package.
 import asyncio
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from kit import DIR, PG_HOST, PG_PORT, VARIANT, Peer, fresh_pg, main
 
@@ -52,7 +54,7 @@ def url() -> str:
 
 
 class Mainspring(Peer):
-    meta = {
+    meta: ClassVar[dict[str, object]] = {
         "server": "pg" if VARIANT == "postgres" else "",
         "workers": 1,
         "bulk": True,
@@ -60,7 +62,7 @@ class Mainspring(Peer):
         "settings": "server process + 1 worker process, 1000 slots",
     }
 
-    async def reset(self):
+    async def reset(self) -> None:
         if VARIANT == "postgres":
             fresh_pg("bench_mainspring")
         for file in FILE.parent.glob(FILE.name + "*"):
@@ -69,7 +71,7 @@ class Mainspring(Peer):
         (FOLDER / "tasks.py").write_text(TASKS)
         await migrate(locate(url()))
 
-    async def open(self):
+    async def open(self) -> None:
         store = store_at(locate(url()))
         await store.open()
         self.engine = Engine(store, MemoryObjects(), SystemClock(), random.Random(), "feeder")
@@ -78,21 +80,21 @@ class Mainspring(Peer):
         await store.catalog.register(self.env.env_id, "", specs, [])
         await self.engine.start()
 
-    async def enqueue(self, task, i):
+    async def enqueue(self, task: str, i: int) -> None:
         await self.enqueue_many(task, [i])
 
-    async def enqueue_many(self, task, ids):
+    async def enqueue_many(self, task: str, ids: Iterable[int]) -> None:
         requests = [
             TriggerRequest(task, f'{{"i": {i}}}', TriggerOptions(checked=True)) for i in ids
         ]
         await self.engine.answer(self.env, calls.Trigger(requests))
 
-    def worker(self):
+    def worker(self) -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve())
 
 
-async def serve():
+async def serve() -> None:
     async with hosted(locate(url()), ServerSettings(port=0), key=KEY) as server:
         config = ChildConfig(server.url, KEY, (".",), (), str(FOLDER), 1000)
         supervisor = Supervisor(config, 1)

@@ -63,7 +63,7 @@ class Platform:
         self.env = env
 
     async def trigger(self, count: int, task: str = "noop", keys: int = 0) -> float:
-        """Queue runs, 1,000 a call; returns seconds. `keys` > 0 spreads them over that many keys."""
+        """Queue runs, 1,000 a call; returns seconds. `keys` > 0 spreads them over so many keys."""
         begin = time.perf_counter()
         for first in range(0, count, 1000):
             requests = [

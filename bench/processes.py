@@ -34,7 +34,7 @@ async def drain_processes(store: str, quick: bool) -> dict[str, object]:
     """From the first durable end to the last: starting a process is no cost of a run."""
     count = 4_000 if quick else 20_000
     with tempfile.TemporaryDirectory(prefix="mainspring-tasks-") as folder:
-        Path(folder, "tasks.py").write_text(TASKS)
+        Path(folder, "tasks.py").write_text(TASKS)  # noqa: ASYNC240 - nothing runs yet
         key = new_key("dev", _Bits())
         async with database(store) as url:
             place = locate(url)
