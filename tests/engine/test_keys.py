@@ -1,6 +1,7 @@
 """Idempotency keys, request keys and who owns them when."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -180,3 +181,11 @@ async def test_a_repeated_request_with_a_debounce_names_the_run_that_exists(hous
         answer = await house.answer(2, debounce=debounce, idempotency_key="i-2")
         assert (answer.run_id, answer.cached) == (first, True)
     assert await house.counts() == {"delayed": 1}
+
+
+async def test_a_template_of_the_task_makes_the_key_that_its_text_stands_for(house: House) -> None:
+    house.worker(TaskSpec("keyed", default_queue("keyed"), idempotency_key="user-{payload.user}"))
+    first = await house.trigger({"user": 7}, task="keyed")
+    shown = hashlib.sha256(b"user-7").hexdigest()
+    assert await house.trigger({"user": 8}, task="keyed", idempotency_key=shown) == first
+    assert (await house.run(first)).idempotency_key == "user-7"

@@ -13,7 +13,7 @@ from mainspring.errors import (
     PayloadTooLarge,
     UnknownTask,
 )
-from mainspring.model.run import INLINE_LIMIT, PAYLOAD_LIMIT, Debounce
+from mainspring.model.run import INLINE_LIMIT, PAYLOAD_LIMIT, Debounce, TriggerRequest
 from mainspring.model.task import TaskSpec, default_queue
 from mainspring.wire import calls
 from mainspring.wire.worker import Execute
@@ -331,3 +331,10 @@ async def test_many_callers_at_once_share_few_commits(house: House) -> None:
     assert len(set(ids)) == 500
     assert house.owner.commits - commits < 20
     assert await house.differences() == []
+
+
+async def test_a_number_that_no_program_can_hold_is_an_invalid_payload(house: House) -> None:
+    house.worker(TaskSpec("sized", default_queue("sized"), concurrency_key="{payload.size}"))
+    oversized = calls.Trigger([TriggerRequest("sized", '{"size": 1e400}')])
+    with pytest.raises(InvalidPayload, match="out of range"):
+        await house.engine.answer(house.env, oversized)

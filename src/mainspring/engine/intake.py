@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +21,7 @@ from mainspring.store.changes import RunOptions
 from mainspring.store.objects import Objects
 
 KEY_TTL_MS = 30 * limits.DAY_MS
+STORED_KEY = 64
 
 _encode_options = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -92,7 +95,7 @@ def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
     if options.run_id is not None:
         check_id(state, options.run_id)
     if not options.checked and spec.payload_schema is not None:
-        problems = payload.problems(spec.payload_schema, _decode(request.payload))
+        problems = payload.problems(spec.payload_schema, decoded(request.payload))
         if problems:
             listed = "; ".join(f"{p['path'] or 'payload'}: {p['message']}" for p in problems[:5])
             raise InvalidPayload(
@@ -119,12 +122,13 @@ def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:
     ckey = options.concurrency_key
     key = options.idempotency_key
     if (ckey is None and spec.concurrency_key) or (key is None and spec.idempotency_key):
-        value = _decode(request.payload)
+        value = decoded(request.payload)
         if ckey is None and spec.concurrency_key:
             ckey = template.fill(spec.concurrency_key, value, "concurrency_key")
         if key is None and spec.idempotency_key:
-            key = template.fill(spec.idempotency_key, value, "idempotency_key")
-            options.idempotency_key = key
+            shown = template.fill(spec.idempotency_key, value, "idempotency_key")
+            options.idempotency_shown = shown
+            options.idempotency_key = stored_key(shown)
             options.idempotency_ttl_ms = options.idempotency_ttl_ms or spec.idempotency_ttl_ms
     ttl = spec.ttl_ms if options.ttl_ms is None else options.ttl_ms
     kept = _kept(options, ttl)
@@ -144,6 +148,19 @@ def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:
         ttl or None,
         options.run_id,
     )
+
+
+def decoded(text: str) -> Any:
+    """The payload as values. Raises: InvalidPayload for numbers that no program can hold."""
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError as error:
+        raise InvalidPayload(f"The payload cannot be read: {error}.") from error
+
+
+def stored_key(shown: str) -> str:
+    """The key that a caller's own text stands for; 64 characters are one already."""
+    return shown if len(shown) == STORED_KEY else hashlib.sha256(shown.encode()).hexdigest()
 
 
 def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:

@@ -39,11 +39,12 @@ def milliseconds(value: Duration, name: str = "duration") -> int:
                 f"{name}: {value!r} is not a duration; write seconds or text such as "
                 '"10m", "1h30m", "7d".'
             )
-        ms = round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+        exact = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        ms = round(min(exact, MAX_MS + 1.0))
     elif isinstance(value, bool) or value != value or value in (float("inf"), float("-inf")):
         raise InvalidOptions(f"{name}: {value!r} is not a duration in seconds.")
     else:
-        ms = round(value * 1000)
+        ms = round(min(value, MAX_MS) * 1000)
     if not 0 <= ms <= MAX_MS:
         raise InvalidOptions(f"{name}: {value!r} is outside 0 to 100 years.")
     return ms
