@@ -105,6 +105,27 @@ class FaultyShards:
                 await self._looks.wait()
 
 
+class Mortal:
+    """The shards as one engine reaches them, until it is dead: then nothing gets through."""
+
+    def __init__(self, shards: FaultyShards) -> None:
+        self.dead = False
+        self._shards = shards
+
+    def __getattr__(self, name: str) -> Any:
+        if self.dead:
+            raise FencedOut("This server is dead (made so by a test).")
+        return getattr(self._shards, name)
+
+
+class MortalStore:
+    """A store as one engine reaches it."""
+
+    def __init__(self, store: FaultyStore) -> None:
+        self.shards = Mortal(store.shards)
+        self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
+
+
 class FaultyStore:
     """A real store with `FaultyShards`."""
 
@@ -155,7 +176,8 @@ class House:
     def new_engine(self, server_id: str) -> Engine:
         """Another engine on the same database, not started."""
         bits = random.Random(len(self.engines))
-        engine = Engine(self.store, self.objects, self.clock, bits, server_id)
+        store = MortalStore(self.store)
+        engine = Engine(store, self.objects, self.clock, bits, server_id)
         self.engines.append(engine)
         return engine
 
@@ -167,8 +189,9 @@ class House:
     async def crash(self) -> None:
         """The server dies with everything it knows, and another takes its place.
 
-        The old one is not told: were it to write again, the fence would have to stop it.
+        The fence would stop what it still commits; everything else of it is dead.
         """
+        self.engine.store.shards.dead = True
         for worker in self.workers:
             worker.drop()
         await self.start()
@@ -176,7 +199,11 @@ class House:
     async def stop(self) -> None:
         self.faults.buried.set()
         for engine in reversed(self.engines):
-            await engine.stop()
+            if engine.store.shards.dead:
+                for owner in engine.owners.values():
+                    await owner.stop()
+            else:
+                await engine.stop()
         self.engines.clear()
 
     @property

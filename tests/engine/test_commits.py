@@ -308,6 +308,20 @@ async def test_a_commit_in_flight_at_a_takeover_is_whole_or_absent(house: House)
     assert await house.counts() == {}
 
 
+async def test_an_owner_in_doubt_does_not_take_back_what_another_has_taken(house: House) -> None:
+    house.worker(slots=0)
+    house.faults.open.clear()
+    trigger = asyncio.ensure_future(house.trigger())
+    await house.faults.entered.wait()
+    await house.take_over("server-2")
+    house.faults.next.append("lost")
+    house.faults.open.set()
+    with pytest.raises(StoreUnavailable):
+        await trigger
+    assert [owner for _, owner, _ in await house.faults.owners()] == ["server-2"]
+    assert await house.counts() == {}
+
+
 async def test_requests_that_wait_when_the_engine_stops_are_told_to_repeat(house: House) -> None:
     house.worker(slots=0)
     run_id = await house.trigger()

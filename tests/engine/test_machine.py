@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from mainspring.errors import CommitRejected, Conflict
-from mainspring.model.run import FREES_KEY, Status
+from mainspring.model.run import FREES_KEY, Run, Status
 from mainspring.model.task import QueueSpec, RateSpec, TaskSpec
 from mainspring.store.protocol import Store
 from mainspring.wire import calls
@@ -255,6 +255,37 @@ class Engine(RuleBasedStateMachine):
     def the_server_crashes(self) -> None:
         self.do(self.house.crash())
 
+    @rule(
+        victims=st.lists(runs, max_size=4, unique=True),
+        outcome=st.sampled_from(["completed", "failed"]),
+        dies=st.sampled_from(["nobody", "nobody", "worker", "server"]),
+        ms=st.sampled_from([0, 3_000, 16_000]),
+    )
+    def everything_at_once(self, victims: list[str], outcome: str, dies: str, ms: int) -> None:
+        async def at_once() -> None:
+            house = self.house
+            cancels = [asyncio.ensure_future(house.cancel(run_id)) for run_id in victims]
+            others: list[asyncio.Future[Any]] = [
+                asyncio.ensure_future(house.trigger(task=task.id)) for task in TASKS
+            ]
+            for worker in house.workers:
+                for run_id in sorted(worker.runs)[::2]:
+                    worker.finish(run_id, outcome=outcome)
+            house.clock.advance(ms)
+            others.append(asyncio.ensure_future(house.engine.tick()))
+            if dies == "worker":
+                house.engine.lost(house.env, house.workers[0].session_id)
+            elif dies == "server":
+                await house.crash()
+            await asyncio.gather(*others, return_exceptions=True)
+            for run_id, end in zip(
+                victims, await asyncio.gather(*cancels, return_exceptions=True), strict=True
+            ):
+                if isinstance(end, Run) and self.known[run_id].final is None:
+                    self.known[run_id].canceled |= not end.status.is_final
+
+        self.do(at_once())
+
     # what is promised
 
     @invariant()
@@ -280,7 +311,7 @@ class Engine(RuleBasedStateMachine):
             if row is not None:
                 assert row.attempt <= expected.attempts
                 assert row.place == "parked" or house.clock.now() >= expected.due
-        self._check_limits([row for row in live.values() if row.place == "active"])
+        self._check_limits(await house.store.live.active(shard_id))
         held = Counter(
             run_id
             for worker in house.workers

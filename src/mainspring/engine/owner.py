@@ -304,6 +304,7 @@ class Owner:
         delay = 0.05
         while not self._stopping:
             try:
+                await self._still_ours()
                 self.epoch = await self.store.shards.take(self.state.shard_id, self._server_id)
                 await takeover.rebuild(self.state, self.store)
             except StoreUnavailable as error:
@@ -317,6 +318,12 @@ class Owner:
                 self._spawn(self._wake_waiters(list(self.state.waiters)))
                 self._bell.set()
                 return
+
+    async def _still_ours(self) -> None:
+        """Raises: FencedOut when another server has taken the shard: it stays there."""
+        for shard_id, owner, _ in await self.store.shards.owners():
+            if shard_id == self.state.shard_id and owner != self._server_id:
+                raise FencedOut(f"shard {shard_id} was taken over by {owner or 'nobody'}")
 
     def _set_wake(self) -> None:
         """Ring at the next timer or when a rate limit lets a run go."""
