@@ -304,9 +304,7 @@ class Owner:
         delay = 0.05
         while not self._stopping:
             try:
-                await self._still_ours()
-                self.epoch = await self.store.shards.take(self.state.shard_id, self._server_id)
-                await takeover.rebuild(self.state, self.store)
+                self.epoch = await takeover.again(self.state, self.store, self._server_id)
             except StoreUnavailable as error:
                 log.warning(
                     "shard %s waits for the database: %s", self.state.shard_id, error.message
@@ -318,12 +316,6 @@ class Owner:
                 self._spawn(self._wake_waiters(list(self.state.waiters)))
                 self._bell.set()
                 return
-
-    async def _still_ours(self) -> None:
-        """Raises: FencedOut when another server has taken the shard: it stays there."""
-        for shard_id, owner, _ in await self.store.shards.owners():
-            if shard_id == self.state.shard_id and owner != self._server_id:
-                raise FencedOut(f"shard {shard_id} was taken over by {owner or 'nobody'}")
 
     def _set_wake(self) -> None:
         """Ring at the next timer or when a rate limit lets a run go."""

@@ -8,6 +8,7 @@ from mainspring.dispatch.timers import Timer
 from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
+from mainspring.errors import FencedOut
 from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import LiveRow, Store
 
@@ -16,6 +17,19 @@ PAGE = 5_000
 WINDOW = 1_024
 
 _decode_options = msgspec.json.Decoder(RunOptions).decode
+
+
+async def again(state: State, store: Store, server_id: str) -> int:
+    """Take a shard that is ours once more, which waits for every commit in flight, and rebuild.
+
+    Returns the new epoch. Raises: FencedOut when another server has taken it: it stays there.
+    """
+    for shard_id, owner, _ in await store.shards.owners():
+        if shard_id == state.shard_id and owner != server_id:
+            raise FencedOut(f"shard {shard_id} was taken over by {owner or 'nobody'}.")
+    epoch = await store.shards.take(state.shard_id, server_id)
+    await rebuild(state, store)
+    return epoch
 
 
 async def rebuild(state: State, store: Store) -> None:
