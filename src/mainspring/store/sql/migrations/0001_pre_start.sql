@@ -91,8 +91,11 @@ CREATE TABLE ready (
   active_ms {bigint} NOT NULL,
   PRIMARY KEY (shard_id, run_id)
 ){end_live};
--- refill of a lane (resume = 0) and the resumed runs of the shard (resume = 1)
-CREATE INDEX ready_by_lane ON ready (shard_id, resume, env_id, queue, ckey, version, ord, run_id);
+-- The refill of a lane, and the resumed runs of the shard. Partial, so that no plan can take them
+-- for a lookup by run id: with the statistics of an empty table they cost as little as the key.
+CREATE INDEX ready_by_lane ON ready (shard_id, env_id, queue, ckey, version, ord, run_id)
+  WHERE resume = 0;
+CREATE INDEX ready_resumed ON ready (shard_id, ord, run_id) WHERE resume = 1;
 
 CREATE TABLE active (
   shard_id {bigint} NOT NULL,
