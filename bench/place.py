@@ -113,7 +113,8 @@ async def fill_finished(url: str, count: int) -> None:
         "FROM environment e CROSS JOIN {numbers}"
     )
     if url.startswith("sqlite:///"):
-        numbers = f"(SELECT value AS n FROM generate_series(1, {count})) g"
+        counted = f"SELECT 1 AS n UNION ALL SELECT n + 1 FROM c WHERE n < {count}"
+        numbers = f"(WITH RECURSIVE c AS ({counted}) SELECT n FROM c) g"
         connection = apsw.Connection(url.removeprefix("sqlite:///"))
         with connection:
             for statement in (run, done):

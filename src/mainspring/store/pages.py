@@ -211,7 +211,8 @@ class _Walk:
 
 def _of_state(status: Status, at: int) -> list[_Walk]:
     if status in FINAL:
-        return [_Walk("run_done", {"env_id": "env_id", "status": f"status{at}"})]
+        fixed = {"env_id": "env_id", "status": f"status{at}"}
+        return [_Walk("run_done", fixed, "{}.attempt >= 0")]
     return [
         _Walk(table, {}, f"{_ALIAS[table]}.env_id = :env_id{more}")
         for table, more in _LIVE.get(status, ())

@@ -160,7 +160,9 @@ CREATE TABLE run_done (
   PRIMARY KEY (shard_id, run_id)
 ){end};
 -- lists by final status
-CREATE INDEX run_done_by_status ON run_done (shard_id, env_id, status, run_id);
+-- partial for the same reason as ready_by_lane: every row is in it, no lookup by run id can take it
+CREATE INDEX run_done_by_status ON run_done (shard_id, env_id, status, run_id)
+  WHERE attempt >= 0;
 
 CREATE TABLE idempotency (
   shard_id {bigint} NOT NULL,
