@@ -66,16 +66,19 @@ def main() -> None:
     options = parser.parse_args()
     stores = options.store or STORES
     if options.against:
-        rows = list(against.compare(options.against, stores, options.quick))
+        found = against.compare(options.against, stores, options.quick)
     else:
-        rows = list(measure(options.only or CASES, stores, options.quick))
+        found = measure(options.only or CASES, stores, options.quick)
     stamp = {"date": datetime.date.today().isoformat(), "commit": commit()}
-    lines = [json.dumps({**row, **stamp}) for row in rows]
+    rows = []
+    for row in found:
+        rows.append(row)
+        line = json.dumps({**row, **stamp})
+        print(line, flush=True)
+        if options.json:
+            with options.json.open("a") as file:
+                file.write(line + "\n")
     Console(stderr=True).print(table(rows))
-    print("\n".join(lines))
-    if options.json:
-        with options.json.open("a") as file:
-            file.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
