@@ -16,8 +16,9 @@ from mainspring.store.objects import Objects
 from mainspring.store.protocol import Runs
 from mainspring.wire.worker import Cancel, Execute, ToWorker
 
-MOST = 1000
-"""Claims in one commit; more only make the commit longer, not the work faster."""
+MOST = 500
+"""Claims in one commit. Workers with more slots than that run one half while the other is being
+committed; one batch over all slots would have either side wait for the other."""
 
 _decode_options = msgspec.json.Decoder(RunOptions).decode
 
