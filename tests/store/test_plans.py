@@ -1,7 +1,8 @@
 """No hot statement walks a table: asked of both planners, with history and with wrong statistics.
 
-`tiny`: one run of each kind and statistics that know of it. `absent`: 20,000 ended runs and no statistics at all. `fresh`: all statistics up to date, the live
-tables empty. `stale`: live tables full while the statistics call them empty, as after each burst.
+`tiny`: one run of each kind and statistics that know of it. `absent`: 20,000 ended runs and no
+statistics at all. `fresh`: all statistics up to date, the live tables empty. `stale`: live tables
+full while the statistics call them empty, as after each burst.
 """
 
 import asyncio
