@@ -20,6 +20,12 @@ MainspringError
 │   ├── TaskImportFailed        a task file cannot be imported
 │   ├── InvalidOutput           the return value cannot be stored
 │   ├── Misplaced               called where it cannot work (outside a run, on a loop's thread)
+│   ├── StepConflict            one step name, used so that its result cannot be told apart
+│   ├── Diverged                the code does not fit the run's journal any more
+│   ├── JournalFull             more steps, or larger results, than a journal holds
+│   ├── WaitTimeout             a token, event or input did not come in time
+│   ├── Deadlock                the awaited run can never start while this one waits
+│   ├── StepFailed              a step failed in the part of the run that is being replayed
 │   ├── AbortRun                raised by a task: fail now, without a retry
 │   └── RetryRun                raised by a task: try again, after a delay of its choice
 ├── OperatorError               whoever runs the servers must act
@@ -179,6 +185,44 @@ class Misplaced(TaskError):
     """Called where it cannot work: outside a run, or a blocking form on an event loop's thread."""
 
     code = "misplaced"
+
+
+class StepConflict(TaskError):
+    """Two tasks of a run use one step name without a scope or key of their own."""
+
+    code = "step_conflict"
+
+
+class Diverged(TaskError):
+    """The code asks for something else than the journal holds; the run waits for a decision."""
+
+    code = "diverged"
+
+
+class JournalFull(TaskError):
+    """A result or a journal is over its limit; return references, or `continue_with` a payload."""
+
+    code = "journal_full"
+
+
+class WaitTimeout(TaskError):
+    """What the run waited for did not come in time."""
+
+    code = "wait_timeout"
+
+
+class Deadlock(TaskError):
+    """The awaited run needs a slot that only this run can free; wait with `trigger_and_wait`."""
+
+    code = "deadlock"
+
+
+class StepFailed(TaskError):
+    """A step that failed earlier in this attempt, read back from the journal; `details` is its
+    stored `RunError`.
+    """
+
+    code = "step_failed"
 
 
 class AbortRun(TaskError):

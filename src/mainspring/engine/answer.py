@@ -15,7 +15,7 @@ from mainspring.engine.intake import prepare
 from mainspring.engine.live import Live
 from mainspring.engine.owner import Owner
 from mainspring.engine.trigger import TriggerCall
-from mainspring.errors import Conflict, InvalidOptions, NotFound
+from mainspring.errors import Conflict, InvalidOptions, NotBuilt, NotFound
 from mainspring.model import limits
 from mainspring.model.run import Run, Status, TriggerAnswer, TriggerOptions, TriggerRequest
 from mainspring.store.protocol import EnvironmentRow
@@ -63,6 +63,20 @@ async def answer(  # noqa: C901 - one line per request is the table
             return query.tasks(owner, env)
         case calls.ListLogs():
             return await logs(owner, env, request)
+        case (
+            calls.GetOutcomes()
+            | calls.ListJournal()
+            | calls.RestartRun()
+            | calls.SettleRun()
+            | calls.CreateToken()
+            | calls.GetToken()
+            | calls.CompleteToken()
+            | calls.ListTokens()
+            | calls.SendInput()
+            | calls.EmitEvent()
+            | calls.UpdateMetadata()
+        ):
+            raise NotBuilt("This server cannot do that yet.")
         case _:
             assert_never(request)
 

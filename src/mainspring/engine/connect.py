@@ -25,6 +25,7 @@ from mainspring.wire.worker import (
     Call,
     Cancel,
     Capacity,
+    Dropped,
     Fenced,
     Finished,
     Frame,
@@ -33,10 +34,14 @@ from mainspring.wire.worker import (
     Hello,
     LogLine,
     Logs,
+    Park,
+    Record,
     Refused,
     Revoke,
     Started,
     ToWorker,
+    Update,
+    Wait,
     Welcome,
 )
 
@@ -203,6 +208,8 @@ class Door:
                     self._lines.extend(map(storable, message.lines))
                 case Capacity():
                     session.slots = message.slots
+                case Record() | Wait() | Park() | Dropped() | Update():
+                    log.warning("session %s sent what this server cannot take yet", session.id)
         large = large_outputs(arrived)
         before = self._storing.get(session)
         if large or before is not None:

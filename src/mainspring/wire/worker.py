@@ -23,7 +23,8 @@ CLAIM_ACK_S: Final = 10.0
 
 class Hello(Struct, array_like=True, tag="hello"):
     """The first message of a link. `acked` is the last acknowledged frame number the worker knows;
-    `runs` are the (run id, epoch) pairs it holds, for reconciling after a reconnect.
+    `runs` are the (run id, epoch) pairs it holds, for reconciling after a reconnect; `parked` those
+    whose live coroutines wait in it without a slot, with the epoch they had when they parked.
     """
 
     protocol: int
@@ -35,6 +36,7 @@ class Hello(Struct, array_like=True, tag="hello"):
     host: str = ""
     pid: int = 0
     runs: list[tuple[str, int]] = []
+    parked: list[tuple[str, int]] = []
 
 
 class Started(Struct, array_like=True, tag="started", gc=False):
@@ -45,8 +47,9 @@ class Started(Struct, array_like=True, tag="started", gc=False):
 
 class Finished(Struct, array_like=True, tag="fin", gc=False):
     """An attempt ended. `outcome`: completed, failed, aborted, retry, canceled, timed_out,
-    crashed, invalid_payload. `output` is JSON text when completed. `retry_after_ms` is the task's
-    own wish. `active_ms` is the time the body ran.
+    crashed, invalid_payload, continued, diverged. `output` is JSON text when completed, the payload
+    of the fresh journal when continued. `retry_after_ms` is the task's own wish. `active_ms` is the
+    time the body ran. `machine` is the preset that the next attempt asks for.
     """
 
     run_id: str
@@ -56,6 +59,99 @@ class Finished(Struct, array_like=True, tag="fin", gc=False):
     error: RunError | None = None
     retry_after_ms: int | None = None
     active_ms: int = 0
+    machine: str | None = None
+
+
+class Entry(Struct, array_like=True, gc=False):
+    """One line of a run's journal: what happened, and what the code was told.
+
+    `key` is scope, name and ordinal (`0/charge#1`), unique in the run and generation. `seq` grows
+    with the order in which the code came to it. `kind`: step, checkpoint, trigger, time, run,
+    token, event, input. `status`: completed, failed, timed_out. `data` is JSON text, or None when
+    `ref` names the stored object that holds it; for a trigger `[[run id, cached], …]`, for a failed
+    step a `RunError`. A failed step's key ends in `!` and the attempt: it counts for that attempt
+    only. `fingerprint` tells what was called with what. Times are epoch ms.
+    """
+
+    key: str
+    seq: int
+    kind: str
+    status: str = "completed"
+    data: str | None = None
+    ref: str | None = None
+    fingerprint: str = ""
+    started_at: int = 0
+    ended_at: int = 0
+
+
+class Record(Struct, array_like=True, tag="rec", gc=False):
+    """Entries that the code of a run has made; they are durable when their frame is."""
+
+    run_id: str
+    epoch: int
+    generation: int
+    entries: list[Entry]
+
+
+class Wait(Struct, array_like=True, tag="wait", gc=False):
+    """The code of a run begins to wait, durably, under that journal key; it keeps its slot.
+
+    `kind`: time (`points` empty), run (ids of children; resolved once all have ended), token (one
+    waitpoint id), event (its name; `data` = JSON object of fields that must be equal, or None),
+    input (stream name; `number` = which of its records, from 1). At most one of `after_ms` (counted
+    by the server) and `due_at` (epoch ms): the end of a wait for time, the time-out of another.
+    A repeat, also of a later epoch, changes nothing. The answer is an Entry of this key.
+    """
+
+    run_id: str
+    epoch: int
+    generation: int
+    key: str
+    seq: int
+    kind: str
+    points: list[str] = []
+    after_ms: int | None = None
+    due_at: int | None = None
+    data: str | None = None
+    number: int = 0
+    fingerprint: str = ""
+
+
+class Park(Struct, array_like=True, tag="park", gc=False):
+    """All code of the run is in the durable waits `keys`: its slot may go. `active_ms` is the time
+    the body ran since it was claimed. Ignored when one of the waits is resolved already.
+    """
+
+    run_id: str
+    epoch: int
+    keys: list[str]
+    active_ms: int = 0
+
+
+class Dropped(Struct, array_like=True, tag="dropped", gc=False):
+    """The session has let go of these parked runs: they are resumed anywhere, from the journal."""
+
+    runs: list[tuple[str, int]]
+
+
+class Op(Struct, array_like=True, gc=False):
+    """One change of metadata. `op`: set, delete, append, remove, increment, replace (path empty).
+    `path` is a key or a JSON path (`$.a.b[0]`); `value` JSON text. `target`: self, parent, root.
+    """
+
+    op: str
+    path: str
+    value: str | None = None
+    target: str = "self"
+
+
+class Update(Struct, array_like=True, tag="update", gc=False):
+    """Changes of metadata in order, and tags to add."""
+
+    run_id: str
+    epoch: int
+    ops: list[Op] = []
+    tags: tuple[str, ...] = ()
 
 
 class Refused(Struct, array_like=True, tag="refused", gc=False):
@@ -72,6 +168,7 @@ class Call(Struct, array_like=True, tag="call"):
     call_id: int
     body: Raw
     run_id: str | None = None
+    epoch: int = 0
 
 
 class LogLine(Struct, array_like=True, gc=False):
@@ -96,7 +193,9 @@ class Capacity(Struct, array_like=True, tag="capacity", gc=False):
     slots: int
 
 
-FromWorker = Started | Finished | Refused | Call | Logs | Capacity
+FromWorker = (
+    Started | Finished | Refused | Call | Logs | Capacity | Record | Wait | Park | Dropped | Update
+)
 
 
 class Frame(Struct, array_like=True, tag="frame"):
@@ -107,7 +206,9 @@ class Frame(Struct, array_like=True, tag="frame"):
 
 
 class Execute(Struct, array_like=True, tag="run", gc=False):
-    """Run this attempt. `payload` is JSON text; `metadata` JSON text or None."""
+    """Run this attempt. `payload` is JSON text; `metadata` JSON text or None. `journal` is what the
+    run has behind it, by `seq`; of an earlier attempt only what completed counts.
+    """
 
     run_id: str
     epoch: int
@@ -129,10 +230,35 @@ class Execute(Struct, array_like=True, tag="run", gc=False):
     version: str = ""
     priority_ms: int = 0
     active_ms: int = 0
+    generation: int = 0
+    journal: list[Entry] = []
+    machine: str | None = None
+
+
+class Resume(Struct, array_like=True, tag="resume", gc=False):
+    """A run that is parked in this session has a slot again: its code goes on, from now on as
+    `epoch`. `entries` are the outcomes of waits that it has not been told (it may know some).
+    A session that does not hold it answers Refused.
+    """
+
+    run_id: str
+    epoch: int
+    before: int
+    entries: list[Entry]
+
+
+class Resolved(Struct, array_like=True, tag="resolved", gc=False):
+    """Outcomes of waits of a run that executes."""
+
+    run_id: str
+    epoch: int
+    entries: list[Entry]
 
 
 class Cancel(Struct, array_like=True, tag="cancel", gc=False):
-    """End the body of that attempt: cancel it, and within the grace time answer Finished."""
+    """End the body of that attempt, also a parked one: cancel it, and within the grace time answer
+    Finished.
+    """
 
     run_id: str
     epoch: int
@@ -184,7 +310,7 @@ class Goodbye(Struct, array_like=True, tag="goodbye"):
     retry: bool
 
 
-ToWorker = Execute | Cancel | Revoke | Fenced | Ack | Answer | Welcome | Goodbye
+ToWorker = Execute | Resume | Resolved | Cancel | Revoke | Fenced | Ack | Answer | Welcome | Goodbye
 
 encoder: Final = msgspec.msgpack.Encoder()
 decode_hello: Final = msgspec.msgpack.Decoder(Hello).decode
