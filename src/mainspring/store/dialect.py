@@ -37,8 +37,9 @@ def _sqlite_rows(columns: Columns) -> str:
 
 
 def _postgres_rows(columns: Columns) -> str:
-    arrays = ", ".join(
-        f"CAST(${at} AS {_POSTGRES[type_]}[])" for at, (_name, type_) in enumerate(columns, 1)
+    arrays = ", ".join(  # literals, made by `store.arrays`
+        f"CAST(CAST(${at} AS text) AS {_POSTGRES[type_]}[])"
+        for at, (_name, type_) in enumerate(columns, 1)
     )
     return f"unnest({arrays}) AS r({', '.join(name for name, _type in columns)})"
 

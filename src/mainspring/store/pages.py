@@ -210,9 +210,11 @@ class _Walk:
 
 
 def _of_state(status: Status, at: int) -> list[_Walk]:
+    if status is Status.COMPLETED:  # most runs are: no index of their own
+        return [_Walk("run_done", {}, "{}.env_id = :env_id AND {}.status = 'completed'")]
     if status in FINAL:
         fixed = {"env_id": "env_id", "status": f"status{at}"}
-        return [_Walk("run_done", fixed, "{}.attempt >= 0")]
+        return [_Walk("run_done", fixed, "{}.status <> 'completed'")]
     return [
         _Walk(table, {}, f"{_ALIAS[table]}.env_id = :env_id{more}")
         for table, more in _LIVE.get(status, ())

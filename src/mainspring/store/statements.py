@@ -25,6 +25,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
+from mainspring.store.arrays import literals
 from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
 
 ROOT: Final = files("mainspring.store") / "sql"
@@ -46,13 +47,18 @@ class Statement:
     name: str
     sql: str
     columns: tuple[str, ...]
+    types: tuple[str, ...]
     parameters: tuple[str, ...]
 
     def arguments(self, rows: Sequence[Sequence[Any]], scalars: Mapping[str, Any]) -> list[Any]:
-        """Positional arguments: one list per column of the batch, then the scalars."""
+        """Positional arguments: an array literal for each column of the batch, then the scalars.
+
+        Raises: CommitRejected for a value of another type than its column's.
+        """
         batch: list[Any] = []
         if self.columns:
-            batch = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+            columns = zip(*rows, strict=True) if rows else [()] * len(self.columns)
+            batch = list(literals(columns, self.types))
         return batch + [scalars[name] for name in self.parameters]
 
 
@@ -135,7 +141,8 @@ def compiled(text: str, dialect: Dialect, name: str = "") -> Statement:
         ),
         body,
     )
-    return Statement(name, sql, tuple(column for column, _type in columns), tuple(scalars))
+    names, types = tuple(name for name, _ in columns), tuple(type_ for _, type_ in columns)
+    return Statement(name, sql, names, types, tuple(scalars))
 
 
 def expanded(text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = ()) -> str:

@@ -1,6 +1,7 @@
 -- The statements of one grouped commit, named as the lists of store/changes.py. Each writes its
 -- whole list at once and finds its rows by primary key only, so that neither a backlog nor
--- history costs anything.
+-- history costs anything. The lists in EXACT are inserted without ON CONFLICT, which costs a third
+-- more: a row that is there already rejects the commit either way.
 
 -- name: fence
 -- takes: shard bigint, epoch bigint
@@ -30,12 +31,11 @@ DELETE FROM timer WHERE {among timer: fire_at, kind, run_id};
 -- name: done
 -- rows: run_id text, env_id bigint, task text, queue text, status text, epoch bigint, attempt bigint, output text, output_ref text, error text, started_at bigint, finished_at bigint, active_ms bigint
 -- takes: shard bigint
--- WHERE true: SQLite would take the ON of ON CONFLICT for a join's.
 INSERT INTO run_done (shard_id, run_id, env_id, task, queue, status, epoch, attempt, output,
   output_ref, error, started_at, finished_at, active_ms)
 SELECT :shard, r.run_id, r.env_id, r.task, r.queue, r.status, r.epoch, r.attempt, r.output,
   r.output_ref, r.error, r.started_at, r.finished_at, r.active_ms
-FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+FROM {rows};
 
 -- name: drop_key
 -- rows: env_id bigint, task text, key text, run_id text
@@ -118,7 +118,7 @@ INSERT INTO parked (shard_id, run_id, env_id, queue, ckey, version, ord, kind, d
   attempt, started_at, active_ms, session_id)
 SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.kind, r.due_at, r.epoch,
   r.attempt, r.started_at, r.active_ms, r.session_id
-FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+FROM {rows};
 
 -- name: timer
 -- rows: fire_at bigint, kind text, run_id text
@@ -133,7 +133,7 @@ INSERT INTO ready (shard_id, run_id, env_id, queue, ckey, version, ord, resume, 
   started_at, active_ms)
 SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.resume, r.epoch, r.attempt,
   r.started_at, r.active_ms
-FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+FROM {rows};
 
 -- name: start
 -- rows: run_id text, env_id bigint, queue text, ckey text, version text, ord bigint, session_id text, epoch bigint, attempt bigint, started_at bigint, claimed_at bigint, active_ms bigint
@@ -142,7 +142,7 @@ INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session
   attempt, started_at, claimed_at, active_ms)
 SELECT :shard, r.run_id, r.env_id, r.queue, r.ckey, r.version, r.ord, r.session_id, r.epoch,
   r.attempt, r.started_at, r.claimed_at, r.active_ms
-FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+FROM {rows};
 
 -- name: cancel
 -- rows: run_id text, epoch bigint, cancel_at bigint
@@ -160,14 +160,13 @@ ON CONFLICT (shard_id, run_id) DO UPDATE SET cancel_at = excluded.cancel_at;
 -- name: claim
 -- rows: run_id text, session_id text
 -- takes: shard bigint, now bigint
--- A run starts when it is first claimed. WHERE true: as in `done`.
+-- A run starts when it is first claimed.
 INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
   attempt, started_at, claimed_at, active_ms)
 SELECT q.shard_id, q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id,
   q.epoch + 1, q.attempt, CASE q.started_at WHEN 0 THEN :now ELSE q.started_at END, :now,
   q.active_ms
-FROM {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
-WHERE true ON CONFLICT DO NOTHING;
+FROM {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id};
 
 -- name: claim_leave
 -- rows: run_id text, session_id text

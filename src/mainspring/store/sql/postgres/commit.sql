@@ -14,7 +14,7 @@ WITH moved AS (
   SELECT :shard, m.run_id, m.env_id, m.queue, m.ckey, m.version, m.ord, m.session_id,
     m.epoch + 1, m.attempt, CASE m.started_at WHEN 0 THEN :now ELSE m.started_at END, :now,
     m.active_ms
-  FROM moved m ON CONFLICT DO NOTHING
+  FROM moved m
   RETURNING run_id, epoch, attempt, started_at, active_ms
 )
 SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payload, n.payload_ref,
