@@ -19,7 +19,7 @@ from mainspring.model.run import Debounce, Run, RunFilter, RunPage, TriggerOptio
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.objects import MemoryObjects
-from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store
+from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store, Waitpoints
 from mainspring.wire import calls
 from mainspring.wire.worker import (
     PROTOCOL,
@@ -124,6 +124,7 @@ class MortalStore:
     def __init__(self, store: FaultyStore) -> None:
         self.shards = Mortal(store.shards)
         self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
+        self.waitpoints = store.waitpoints
 
 
 class FaultyStore:
@@ -144,6 +145,10 @@ class FaultyStore:
     @property
     def catalog(self) -> Catalog:
         return self.inner.catalog
+
+    @property
+    def waitpoints(self) -> Waitpoints:
+        return self.inner.waitpoints
 
     async def open(self) -> None:
         await self.inner.open()

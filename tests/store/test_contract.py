@@ -1,6 +1,6 @@
 """Both databases keep the public contract of a store."""
 
-from mainspring.testing import store_contract, store_reads
+from mainspring.testing import store_contract, store_reads, store_waits
 
 
 class TestOwnership(store_contract.OwnershipContract):
@@ -24,4 +24,12 @@ class TestPages(store_reads.PagesContract):
 
 
 class TestCatalog(store_reads.CatalogContract):
+    pass
+
+
+class TestWaitpoints(store_waits.WaitpointsContract):
+    pass
+
+
+class TestDocuments(store_waits.DocumentsContract):
     pass

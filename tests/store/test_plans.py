@@ -25,7 +25,9 @@ from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import Store
 from mainspring.store.sqlite import SqliteStore
 from mainspring.store.statements import Statements
+from mainspring.store.waitpoints import TokenQuery
 from mainspring.testing.store_rows import Shard
+from mainspring.wire.calls import ListTokens
 from tests.store.conftest import execute
 
 STAGES = ("tiny", "absent", "fresh", "stale")
@@ -33,6 +35,7 @@ HISTORY, BURST = 20_000, 2_000
 SMALL = {"server", "shard", "environment", "api_key", "task", "queue", "schema_version"}
 WHOLE = {"live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox"}
 """What reads everything of a shard (or of the run-through of one index) on purpose."""
+LISTS = ("ids/", "waitpoint_page", "live_timers", "live_refill", "runs_children", "log_page")
 WIDE = {"run_by_task", "ready_by_lane", "run_done_by_status"}
 """Indexes in which a run is found quickly only by all that stands before its id."""
 
@@ -44,6 +47,11 @@ FILTERS = (
     RunFilter(batch_id="batch_1", queue=("q",), version=("v",), is_test=True),
     RunFilter(tag=("x", "y"), created_from=1, created_to=2),
 )
+TOKENS = (
+    ListTokens(),
+    ListTokens(before="waitpoint_0", status=("waiting", "completed"), tags=("a", "b")),
+    ListTokens(idempotency_key="k", created_from=1, created_to=2),
+)
 
 
 def with_pages(statements: Statements) -> Statements:
@@ -53,6 +61,9 @@ def with_pages(statements: Statements) -> Statements:
         statements.add(*query.count())
         for driver in query.drivers:
             statements.add(*query.ids(driver))
+    for tokens in TOKENS:
+        listed = TokenQuery(1, 1, tokens)
+        statements.add(listed.name, listed.text)
     return statements
 
 
@@ -174,7 +185,7 @@ def test_postgresql_reads_lists_in_the_order_of_an_index(
 ) -> None:
     """Below its limit no list is sorted: it stops after the rows that it shows."""
     for name, plan in postgres_plans[stage].items():
-        if name.startswith(("ids/", "live_timers", "live_refill", "runs_children", "log_page")):
+        if name.startswith(LISTS):
             for limit in (node for node in nodes(plan) if node["Node Type"] == "Limit"):
                 inner = limit["Plans"][0]
                 over_index = inner["Node Type"] in {"Index Scan", "Index Only Scan"}
@@ -231,5 +242,6 @@ def test_sqlite_finds_rows_by_index_whatever_it_believes(
         if searched:
             assert searched[1].startswith("shard_id=?"), plan
             assert "AND" in searched[1] or name in WHOLE, f"walks the shard: {plan}"
-    if name in {"live_timers", "live_lanes", "live_refill", "runs_children", "log_page"}:
+    listed = {"live_timers", "live_lanes", "live_refill", "runs_children", "log_page"}
+    if name in listed or name.startswith("waitpoint_page"):
         assert not any("TEMP B-TREE" in detail for detail in plan), plan

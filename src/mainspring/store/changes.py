@@ -27,7 +27,12 @@ PLAN: Final = (
     "debounce",
     "tag",
     "metadata",
+    "document",
     "journal",
+    "copy_journal",
+    "waitpoint",
+    "end_waitpoint",
+    "input",
     "park",
     "timer",
     "ready",
@@ -81,8 +86,19 @@ class Changes:
         self.debounce: list[Row] = []
         self.tag: list[Row] = []  # env_id, tag, run_id
         self.metadata: list[Row] = []  # run_id, metadata, updated_at (replaces the old row)
+        # run_id, metadata, updated_at, epoch, frame (replaces the old row)
+        self.document: list[Row] = []
         # run_id, key, generation, kind, epoch, status, data, started_at, ended_at
         self.journal: list[Row] = []
+        # run_id, generation, source_id, source_generation, below (seq); after `journal`, whose
+        # entries stay
+        self.copy_journal: list[Row] = []
+        # waitpoint_id, env_id, idempotency_key, idempotency_expires_at, tags, created_at,
+        # timeout_at
+        self.waitpoint: list[Row] = []
+        # waitpoint_id, status, output, output_ref, completed_at; only while it waits
+        self.end_waitpoint: list[Row] = []
+        self.input: list[Row] = []  # run_id, stream, number, data, data_ref, created_at
         # run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch, attempt, started_at,
         # active_ms, session_id
         self.park: list[Row] = []

@@ -13,7 +13,7 @@ from msgspec import Struct
 from mainspring.model.run import Run, RunFilter
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.changes import Changes, Claimed
-from mainspring.wire.calls import LogEntry
+from mainspring.wire.calls import ListTokens, LogEntry
 from mainspring.wire.worker import LogLine
 
 Lane = tuple[int, str, str, str]
@@ -110,6 +110,47 @@ class RateRow(Struct, array_like=True):
     queue: str
     key: str
     tat: int
+
+
+class WaitpointRow(Struct, array_like=True):
+    """A token. `status`: waiting, completed, timed_out; `tags` is a JSON list."""
+
+    waitpoint_id: str
+    env_id: int
+    status: str
+    idempotency_key: str | None
+    idempotency_expires_at: int | None
+    tags: str
+    output: str | None
+    output_ref: str | None
+    created_at: int
+    timeout_at: int | None
+    completed_at: int | None
+
+
+class InputRow(Struct, array_like=True):
+    """A record of an input stream; `number` counts from 1 within run and stream."""
+
+    run_id: str
+    stream: str
+    number: int
+    data: str | None
+    data_ref: str | None
+
+
+class DocumentRow(Struct, array_like=True):
+    """The metadata and tags of a run, live or ended. (`epoch`, `frame`) is the last frame of its
+    own worker whose changes of metadata are in the rows; `tags` is a JSON list or None.
+    """
+
+    run_id: str
+    env_id: int
+    parent_id: str | None
+    root_id: str | None
+    metadata: str | None
+    epoch: int
+    frame: int
+    tags: str | None
 
 
 class Shards(Protocol):
@@ -234,6 +275,10 @@ class Runs(Protocol):
         """Ids of live or ended children after `after`, in id order."""
         ...
 
+    async def documents(self, shard_id: int, run_ids: Sequence[str]) -> list[DocumentRow]:
+        """Metadata and tags of these runs; unknown ones are missing."""
+        ...
+
     async def append_logs(self, shard_id: int, lines: Sequence[LogLine]) -> None:
         """Store log lines; not fenced, append only."""
         ...
@@ -244,6 +289,28 @@ class Runs(Protocol):
 
     async def trigger_later(self, shard_id: int, row: InboxRow) -> None:
         """Write an inbox row (a process that is not the owner of a SQLite file)."""
+        ...
+
+
+class Waitpoints(Protocol):
+    """Tokens and inputs: what others send to runs."""
+
+    async def many(self, shard_id: int, token_ids: Sequence[str]) -> list[WaitpointRow]:
+        """These tokens; unknown ones are missing."""
+        ...
+
+    async def page(self, shard_id: int, env_id: int, wanted: ListTokens) -> list[WaitpointRow]:
+        """Newest first, at most `wanted.limit` + 1 rows; cursors as in `Runs.page`."""
+        ...
+
+    async def inputs(self, shard_id: int, wanted: Sequence[tuple[str, str, int]]) -> list[InputRow]:
+        """The records of these (run id, stream, number) that are there."""
+        ...
+
+    async def last_inputs(
+        self, shard_id: int, wanted: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """The highest number of each (run id, stream); 0 where there is none."""
         ...
 
 
@@ -313,6 +380,8 @@ class Store(Protocol):
     def runs(self) -> Runs: ...
     @property
     def catalog(self) -> Catalog: ...
+    @property
+    def waitpoints(self) -> Waitpoints: ...
 
     async def open(self) -> None:
         """Connect. Raises: StoreUnavailable, StoreInUse, SchemaMismatch."""

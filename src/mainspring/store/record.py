@@ -8,6 +8,7 @@ from mainspring.store.live import Live
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.runs import Runs
 from mainspring.store.shards import Shards
+from mainspring.store.waitpoints import Waitpoints
 
 
 class StoreRecord:
@@ -19,6 +20,7 @@ class StoreRecord:
         self.live = Live(database)
         self.runs = Runs(database)
         self.catalog = Catalog(database)
+        self.waitpoints = Waitpoints(database)
 
     async def close(self) -> None:
         """Finish what is in flight and disconnect; safe to call twice."""

@@ -15,7 +15,7 @@ from mainspring.model.run import Run, RunError, RunFilter, Status
 from mainspring.store.changes import RunOptions
 from mainspring.store.database import Database, T
 from mainspring.store.pages import COUNTED, PageQuery
-from mainspring.store.protocol import InboxRow
+from mainspring.store.protocol import DocumentRow, InboxRow
 from mainspring.wire.calls import LogEntry
 from mainspring.wire.worker import LogLine
 
@@ -139,6 +139,10 @@ class Runs:
         values = {"shard": shard_id, "parent_id": parent_id, "after": after, "most": limit}
         found = await self._database.fetch("runs_children", tuple[str], values)
         return [run_id for (run_id,) in found]
+
+    async def documents(self, shard_id: int, run_ids: Sequence[str]) -> list[DocumentRow]:
+        rows = [(run_id,) for run_id in run_ids]
+        return await self._database.fetch("runs_documents", DocumentRow, {"shard": shard_id}, rows)
 
     async def append_logs(self, shard_id: int, lines: Sequence[LogLine]) -> None:
         if not lines:

@@ -4,6 +4,10 @@ ALTER TABLE journal ADD COLUMN seq {bigint} NOT NULL DEFAULT 0;
 ALTER TABLE journal ADD COLUMN data_ref {text};
 ALTER TABLE journal ADD COLUMN fingerprint {text} NOT NULL DEFAULT '';
 
+-- The last frame of the run's own worker whose changes are in the metadata: a repeat is known by it.
+ALTER TABLE metadata ADD COLUMN epoch {bigint} NOT NULL DEFAULT 0;
+ALTER TABLE metadata ADD COLUMN frame {bigint} NOT NULL DEFAULT 0;
+
 -- A run's open waits, one row for each thing waited for; insert and delete only. A wait for time
 -- has the waitpoint ''. The outcome goes into the journal in the commit that deletes the last row.
 CREATE TABLE wait_edge (
@@ -41,6 +45,10 @@ CREATE TABLE waitpoint (
 ){end};
 -- lists, newest first
 CREATE INDEX waitpoint_by_environment ON waitpoint (shard_id, env_id, waitpoint_id);
+
+-- lists by idempotency key
+CREATE INDEX waitpoint_by_key ON waitpoint (shard_id, env_id, idempotency_key, waitpoint_id)
+  WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE input (
   shard_id {bigint} NOT NULL,
