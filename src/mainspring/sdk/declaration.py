@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from mainspring.model.retry import RetryPolicy
 from mainspring.model.task import TaskSpec, default_queue
 from mainspring.sdk.limits import Queue, Retry, check_name, declared_ms
 from mainspring.sdk.options import KeyFunctions
+from mainspring.sdk.policy import Matcher, matchers
 
 KeyOf = str | Callable[..., str | int | None]
 
@@ -31,6 +32,9 @@ class TaskOptions(TypedDict, total=False):
         idempotency_key: the same; always global.
         idempotency_ttl: how long such a key is remembered, 30 days by default.
         description: default the first line of the docstring.
+        retry_on: exception classes, or functions of the error; only these are tried again.
+        abort_on: the same; these fail the run at once.
+        catch_error: a hook that decides for each error, see `hooks.catch_error`.
     """
 
     id: str
@@ -43,6 +47,9 @@ class TaskOptions(TypedDict, total=False):
     idempotency_ttl: Duration
     description: str
     machine: str
+    retry_on: Matcher | Sequence[Matcher]
+    abort_on: Matcher | Sequence[Matcher]
+    catch_error: Callable[..., Any]
 
 
 class Declaration(Struct, frozen=True):
@@ -59,6 +66,9 @@ class Declaration(Struct, frozen=True):
     idempotency_ttl_ms: int | None
     machine: str | None
     keys: KeyFunctions | None
+    retry_on: tuple[Matcher, ...] | None = None
+    abort_on: tuple[Matcher, ...] = ()
+    catch_error: Callable[..., Any] | None = None
 
     def spec(self, *, file: str, line: int, **of_function: Any) -> TaskSpec:
         """The declaration and what the function itself says, as the server is told."""
@@ -112,7 +122,18 @@ def declare(given: TaskOptions, name: str, documentation: str) -> Declaration:
         idempotency_ttl_ms=ttl_ms,
         machine=given.get("machine"),
         keys=KeyFunctions(concurrency_of, idempotency_of, ttl_ms) if functions else None,
+        retry_on=matchers(given["retry_on"], f"{what}: retry_on") if "retry_on" in given else None,
+        abort_on=matchers(given.get("abort_on", ()), f"{what}: abort_on"),
+        catch_error=_hook(given, "catch_error", what),
     )
+
+
+def _hook(given: TaskOptions, option: str, what: str) -> Callable[..., Any] | None:
+    value: Any = given.get(option)
+    if value is not None and not callable(value):
+        raise InvalidTask(f"{what}: {option} is {value!r}; give a function (ctx, error).")
+    hook: Callable[..., Any] | None = value
+    return hook
 
 
 def _key(

@@ -29,6 +29,18 @@ class Result(Struct, frozen=True):
     error: BaseException | None = None
 
 
+class Waiting(Struct, frozen=True):
+    """What a run waits for, for `on_wait` and `on_resume`.
+
+    Attributes:
+        kind: time, run, token, event or input.
+        key: the name of the wait in the run's journal.
+    """
+
+    kind: str
+    key: str
+
+
 class Hooks:
     """The hooks of one task, or of all; each method is a decorator that returns the function.
 
@@ -42,6 +54,11 @@ class Hooks:
         self.failures: list[Callable[..., Any]] = []
         self.completions: list[Callable[..., Any]] = []
         self.cancellations: list[Callable[..., Any]] = []
+        self.waits: list[Callable[..., Any]] = []
+        self.resumes: list[Callable[..., Any]] = []
+        self.catches: list[Callable[..., Any]] = []
+        self.kinds: list[Callable[..., Any]] = []
+        """Like `catches`, asked after all of them: what a task's options say of kinds of errors."""
         self.middlewares: list[Middleware] = []
 
     def on_start_attempt(self, hook: H) -> H:
@@ -63,6 +80,29 @@ class Hooks:
     def on_cancel(self, hook: H) -> H:
         """Call `hook(ctx)` after the body of a canceled run ended, within the grace time."""
         return self._add(self.cancellations, hook)
+
+    def on_wait(self, hook: H) -> H:
+        """Call `hook(ctx, waits)` before a run gives its slot back to wait; `waits` is a list of
+        `Waiting`. An error in it is only logged. It must not wait durably itself.
+        """
+        return self._add(self.waits, hook)
+
+    def on_resume(self, hook: H) -> H:
+        """Call `hook(ctx, waits)` when the code of a run that waited goes on where it stood.
+
+        Not called when the run begins anew from its journal in another process: what it needs
+        there it sets up again, as in a first attempt. An error in it is only logged.
+        """
+        return self._add(self.resumes, hook)
+
+    def catch_error(self, hook: H) -> H:
+        """Ask `hook(ctx, error)` what an attempt that raised comes to, before a retry is decided.
+
+        It returns `retry.skip()` (fail now), `retry.after(delay)`, `retry.at(moment)`, another
+        exception in place of this one, or None for no opinion. The task's hooks are asked before
+        the global ones; the first opinion counts. Not asked about AbortRun and RetryRun.
+        """
+        return self._add(self.catches, hook)
 
     def middleware(self, layer: H) -> H:
         """Wrap every attempt: `async def layer(ctx, call_next)` answers `await call_next()`.
@@ -88,6 +128,9 @@ on_success = everywhere.on_success
 on_failure = everywhere.on_failure
 on_complete = everywhere.on_complete
 on_cancel = everywhere.on_cancel
+on_wait = everywhere.on_wait
+on_resume = everywhere.on_resume
+catch_error = everywhere.catch_error
 middleware = everywhere.middleware
 
 
@@ -147,6 +190,22 @@ async def after_failure(task: Hooked, ctx: Context, error: BaseException) -> Non
 async def after_cancel(task: Hooked, ctx: Context) -> None:
     """The cancel hooks; their errors are logged."""
     await _told(everywhere.cancellations, task.hooks.cancellations, ctx)
+
+
+def has_wait_hooks(task: Hooked) -> bool:
+    """Whether `before_wait` or `after_wait` would call anything."""
+    own = task.hooks
+    return bool(everywhere.waits or everywhere.resumes or own.waits or own.resumes)
+
+
+async def before_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
+    """The wait hooks, before the slot goes; their errors are logged. Not while replaying."""
+    await _told(everywhere.waits, task.hooks.waits, ctx, waits)
+
+
+async def after_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
+    """The resume hooks, before the code goes on; their errors are logged."""
+    await _told(everywhere.resumes, task.hooks.resumes, ctx, waits)
 
 
 async def _told(

@@ -21,6 +21,7 @@ from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, plain
 from mainspring.sdk.options import NONE, Options, Resolved, resolve
 from mainspring.sdk.payload import Payload, payload
+from mainspring.sdk.policy import by_kind
 from mainspring.sdk.signature import Signature, read
 
 P = ParamSpec("P")
@@ -119,12 +120,15 @@ class Task(Verbs[P, R]):
         self.is_async = inspect.iscoroutinefunction(func)
         self.file = os.path.realpath(code.co_filename) if code is not None else ""
         self.line = code.co_firstlineno if code is not None else 0
-        self.hooks = hooks.Hooks()
+        self.hooks = _hooks(declaration)
         self.on_start_attempt = self.hooks.on_start_attempt
         self.on_success = self.hooks.on_success
         self.on_failure = self.hooks.on_failure
         self.on_complete = self.hooks.on_complete
         self.on_cancel = self.hooks.on_cancel
+        self.on_wait = self.hooks.on_wait
+        self.on_resume = self.hooks.on_resume
+        self.catch_error = self.hooks.catch_error
         self.middleware = self.hooks.middleware
         self._task = self
         self._resolved = NONE
@@ -228,6 +232,17 @@ class Task(Verbs[P, R]):
             return codec(annotation, f"Task {self.id!r}: the return type")
         except InvalidTask:
             return None
+
+
+def _hooks(declaration: Declaration) -> hooks.Hooks:
+    """The hooks that the options of a task stand for."""
+    made = hooks.Hooks()
+    if declaration.catch_error is not None:
+        made.catch_error(declaration.catch_error)
+    if declaration.retry_on is not None or declaration.abort_on:
+        made.kinds.append(by_kind(declaration.retry_on, declaration.abort_on))
+        made.any = True
+    return made
 
 
 class AsyncTask(Task[P, R]):
