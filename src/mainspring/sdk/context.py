@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.errors import Misplaced
+from mainspring.sdk.journal import Journal
 from mainspring.wire.worker import Execute
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -76,9 +77,12 @@ class Context:
         tags: as they were when the attempt began.
         created_at: epoch ms.
         canceled: set when the run should end: it was canceled, or its time is over.
+        locals: what `Local` keys hold in this attempt.
+        open_journal: makes the journal when the code first needs it; the worker sets it.
     """
 
     __slots__ = (
+        "_journal",
         "_order",
         "_payload",
         "_started",
@@ -92,7 +96,9 @@ class Context:
         "epoch",
         "idempotency_key",
         "is_test",
+        "locals",
         "max_attempts",
+        "open_journal",
         "parent_id",
         "queue",
         "root_id",
@@ -111,10 +117,13 @@ class Context:
     ) -> None:
         self._order = order
         self._payload = payload or _decode
+        self._journal: Journal | None = None
+        self.open_journal: Callable[[Context], Journal] | None = None
         self._started = time.monotonic()
         self._started_wall = time.time()
         self.environment = environment
         self.canceled = Cancellation()
+        self.locals: dict[object, Any] = {}
         self.run_id = order.run_id
         self.task = order.task
         self.attempt = order.attempt
@@ -143,6 +152,34 @@ class Context:
     def payload(self) -> Any:
         """The payload object, or a dict of the arguments; decoded anew at each reading."""
         return self._payload(self._order.payload)
+
+    @property
+    def journal(self) -> Journal:
+        """What the run has behind it. Raises: Misplaced where nothing can be recorded."""
+        journal = self._journal
+        if journal is None:
+            if self.open_journal is None:
+                raise Misplaced(
+                    f"Run {self.run_id} has no journal here, so steps and waits cannot be kept; "
+                    "use them in the body of the task."
+                )
+            journal = self._journal = self.open_journal(self)
+        return journal
+
+    @property
+    def opened(self) -> Journal | None:
+        """The journal if the code has needed it so far."""
+        return self._journal
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the code is still where an earlier worker or attempt has been.
+
+        Log lines, metadata and tags of that part are there already; they are dropped meanwhile.
+        """
+        if not self._order.journal:
+            return False
+        return self.open_journal is not None and self.journal.replaying
 
     @property
     def deadline(self) -> datetime | None:
