@@ -196,7 +196,7 @@ class Owner:
         batch = Batch(now)
         self._looked_at = now
         due = Due(state.timers.due(now, MOST))
-        facts = await read(self.store.live, state.shard_id, work, due)
+        facts = await read(self.store, state.shard_id, work, due)
         for message in arrived:
             message.plan(state, batch)
         losing, self._tray.losing = self._tray.losing, []

@@ -246,8 +246,8 @@ def _put(change: Change, holder: Any, step: str | int, value: Any) -> None:
         holder.append(value)
     else:
         raise InvalidOptions(
-            f"metadata {change.op} {change.path[:80]!r}: the list has {len(holder)} items; its next "
-            f"is [{len(holder)}]."
+            f"metadata {change.op} {change.path[:80]!r}: the list has {len(holder)} items; "
+            f"its next is [{len(holder)}]."
         )
 
 
