@@ -9,7 +9,7 @@ import contextlib
 import contextvars
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +25,13 @@ from mainspring.worker.threads import Threads
 FINAL: Final = frozenset({"aborted", "invalid_payload", "timed_out"})
 """Outcomes after which there is no further attempt."""
 
+Isolate = Callable[[Held], Awaitable[Finished]]
+"""Executes an attempt, hooks included, in a process of its own, and answers how it ended.
+
+It is canceled once when the attempt must stop (`Held.stop` says why; its end is still waited for),
+and once more when that took too long: then the process has to be gone at once.
+"""
+
 log = logging.getLogger("mainspring.worker")
 
 
@@ -34,6 +41,7 @@ class Executor:
     Both callbacks are called on the event loop.
 
     Args:
+        isolate: executes the tasks that are named in `apart`; None = they execute here.
         ended: how an attempt ended; not called for one that was stopped before it began silently.
         stirred: called when threads have begun or ended bodies.
     """
@@ -45,7 +53,12 @@ class Executor:
         stopper: Stopper,
         ended: Callable[[Held, Finished], None],
         stirred: Callable[[], None],
+        *,
+        isolate: Isolate | None = None,
+        apart: Collection[str] = (),
     ) -> None:
+        self._isolate = isolate
+        self._apart = frozenset(apart) if isolate is not None else frozenset()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._threads = threads
@@ -58,7 +71,10 @@ class Executor:
 
     def begin(self, run: Held, context: contextvars.Context) -> None:
         """Have the body entered soon, in this context."""
-        if hooks.has_hooks(run.task):
+        if self._apart and run.order.task in self._apart:
+            run.apart = True
+            run.work = self._loop.create_task(self._isolated(run), context=context)
+        elif hooks.has_hooks(run.task):
             run.work = self._loop.create_task(self._hooked(run), context=context)
         elif run.task.is_async:
             run.work = self._loop.create_task(self._attempt(run), context=context)
@@ -87,6 +103,20 @@ class Executor:
             self._ended(run, report.failed(run, error, phase, self.active_ms(run)))
         else:
             self._ended(run, report.completed(run, output, self.active_ms(run)))
+
+    async def _isolated(self, run: Held) -> None:
+        """Any task in a process of its own."""
+        assert self._isolate is not None
+        if not self._stopper.begin(run, self._clock.monotonic()):
+            self._not_begun(run)
+            return
+        try:
+            end = await self._isolate(run)
+        except BaseException as error:
+            if self._loop.is_closed():
+                raise
+            end = report.failed(run, error, Phase.BODY, self.active_ms(run))
+        self._ended(run, end)
 
     def _in_thread(self, run: Held) -> None:
         """A `def` without hooks, in a thread of its own from beginning to end."""

@@ -25,7 +25,7 @@ from mainspring.wire.worker import (
 )
 from mainspring.worker import report
 from mainspring.worker.capture import Capture
-from mainspring.worker.execute import Executor
+from mainspring.worker.execute import Executor, Isolate
 from mainspring.worker.gathering import Gathering
 from mainspring.worker.outcome import Phase
 from mainspring.worker.slots import Held, Slots, Stop
@@ -54,8 +54,11 @@ class Runner:
         *,
         capture: Capture | None = None,
         claimed: Callable[[Execute], None] = lambda order: None,
+        isolate: Isolate | None = None,
     ) -> None:
-        """`claimed` is told of each order that is obeyed, as long as somebody observes."""
+        """`claimed` is told of each order that is obeyed, as long as somebody observes. `isolate`
+        executes tasks that want a process of their own; without it they execute here.
+        """
         self.environment = "dev"
         self.slots = slots
         self._tasks = tasks
@@ -65,7 +68,16 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(slots.size)
         self._stopper = Stopper(self._loop, self._threads, self._forced)
-        self._executor = Executor(clock, self._threads, self._stopper, self._end, self._flush)
+        apart = [id for id, task in tasks.items() if task.spec.isolation == "process"]
+        self._executor = Executor(
+            clock,
+            self._threads,
+            self._stopper,
+            self._end,
+            self._flush,
+            isolate=isolate,
+            apart=apart,
+        )
         self._out: list[FromWorker] = []
         self._fresh: list[Held] = []
         self._armed = False

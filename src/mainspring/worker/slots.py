@@ -28,6 +28,7 @@ class Held:
     """One attempt in a slot.
 
     Attributes:
+        apart: whether it executes in a process of its own.
         work: the asyncio task that drives it; None for a plain function without hooks.
         begun: whether the body was entered; until then it can be taken back.
         since: monotonic seconds of that moment.
@@ -39,7 +40,7 @@ class Held:
     """
 
     __slots__ = (
-        "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread", "timers",
+        "apart", "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread", "timers",
         "work",
     )  # fmt: skip
 
@@ -47,6 +48,7 @@ class Held:
         self.order = order
         self.task = task
         self.ctx = ctx
+        self.apart = False
         self.work: asyncio.Task[None] | None = None
         self.begun = False
         self.since = 0.0

@@ -89,6 +89,8 @@ class Stopper:
             self._threads.limit += 1
         if run.work is not None and not run.work.done():
             self._unwilling.add(run.work)
+            if run.apart:
+                run.work.cancel()
             run.work.add_done_callback(self._gave_in)
 
     def returned(self, run: Held) -> None:
