@@ -41,7 +41,6 @@ class Executor:
     Both callbacks are called on the event loop.
 
     Args:
-        isolate: executes the tasks that are named in `apart`; None = they execute here.
         ended: how an attempt ended; not called for one that was stopped before it began silently.
         stirred: called when threads have begun or ended bodies.
     """
@@ -53,12 +52,9 @@ class Executor:
         stopper: Stopper,
         ended: Callable[[Held, Finished], None],
         stirred: Callable[[], None],
-        *,
-        isolate: Isolate | None = None,
-        apart: Collection[str] = (),
     ) -> None:
-        self._isolate = isolate
-        self._apart = frozenset(apart) if isolate is not None else frozenset()
+        self._isolate: Isolate | None = None
+        self._apart: frozenset[str] = frozenset()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._threads = threads
@@ -68,6 +64,10 @@ class Executor:
         # filled by threads, emptied on the loop
         self._from_threads: list[tuple[Held, Finished | None]] = []
         self._woken = False
+
+    def isolate(self, isolate: Isolate, tasks: Collection[str]) -> None:
+        """Have attempts of these tasks executed by `isolate`."""
+        self._isolate, self._apart = isolate, frozenset(tasks)
 
     def begin(self, run: Held, context: contextvars.Context) -> None:
         """Have the body entered soon, in this context."""

@@ -54,11 +54,8 @@ class Runner:
         *,
         capture: Capture | None = None,
         claimed: Callable[[Execute], None] = lambda order: None,
-        isolate: Isolate | None = None,
     ) -> None:
-        """`claimed` is told of each order that is obeyed, as long as somebody observes. `isolate`
-        executes tasks that want a process of their own; without it they execute here.
-        """
+        """`claimed` is told of each order that is obeyed, as long as somebody observes."""
         self.environment = "dev"
         self.slots = slots
         self._tasks = tasks
@@ -68,16 +65,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(slots.size)
         self._stopper = Stopper(self._loop, self._threads, self._forced)
-        apart = [id for id, task in tasks.items() if task.spec.isolation == "process"]
-        self._executor = Executor(
-            clock,
-            self._threads,
-            self._stopper,
-            self._end,
-            self._flush,
-            isolate=isolate,
-            apart=apart,
-        )
+        self._executor = Executor(clock, self._threads, self._stopper, self._end, self._flush)
         self._out: list[FromWorker] = []
         self._fresh: list[Held] = []
         self._armed = False
@@ -89,6 +77,11 @@ class Runner:
     def provide(self, transport: sdk_transport.Transport) -> None:
         """Let the code of runs reach the engine through this."""
         self._base.run(sdk_transport.active.set, transport)
+
+    def isolate(self, isolate: Isolate) -> None:
+        """Have tasks that want a process of their own executed by this; else they execute here."""
+        apart = [name for name, task in self._tasks.items() if task.spec.isolation == "process"]
+        self._executor.isolate(isolate, apart)
 
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""

@@ -31,7 +31,6 @@ from mainspring.wire.worker import (
     Welcome,
 )
 from mainspring.worker.capture import Capture
-from mainspring.worker.execute import Isolate
 from mainspring.worker.lease import Lease
 from mainspring.worker.link import Link
 from mainspring.worker.runner import Runner
@@ -64,11 +63,8 @@ class Session:
         lease: Lease | None = None,
         capture: Capture | None = None,
         answer: Answering | None = None,
-        isolate: Isolate | None = None,
     ) -> None:
-        """`answer`: the engine's, when it is in this process; else requests go over the link.
-        `isolate`: see `Runner`.
-        """
+        """`answer`: the engine's, when it is in this process; else requests go over the link."""
         self.id = session_id
         self.ended: asyncio.Future[Goodbye] = asyncio.get_running_loop().create_future()
         self.lease = lease
@@ -86,7 +82,6 @@ class Session:
             clock,
             capture=capture,
             claimed=self._claimed,
-            isolate=isolate,
         )
         self._linked: LinkTransport | None = None
         self.transport: sdk_transport.Transport

@@ -40,8 +40,8 @@ class Held:
     """
 
     __slots__ = (
-        "apart", "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread", "timers",
-        "work",
+        "apart", "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread",
+        "timers", "work",
     )  # fmt: skip
 
     def __init__(self, order: Execute, task: Executable, ctx: Context) -> None:
