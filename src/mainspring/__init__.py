@@ -17,11 +17,13 @@ from mainspring.errors import (
     UnknownTask,
 )
 from mainspring.sdk import hooks, idempotency, observe, queues, runs, sync, tags, tasks
+from mainspring.sdk import retrying as retry
 from mainspring.sdk.call import Call
 from mainspring.sdk.context import Context, current
 from mainspring.sdk.decorate import task
 from mainspring.sdk.handles import Handle
 from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
+from mainspring.sdk.locals import Local
 from mainspring.sdk.logger import logger
 from mainspring.sdk.task import Task
 from mainspring.sdk.transport import configure
@@ -35,6 +37,7 @@ __all__ = [
     "Handle",
     "InvalidOptions",
     "InvalidPayload",
+    "Local",
     "MainspringError",
     "NotFound",
     "Queue",
@@ -56,6 +59,7 @@ __all__ = [
     "logger",
     "observe",
     "queues",
+    "retry",
     "runs",
     "sync",
     "tags",
