@@ -15,31 +15,31 @@ Columns = Sequence[tuple[str, str]]
 class Dialect:
     """How one database writes what the other writes differently.
 
-    `rows` gives the FROM item of a batch, `parameter` a scalar; `position` counts parameters from
-    1, the columns of the batch before the scalars. `probe` and `maybe` join a table that is looked
-    up by index once for each row so far, never walked; `among` is the WHERE of a shard's rows
-    whose columns are those of the batch.
+    `rows` gives the FROM item of a batch whose columns are the parameters from `first` on,
+    `parameter` a scalar; `position` counts parameters from 1, the columns before the scalars.
+    `probe` and `maybe` join a table that is looked up by index once for each row so far, never
+    walked; `among` is the WHERE of a shard's rows whose columns are those of the batch.
     """
 
     name: Name
     fragments: dict[str, str]
-    rows: Callable[[Columns], str]
+    rows: Callable[[Columns, int], str]
     parameter: Callable[[str, str, int], str]
     probe: Callable[[str, str, str], str]
     maybe: Callable[[str, str, str], str]
     among: Callable[[str, list[str], str], str]
 
 
-def _sqlite_rows(columns: Columns) -> str:
+def _sqlite_rows(columns: Columns, _first: int) -> str:
     # jsonb_each hands out each row already parsed; json_each would have it parsed again per column
     picked = ", ".join(f"value->>{at} AS {name}" for at, (name, _type) in enumerate(columns))
     return f"(SELECT {picked} FROM jsonb_each(:rows)) AS r"
 
 
-def _postgres_rows(columns: Columns) -> str:
+def _postgres_rows(columns: Columns, first: int) -> str:
     arrays = ", ".join(  # literals, made by `store.arrays`
         f"CAST(CAST(${at} AS text) AS {_POSTGRES[type_]}[])"
-        for at, (_name, type_) in enumerate(columns, 1)
+        for at, (_name, type_) in enumerate(columns, first)
     )
     return f"unnest({arrays}) AS r({', '.join(name for name, _type in columns)})"
 

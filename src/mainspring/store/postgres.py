@@ -30,7 +30,8 @@ from mainspring.store.dialect import POSTGRES
 from mainspring.store.links import LOST, OWNER, Place, is_lost, set_up
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.record import StoreRecord
-from mainspring.store.statements import Statements, expanded
+from mainspring.store.statements import Statements, expanded, texts
+from mainspring.store.together import Together, names_of, together
 
 T = TypeVar("T")
 _FENCE: Final = "; SELECT 1 FROM shard WHERE shard_id = {:d} AND epoch = {:d} FOR KEY SHARE"
@@ -69,6 +70,9 @@ class PostgresDatabase:
         self._owner: asyncpg.Connection[asyncpg.Record] | None = None
         self._committing = asyncio.Lock()
         self._warnings: list[str] = []
+        # a pooler's settings travel in a transaction, and faults go between its statements
+        self._at_once = not self._place.pooled and faults is None
+        self._together: dict[tuple[str, ...], Together] = {}
 
     async def open(self, *, migrate: bool) -> None:
         if self._pool is not None:
@@ -170,12 +174,51 @@ class PostgresDatabase:
             # No time-out of the driver, which would send a cancel request: we only hang up.
             hang_up = asyncio.get_running_loop().call_later(_COMMIT_S, connection.terminate)
             try:
-                claimed = await self._write(connection, shard_id, epoch, changes)
-                await self._finish(connection, shard_id)
+                names = names_of(changes) if self._at_once else None
+                if names:
+                    return await self._write_at_once(connection, shard_id, epoch, changes, names)
+                return await self._write_apart(connection, shard_id, epoch, changes)
             finally:
                 hang_up.cancel()
-            self._pass("after", shard_id)
-            return claimed
+
+    async def _write_at_once(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record],
+        shard_id: int,
+        epoch: int,
+        changes: Changes,
+        names: tuple[str, ...],
+    ) -> list[Claimed]:
+        """The whole commit as one statement, which is its own transaction."""
+        statement = self._together.get(names)
+        if statement is None:
+            statement = self._together[names] = together(texts(POSTGRES), names)
+        arguments = statement.arguments(changes, {**scalars(shard_id, changes), "epoch": epoch})
+        self._warnings.clear()
+        try:
+            records = await connection.fetch(statement.sql, *arguments)
+        except _ERRORS as error:
+            if is_lost(error):
+                self._drop(connection)
+                raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=error)) from error
+            # Nothing was written. Statement by statement it is known which one is refused, and why.
+            return await self._write_apart(connection, shard_id, epoch, changes)
+        self._at_once = not self._warnings  # in several statements it is known who warns
+        self._check_warnings(connection, shard_id)
+        return _as(Claimed, records) if changes.claim else []
+
+    async def _write_apart(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record],
+        shard_id: int,
+        epoch: int,
+        changes: Changes,
+    ) -> list[Claimed]:
+        """The commit as a transaction of several statements."""
+        claimed = await self._write(connection, shard_id, epoch, changes)
+        await self._finish(connection, shard_id)
+        self._pass("after", shard_id)
+        return claimed
 
     async def _write(
         self,
@@ -221,15 +264,20 @@ class PostgresDatabase:
         except _ERRORS as error:
             self._drop(connection)
             raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=error)) from error
-        if self._warnings:
-            # committed here, but a standby that was to have it may not: the server says so only so
-            self._drop(connection)
-            raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=self._warnings[0]))
+        self._check_warnings(connection, shard_id)
         if tag != "COMMIT":
             raise CommitRejected(
                 f"the database rolled the commit of shard {shard_id} back ({tag}); nothing was "
                 "written."
             )
+
+    def _check_warnings(
+        self, connection: asyncpg.Connection[asyncpg.Record], shard_id: int
+    ) -> None:
+        if self._warnings:
+            # committed here, but a standby that was to have it may not: the server says so only so
+            self._drop(connection)
+            raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=self._warnings[0]))
 
     async def _roll_back(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         try:

@@ -127,34 +127,55 @@ def _read(folder: Traversable) -> Iterator[tuple[str, str]]:
 
 def compiled(text: str, dialect: Dialect, name: str = "") -> Statement:
     """The text in the words of that database. Raises: KeyError for an undeclared parameter."""
-    headers = dict(_HEADER.findall(text))
-    columns = _declared(headers.get("rows", ""))
-    scalars = dict(_declared(headers.get("takes", "")))
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    body = expanded(body.strip().removesuffix(";"), dialect, columns)
+    columns, scalars, body = parsed(text)
     order = {scalar: len(columns) + at for at, scalar in enumerate(scalars, 1)}
-    sql = _SCALAR.sub(
+    sql = numbered(expanded(body, dialect, columns), dialect, scalars, order)
+    names, types = tuple(name for name, _ in columns), tuple(type_ for _, type_ in columns)
+    return Statement(name, sql, names, types, tuple(scalars))
+
+
+def parsed(text: str) -> tuple[list[tuple[str, str]], dict[str, str], str]:
+    """Columns of the batch, types of the scalars, and the SQL without its comments."""
+    headers = dict(_HEADER.findall(text))
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return (
+        _declared(headers.get("rows", "")),
+        dict(_declared(headers.get("takes", ""))),
+        body.strip().removesuffix(";"),
+    )
+
+
+def numbered(
+    sql: str, dialect: Dialect, scalars: Mapping[str, str], order: Mapping[str, int]
+) -> str:
+    """The SQL with its scalars as parameters. Raises: KeyError for an undeclared one."""
+    return _SCALAR.sub(
         lambda match: (
             match[0]
             if match[1] == "rows"
             else dialect.parameter(match[1], scalars[match[1]], order[match[1]])
         ),
-        body,
+        sql,
     )
-    names, types = tuple(name for name, _ in columns), tuple(type_ for _, type_ in columns)
-    return Statement(name, sql, names, types, tuple(scalars))
 
 
-def expanded(text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = ()) -> str:
-    """The text with its `{fragments}` filled in. Raises: KeyError for an unknown fragment."""
+def expanded(
+    text: str, dialect: Dialect, columns: Sequence[tuple[str, str]] = (), first: int = 1
+) -> str:
+    """The text with its `{fragments}` filled in; the batch's parameters begin at `first`.
+
+    Raises: KeyError for an unknown fragment.
+    """
 
     def fill(match: re.Match[str]) -> str:
         word, rest = match[1], match[2] or ""
         if word == "rows":
-            return dialect.rows(columns)
+            return dialect.rows(columns, first)
         if word == "among":
             table, _, wanted = rest.partition(":")
-            return dialect.among(table, wanted.replace(",", " ").split(), dialect.rows(columns))
+            return dialect.among(
+                table, wanted.replace(",", " ").split(), dialect.rows(columns, first)
+            )
         if word in {"probe", "maybe"}:
             join = _JOIN.fullmatch(rest)
             assert join is not None, f"expected `table alias ON condition`, found {rest!r}"
