@@ -33,8 +33,16 @@ class Capture:
     there as well. It belongs to one session at a time; costs nothing for runs that are silent.
     """
 
-    def __init__(self, clock: Clock, *, echo: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        echo: bool = False,
+        direct: Callable[[LogLine], None] | None = None,
+    ) -> None:
+        """`direct` is handed each line at once, from any thread, and nothing is collected."""
         self.echo = echo
+        self._direct = direct
         self._clock = clock
         self._slots: Slots | None = None
         self._post: Callable[[Logs], None] = lambda logs: None
@@ -68,15 +76,18 @@ class Capture:
     def write(self, level: str, text: str) -> bool:
         """Take what is printed; False when it belongs to no run."""
         run = self.run()
-        if run is None:
-            return False
+        if run is not None:
+            self.feed(run, level, text)
+        return run is not None
+
+    def feed(self, run: Held, level: str, text: str) -> None:
+        """Take what this run has printed."""
         with self._lock:
             if run.lines is None:
                 run.lines = Lines()
             whole = run.lines.feed(level, text)
         for line in whole:
             self._add(run, level, line, None)
-        return True
 
     def record(self, run: Held, record: logging.LogRecord) -> None:
         """Take a record of the standard `logging`."""
@@ -117,6 +128,9 @@ class Capture:
             if keep is None:
                 level, message, data = "warning", NOTICE, None
             line = LogLine(run.order.run_id, self._clock.now(), level, kept(message), data)
+            if self._direct is not None:
+                self._direct(line)
+                return
             self._lines.append(line)
             count = len(self._lines)
         if not self._armed and self._loop is not None:

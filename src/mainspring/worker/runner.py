@@ -83,6 +83,10 @@ class Runner:
         apart = [name for name, task in self._tasks.items() if task.spec.isolation == "process"]
         self._executor.isolate(isolate, apart)
 
+    def lend_thread(self) -> Callable[[], None]:
+        """Have plain functions executed by a thread of the caller's: it calls what is returned."""
+        return self._threads.lend()
+
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""
         self._out.append(message)

@@ -30,6 +30,11 @@ class Threads:
             name = f"run-{self._count}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
+    def lend(self) -> Call:
+        """Count a thread of the caller's as one of these: it has to call what is returned."""
+        self._count += 1
+        return self._work
+
     def close(self) -> None:
         """Let idle threads end, and busy ones after what they do."""
         for _ in range(self._count):

@@ -50,8 +50,6 @@ class LinkTransport:
 
     async def call(self, request: Request) -> Response:
         run_id = caller(self._slots)
-        if self._closed:
-            raise ServerUnreachable("This worker session is over; nothing can be asked any more.")
         self._number += 1
         number = self._number
         if isinstance(request, Trigger):
@@ -62,18 +60,32 @@ class LinkTransport:
                 f"One call has {len(body):,} bytes; {CALL_LIMIT:,} fit through a worker's link. "
                 "Send a batch in several parts."
             )
-        call = Call(number, msgspec.Raw(body), run_id)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._open[number] = call, future
-        try:
-            self._post(call)
-            answer = await future
-        finally:
-            del self._open[number]
+        answer = await self._exchanged(Call(number, msgspec.Raw(body), run_id))
         if not answer.ok:
             raise _decode_fault(answer.body).error()
         response: Response = _decoders[type(request)](answer.body)
         return response
+
+    async def forward(self, call: Call) -> Answer:
+        """Pass on what another process of this session asks, under a number of ours.
+
+        Raises: ServerUnreachable, FencedOut when the session is over.
+        """
+        self._number += 1
+        answer = await self._exchanged(Call(self._number, call.body, call.run_id, call.epoch))
+        return Answer(call.call_id, answer.ok, answer.body)
+
+    async def _exchanged(self, call: Call) -> Answer:
+        """Send, and wait for the answer."""
+        if self._closed:
+            raise ServerUnreachable("This worker session is over; nothing can be asked any more.")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[call.call_id] = call, future
+        try:
+            self._post(call)
+            return await future
+        finally:
+            del self._open[call.call_id]
 
     async def close(self) -> None:
         self.end(ServerUnreachable("This worker session is over; its code must end."))
