@@ -196,6 +196,11 @@ class Context:
             return None
         return max(0.0, budget - (time.monotonic() - self._started))
 
+    def paused(self, seconds: float) -> None:
+        """The run was parked for so long, which does not count as active. For workers."""
+        self._started += seconds
+        self._started_wall += seconds
+
     def _budget(self) -> float | None:
         if self._order.max_duration_ms is None:
             return None
