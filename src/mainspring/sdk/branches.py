@@ -3,8 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from types import CodeType, FrameType
+from typing import Any, Final
 
+from mainspring.sdk.context import running
 from mainspring.sdk.journal import Journal
+from mainspring.sdk.scopes import Branch, Group, current_branch
+
+Maker = Callable[..., "asyncio.Task[Any]"]
+
+
+def _code(function: Any) -> CodeType:
+    code: CodeType = function.__code__
+    return code
+
+
+_GATHER: Final = _code(asyncio.gather)
+_IN_GROUP: Final = _code(asyncio.TaskGroup.create_task)
+_HOP: Final = next(
+    const
+    for const in _code(asyncio.run_coroutine_threadsafe).co_consts
+    if isinstance(const, CodeType)
+)
+# these make a task for one awaitable of the same branch, on some versions of Python
+_SAME: Final = frozenset({_code(asyncio.wait_for), _code(asyncio.shield), _HOP})
+_BETWEEN: Final = frozenset(
+    _code(function)
+    for function in (
+        asyncio.create_task,
+        asyncio.ensure_future,
+        asyncio.BaseEventLoop.create_task,
+        getattr(asyncio.tasks, "_ensure_future", None),
+    )
+    if function is not None
+)
+_EXITS: Final = frozenset(
+    _code(method)
+    for method in (asyncio.TaskGroup.__aexit__, getattr(asyncio.TaskGroup, "_aexit", None))
+    if method is not None
+)
+_WAIT: Final = _code(asyncio.tasks._wait)  # type: ignore[attr-defined]
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
@@ -12,7 +54,78 @@ def install(loop: asyncio.AbstractEventLoop) -> None:
 
     A task factory that is there already goes on making the tasks.
     """
-    raise NotImplementedError
+    before = loop.get_task_factory()
+    if not isinstance(before, _Factory):
+        loop.set_task_factory(_Factory(before))
+
+
+class _Factory:
+    """Makes asyncio tasks; those of runs are known to their journal."""
+
+    def __init__(self, before: Any) -> None:
+        self._make: Maker = before or _task
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        ctx = running.get()
+        if ctx is None or ctx.open_journal is None:
+            return self._make(loop, coro, **options)
+        journal = ctx.journal
+        branch, group = _branch_for(journal, sys._getframe(1))
+        if branch is not None:
+            context = options.get("context")
+            # a copy, because the variable is this task's alone
+            context = contextvars.copy_context() if context is None else context.copy()
+            context.run(current_branch.set, branch)
+            options["context"] = context
+        made = self._make(loop, coro, **options)
+        if not made.done():  # it may have been executed at once
+            journal.branches.add(made)
+            made.add_done_callback(_Ended(journal, group))
+        elif group is not None:
+            group.ended()
+        return made
+
+
+def _task(
+    loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    return asyncio.Task(coro, loop=loop, **options)
+
+
+class _Ended:
+    """Called when an asyncio task of a run has ended."""
+
+    __slots__ = ("_group", "_journal")
+
+    def __init__(self, journal: Journal, group: Group | None) -> None:
+        self._journal = journal
+        self._group = group
+
+    def __call__(self, task: asyncio.Task[Any]) -> None:
+        journal = self._journal
+        journal.branches.discard(task)
+        if self._group is not None:
+            self._group.ended()
+        if journal.waiting and journal.stirred is not None:
+            journal.stirred()
+
+
+def _branch_for(journal: Journal, frame: FrameType | None) -> tuple[Branch | None, Group | None]:
+    """The branch that a new task is, None for its maker's own; and the group it is of."""
+    here = current_branch.get() or journal.root
+    if here.step is not None:
+        return None, None
+    while frame is not None and frame.f_code in _BETWEEN:
+        frame = frame.f_back
+    if frame is None or frame.f_code in _SAME:
+        return None, None
+    if frame.f_code is _GATHER:
+        group = here.gathered(frame.f_locals["children"])
+    elif frame.f_code is _IN_GROUP:
+        group = here.group(frame.f_locals["self"])
+    else:
+        return Branch(here.scope), None
+    return group.branch(), group
 
 
 def blocked(journal: Journal) -> bool:
@@ -21,4 +134,54 @@ def blocked(journal: Journal) -> bool:
     So it is when each live task of it is in such a wait, or waits (`await task`, gather, TaskGroup,
     `asyncio.wait` without a time-out) only for tasks of the run that are. In doubt it answers no.
     """
-    raise NotImplementedError
+    waiting = journal.waiting
+    if not waiting or (journal.thread is not None and journal.thread not in journal.hopping):
+        return False
+    branches = journal.branches
+    return all(
+        not task.done() and (task in waiting or _waits_for(task, branches)) for task in branches
+    )
+
+
+def _waits_for(task: asyncio.Task[Any], branches: set[asyncio.Task[Any]]) -> bool:
+    """Whether only tasks of the run can let this one go on."""
+    future = getattr(task, "_fut_waiter", None)
+    if future is None or future.done():
+        return False
+    awaited = _awaited(future, task)
+    return bool(awaited) and all(each in branches for each in awaited)
+
+
+def _awaited(future: Any, task: asyncio.Task[Any]) -> list[Any]:
+    """The unfinished tasks behind a future that `task` is suspended on; none when not known."""
+    if isinstance(future, asyncio.Task):
+        return [future]
+    children = getattr(future, "_children", None)  # a gather
+    if children is None:
+        children = _of_frame(task)
+    found = []
+    for child in children:
+        if isinstance(child, asyncio.Task):
+            if not child.done():
+                found.append(child)
+        else:
+            inner = _awaited(child, task) if hasattr(child, "_children") else []
+            if not inner:
+                return []  # something of which nothing is known
+            found += inner
+    return found
+
+
+def _of_frame(task: asyncio.Task[Any]) -> Any:
+    """What the innermost coroutine of a task waits for, if it is one of asyncio's own."""
+    inner: Any = task.get_coro()
+    while inspect.iscoroutine(inner) and inspect.iscoroutine(inner.cr_await):
+        inner = inner.cr_await
+    frame = getattr(inner, "cr_frame", None)
+    if frame is None:
+        return ()
+    if frame.f_code in _EXITS:
+        return list(frame.f_locals["self"]._tasks)
+    if frame.f_code is _WAIT and frame.f_locals["timeout"] is None:
+        return list(frame.f_locals["fs"])
+    return ()

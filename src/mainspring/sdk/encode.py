@@ -48,8 +48,8 @@ def _holds_nul(value: Any) -> bool:
     return False
 
 
-def _other(value: Any) -> Any:
-    """A JSON-ready stand-in for a value of a type that msgspec does not know."""
+def other(value: Any) -> Any:
+    """A JSON-ready stand-in for a value of a type that msgspec does not know. Raises: TypeError."""
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, msgspec.Raw):  # what this function made of a key, which cannot be one
@@ -64,4 +64,4 @@ def _other(value: Any) -> Any:
     raise TypeError(f"a value of type {type(value).__qualname__} has no JSON form")
 
 
-_encode: Final = msgspec.json.Encoder(enc_hook=_other).encode
+_encode: Final = msgspec.json.Encoder(enc_hook=other).encode

@@ -81,8 +81,13 @@ def read(func: Callable[..., Any], task: str, local_names: Mapping[str, Any]) ->
                 keyword=parameter.kind is not parameter.POSITIONAL_ONLY,
             )
         )
-    returns = _resolved(func, written.return_annotation, local_names)
-    return Signature(tuple(found), context, Any if isinstance(returns, NameError) else returns)
+    return Signature(tuple(found), context, returned(func, written.return_annotation, local_names))
+
+
+def returned(func: Callable[..., Any], annotation: Any, local_names: Mapping[str, Any]) -> Any:
+    """The type that a return annotation means; Any when it names something unknown."""
+    found = _resolved(func, annotation, local_names)
+    return Any if isinstance(found, NameError) else found
 
 
 def is_model(annotation: Any) -> bool:

@@ -1,0 +1,424 @@
+"""Steps: parts of a run whose results are kept, so that no replay executes them again."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import random
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
+
+from msgspec import Struct
+
+from mainspring.errors import AbortRun, InvalidOptions, RetryRun
+from mainspring.model.duration import Duration, milliseconds
+from mainspring.model.retry import RetryPolicy, next_delay_ms
+from mainspring.sdk.codec import UNREADABLE
+from mainspring.sdk.context import running
+from mainspring.sdk.failures import again, written
+from mainspring.sdk.journal import Journal, Place, check_name, fits
+from mainspring.sdk.limits import Retry
+from mainspring.sdk.local import is_local, outside
+from mainspring.sdk.pool import pool
+from mainspring.sdk.scopes import Branch, Scope, current_branch
+from mainspring.sdk.shape import Shape, shape_of
+from mainspring.wire.worker import Entry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Durability = Literal["durable", "relaxed"]
+
+
+class StepOptions(TypedDict, total=False):
+    """What `step(...)` takes. Durations are seconds, a timedelta or text such as `"10m"`.
+
+    Attributes:
+        name: of a decorated function's step; default the function's name.
+        key: marks this call among others of the name, wherever in the run it is made.
+        retry: tries again within the attempt; the run keeps its slot meanwhile.
+        timeout: of each try; a plain function is left behind in its thread.
+        durability: `relaxed` goes on before the result is stored; it is stored before everything
+            that the run does later is.
+        scope: `attempt` executes the step anew in each attempt of the run.
+        check_args: whether other arguments than recorded are a divergence.
+        thread: whether a plain function is executed in a thread (the default) or on the event
+            loop, which costs less and holds up every other run meanwhile.
+    """
+
+    name: str
+    key: str
+    retry: Retry
+    timeout: Duration
+    durability: Durability
+    scope: Literal["run", "attempt"]
+    check_args: bool
+    thread: bool
+
+
+class Settled(Struct, frozen=True):
+    """Checked options."""
+
+    given: StepOptions
+    key: str | None = None
+    retry: RetryPolicy | None = None
+    timeout_s: float | None = None
+    relaxed: bool = False
+    attempt_only: bool = False
+    check_args: bool = True
+    thread: bool = True
+    simple: bool = True
+    """Neither tried again nor timed."""
+
+
+NONE: Final = Settled({})
+_known: Final[set[str]] = set()
+_NOWHERE: Final = Scope()
+
+
+class StepVerb:
+    """Makes steps: `await step("name", function, *arguments)`, or `@step` on a function.
+
+    `step(retry=…, key=…)` gives the same verb with options: `await step(key="7")("name", f)`, or
+    `@step(timeout="10s")`.
+    """
+
+    def __init__(self, settled: Settled) -> None:
+        self._settled = settled
+
+    @overload
+    def __call__(
+        self,
+        name: str,
+        func: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def __call__(
+        self, name: str, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, **options: Unpack[StepOptions]) -> StepVerb: ...
+    def __call__(  # type: ignore[misc]  # mypy does not see that **kwargs takes those of Unpack
+        self, name: Any = None, func: Any = None, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Call `func` once in the life of the run, and give its result then and in every replay.
+
+        The place of the step in the run is taken when this is called, the function is called when
+        the answer is awaited. A result is what its JSON reads back as, in the type that the
+        function is annotated with.
+
+        Raises:
+            StepFailed: it failed before in this attempt; also of the class of the error then.
+            StepConflict: another asyncio task of the run uses the name.
+            InvalidOutput: the result has no JSON form, or does not fit the annotation.
+            JournalFull: the result is over 10 MB, or the journal has 50,000 entries.
+            Misplaced: outside a run, or inside another step.
+        """
+        if func is None:
+            if name is None:
+                given: Any = {**self._settled.given, **kwargs}
+                return StepVerb(settle(given))
+            return _decorated(name, self._settled, sys._getframe(1).f_locals)
+        if self._settled is not NONE and "name" in self._settled.given:
+            raise InvalidOptions("A step was given two names; `name=` is for decorated functions.")
+        return begin(name, func, args, kwargs, self._settled)
+
+
+class Step(Generic[P, R]):
+    """A function whose calls are steps of the run that makes them. Made by `@step`.
+
+    `func` is the function as written; tests of it alone call that, or `task.local`.
+    """
+
+    def __init__(
+        self, func: Callable[..., Any], name: str, settled: Settled, names: Mapping[str, Any]
+    ) -> None:
+        functools.update_wrapper(self, func)
+        self.func = func
+        self.name = name
+        self._settled = settled
+        self._names = names
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """The step; raises what `step` raises."""
+        return begin(self.name, self.func, args, kwargs, self._settled, self._names)
+
+    def sync(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The step, for `def` tasks: a plain function is called in this thread."""
+        result: R = begin_blocking(self.name, self.func, args, kwargs, self._settled, self._names)
+        return result
+
+    def with_options(self, **options: Unpack[StepOptions]) -> Step[P, R]:
+        """The same step with options, for example `with_options(key=order.id)(order)`."""
+        settled = settle({**self._settled.given, **options})
+        return Step(self.func, settled.given.get("name", self.name), settled, self._names)
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Step[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> Step[..., R]: ...
+    def __get__(self, instance: object, owner: Any = None) -> Any:
+        """As a method: the instance is passed on, and is no part of the fingerprint."""
+        if instance is None:
+            return self
+        bound = self.func.__get__(instance, owner)
+        return Step(bound, self.name, self._settled, self._names)
+
+
+def settle(given: StepOptions) -> Settled:
+    """Check options. Raises: InvalidOptions."""
+    unknown = given.keys() - StepOptions.__annotations__.keys()
+    if unknown:
+        raise InvalidOptions(
+            f"A step has no option named {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(StepOptions.__annotations__)}. Arguments of the function follow it: "
+            '`step("name", function, argument)`.'
+        )
+    check_name(given.get("name", "-"), given.get("key"))
+    for option, allowed in (("durability", ("durable", "relaxed")), ("scope", ("run", "attempt"))):
+        value = given.get(option, allowed[0])
+        if value not in allowed:
+            raise InvalidOptions(
+                f"A step's {option} is {value!r}; {' or '.join(allowed)} is allowed."
+            )
+    retry, timeout = given.get("retry"), given.get("timeout")
+    if retry is not None and not isinstance(retry, Retry):
+        raise InvalidOptions(f"A step's retry is {retry!r}; write Retry(max_attempts=…).")
+    return Settled(
+        given,
+        key=given.get("key"),
+        retry=None if retry is None else retry.spec(),
+        timeout_s=None if timeout is None else milliseconds(timeout, "timeout") / 1000,
+        relaxed=given.get("durability") == "relaxed",
+        attempt_only=given.get("scope") == "attempt",
+        check_args=given.get("check_args", True),
+        thread=given.get("thread", True),
+        simple=retry is None and timeout is None,
+    )
+
+
+def begin(
+    name: str,
+    func: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    settled: Settled,
+    names: Mapping[str, Any] | None = None,
+) -> Coroutine[Any, Any, Any]:
+    """The step as a coroutine; its place is taken now."""
+    ctx = running.get()
+    if ctx is None:
+        if not is_local():
+            raise outside(f"step {name!r}")
+        return _called(shape_of(func, dict), func, args, kwargs, settled)
+    if name not in _known:
+        _admit(name)
+    shape = shape_of(func, lambda: names or _caller_names())
+    journal = ctx.journal
+    place = journal.place(name, settled.key, attempt_only=settled.attempt_only)
+    return _perform(journal, place, shape, func, args, kwargs, settled)
+
+
+def begin_blocking(
+    name: str,
+    func: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    settled: Settled,
+    names: Mapping[str, Any] | None = None,
+) -> Any:
+    """The step for a `def` task: a plain function in the calling thread, the rest on the loop."""
+    ctx = running.get()
+    if ctx is None:
+        if not is_local():
+            raise outside(f"sync.step {name!r}")
+        return func(*args, **kwargs)
+    shape = shape_of(func, lambda: names or _caller_names())
+    journal = ctx.journal
+    if shape.is_async or not settled.simple or _has_loop():
+        return journal.block(begin(name, func, args, kwargs, settled, names))
+    if name not in _known:
+        _admit(name)
+    place = journal.place(name, settled.key, attempt_only=settled.attempt_only)
+    mark = shape.fingerprint(args, kwargs) if settled.check_args else f"{shape.name}:"
+    journal.check(place, "step", mark)
+    if place.entry is not None:
+        return _recalled(journal, place, shape)
+    started = journal.clock.now()
+    token = current_branch.set(Branch(_NOWHERE, place.key))
+    try:
+        value = func(*args, **kwargs)
+        text, result = shape.stored(value, place.key)
+        data = fits(text, f"The result of step {place.key!r}")
+    except Exception as error:
+        _failed(journal, place, mark, started, error)
+        raise
+    finally:
+        current_branch.reset(token)
+    now = journal.clock.now()
+    entry = Entry(place.key, place.seq, "step", "completed", data, None, mark, started, now)
+    if settled.relaxed:
+        journal.post(entry)
+    else:
+        journal.block(journal.record(entry))
+    return result
+
+
+async def _perform(
+    journal: Journal,
+    place: Place,
+    shape: Shape,
+    func: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    settled: Settled,
+) -> Any:
+    mark = shape.fingerprint(args, kwargs) if settled.check_args else f"{shape.name}:"
+    journal.check(place, "step", mark)
+    key = place.key
+    if place.entry is not None:
+        return _recalled(journal, place, shape)
+    started = journal.clock.now()
+    token = current_branch.set(Branch(_NOWHERE, key))
+    try:
+        if settled.simple:
+            if shape.is_async:
+                value = await func(*args, **kwargs)
+            else:
+                value = await _called(shape, func, args, kwargs, settled)
+        else:
+            value = await _tried(shape, func, args, kwargs, settled)
+        data, result = shape.stored(value, key)
+        fits(data, f"The result of step {key!r}")
+    except Exception as error:
+        _failed(journal, place, mark, started, error)
+        raise
+    finally:
+        _leave(token)
+    now = journal.clock.now()
+    entry = Entry(key, place.seq, "step", "completed", data, None, mark, started, now)
+    if settled.relaxed:
+        journal.post(entry)
+    else:
+        await journal.record(entry)
+    return result
+
+
+_perform.__name__ = _perform.__qualname__ = "step"  # what "was never awaited" should name
+
+
+async def _called(
+    shape: Shape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], settled: Settled
+) -> Any:
+    if shape.is_async:
+        return await func(*args, **kwargs)
+    if settled.thread:
+        value = await pool.call(func, *args, **kwargs)
+    else:
+        value = func(*args, **kwargs)
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _tried(
+    shape: Shape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], settled: Settled
+) -> Any:
+    """Call the function, again as often as the options say, each time within the time-out."""
+    tries = 1
+    while True:
+        limit = asyncio.timeout(settled.timeout_s)
+        try:
+            async with limit:
+                return await _called(shape, func, args, kwargs, settled)
+        except (AbortRun, RetryRun):
+            raise  # they speak of the whole run
+        except Exception as error:  # tried again, or else raised
+            late = limit.expired() and isinstance(error, TimeoutError)
+            delay = None
+            if settled.retry is not None:
+                delay = next_delay_ms(settled.retry, tries, random.random())
+            if delay is None:
+                if not late:
+                    raise
+                raise TimeoutError(
+                    f"{shape.name} took longer than {settled.timeout_s:g} s"
+                ) from error
+        await asyncio.sleep(delay / 1000)
+        tries += 1
+
+
+def _recalled(journal: Journal, place: Place, shape: Shape) -> Any:
+    """What the journal holds: the result, or the error of this attempt."""
+    entry = place.entry
+    assert entry is not None
+    data = entry.data or "null"
+    if entry.status == "failed":
+        raise again(place.key, data)
+    try:
+        return shape.reads(data)
+    except UNREADABLE as error:
+        journal.diverge(place.key, f"a result ({data[:80]})", f"one of type {shape.returns!r}")
+        raise AssertionError from error
+
+
+def _failed(journal: Journal, place: Place, mark: str, started: int, error: Exception) -> None:
+    """Keep that the step failed in this attempt, unless the error is a wish for the whole run."""
+    if not isinstance(error, AbortRun | RetryRun):
+        key, now = f"{place.key}!{journal.attempt}", journal.clock.now()
+        data = written(error)
+        journal.post(Entry(key, place.seq, "step", "failed", data, None, mark, started, now))
+
+
+def _leave(token: Any) -> None:
+    try:
+        current_branch.reset(token)
+    except ValueError:
+        return  # closed from elsewhere, when its loop is gone: nothing to go back to
+
+
+def _decorated(func: Any, settled: Settled, names: Mapping[str, Any]) -> Step[..., Any]:
+    if isinstance(func, str) or not callable(func):
+        raise InvalidOptions(
+            f'step was given {func!r} and no function; write `step("name", function, …)`, or put '
+            "`@step` on a function."
+        )
+    name: str = settled.given.get("name", getattr(func, "__name__", type(func).__name__))
+    check_name(name)
+    nested = "<locals>" in getattr(func, "__qualname__", "")
+    return Step(func, name, settled, dict(names) if nested else {})
+
+
+def _admit(name: str) -> None:
+    check_name(name)
+    if len(_known) < 10_000:
+        _known.add(name)
+
+
+def _caller_names() -> Mapping[str, Any]:
+    """Names of the function that calls the step, for annotations written as text."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith("mainspring.sdk") and frame.f_back:
+        frame = frame.f_back
+    return dict(frame.f_locals)
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+step: Final = StepVerb(NONE)

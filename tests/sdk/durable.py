@@ -1,0 +1,157 @@
+"""A port that keeps entries in a list and answers waits when told, and bodies run as a worker does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mainspring.clock import ManualClock
+from mainspring.errors import MainspringError
+from mainspring.model.run import RunError, TriggerAnswer
+from mainspring.sdk import branches, transport
+from mainspring.sdk.context import Context, running
+from mainspring.sdk.journal import Journal
+from mainspring.wire import calls
+from mainspring.wire.worker import Entry, Execute, Op, Wait
+from tests.sdk.conftest import order
+
+
+class ListPort:
+    """One run's way to an engine that remembers: `entries` outlive the worker, all else does not."""
+
+    def __init__(self, entries: list[Entry] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.entries = [] if entries is None else entries
+        self.waits: dict[str, tuple[Wait, asyncio.Future[Entry]]] = {}
+        self.asked: list[Any] = []
+        self.outcomes: dict[str, calls.Outcome] = {}
+        self.made = 0
+        self.lost = False
+        """Answer nothing any more: the connection is gone."""
+
+    async def record(self, entries: list[Entry]) -> None:
+        await asyncio.sleep(0)
+        if self.lost:
+            await asyncio.Future()
+        self.post(entries)
+
+    def post(self, entries: list[Entry]) -> None:
+        known = {entry.key for entry in self.entries}
+        self.entries += [entry for entry in entries if entry.key not in known]
+
+    async def wait(self, wait: Wait) -> Entry:
+        future: asyncio.Future[Entry] = self.loop.create_future()
+        self.waits[wait.key] = wait, future
+        return await future
+
+    def resolve(self, key: str, data: str | None = None, status: str = "completed") -> None:
+        wait, future = self.waits.pop(key)
+        entry = Entry(key, wait.seq, wait.kind, status, data, fingerprint=wait.fingerprint)
+        self.entries.append(entry)
+        future.set_result(entry)
+
+    async def call(self, request: Any) -> Any:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        if isinstance(request, calls.Trigger):
+            return calls.Triggered([self._make(request, item) for item in request.requests])
+        if isinstance(request, calls.GetOutcomes):
+            assert len(request.run_ids) <= 100
+            found = [self.outcomes[run] for run in request.run_ids if run in self.outcomes]
+            return calls.Outcomes(found)
+        raise MainspringError(f"unexpected {request!r}")
+
+    def _make(self, request: calls.Trigger, item: Any) -> TriggerAnswer:
+        self.made += 1
+        return TriggerAnswer(f"run_{item.task}_{self.made}")
+
+    def ended(self, run_id: str, output: str | None = "null", error: RunError | None = None) -> None:
+        status = "completed" if error is None else "failed"
+        task = run_id.split("_")[1]
+        self.outcomes[run_id] = calls.Outcome(run_id, task, status, output, error)
+
+    def update(self, ops: list[Op], tags: tuple[str, ...]) -> None:
+        raise AssertionError("no test here changes metadata")
+
+    async def flush(self) -> None:
+        await asyncio.sleep(0)
+
+    @property
+    def keys(self) -> list[str]:
+        return [entry.key for entry in self.entries]
+
+
+class Run:
+    """One attempt of a body, as a worker executes it."""
+
+    def __init__(
+        self,
+        body: Callable[[], Awaitable[Any]],
+        entries: list[Entry] | None = None,
+        **fields: Any,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        branches.install(loop)
+        self.port = ListPort(entries)
+        self.order: Execute = order(journal=list(self.port.entries), **fields)
+        self.ctx = Context(self.order)
+        self.clock = ManualClock()
+        self.ctx.open_journal = self._open
+        context = contextvars.copy_context()
+        context.run(running.set, self.ctx)
+        context.run(transport.active.set, None)
+        self.task: asyncio.Task[Any] = loop.create_task(_awaited(body), context=context)
+
+    def _open(self, ctx: Context) -> Journal:
+        journal = Journal(self.order, self.port, self.clock)
+        journal.branches.add(self.task)
+        return journal
+
+    @property
+    def journal(self) -> Journal:
+        return self.ctx.journal
+
+    @property
+    def blocked(self) -> bool:
+        return branches.blocked(self.journal)
+
+    async def until_blocked(self) -> None:
+        """Return once nothing can go on before a wait ends."""
+        for _ in range(100):
+            if self.blocked:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("the run does not wait")
+
+    async def waits(self) -> set[str]:
+        await self.until_blocked()
+        return set(self.port.waits)
+
+    async def lose(self) -> list[Entry]:
+        """The worker is gone: what the next one is given."""
+        self.port.lost = True
+        await idle()
+        for task in [*self.journal.branches, self.task]:
+            task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        return list(self.port.entries)
+
+
+async def _awaited(body: Callable[[], Awaitable[Any]]) -> Any:
+    return await body()
+
+
+async def idle(turns: int = 20) -> None:
+    """Let everything go on that can."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def ran(
+    body: Callable[[], Awaitable[Any]], entries: list[Entry] | None = None, **fields: Any
+) -> tuple[Any, list[Entry]]:
+    """What a body returns, and its journal then."""
+    run = Run(body, entries, **fields)
+    return await run.task, run.port.entries
