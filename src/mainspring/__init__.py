@@ -25,6 +25,7 @@ from mainspring.sdk.handles import Handle
 from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
 from mainspring.sdk.locals import Local
 from mainspring.sdk.logger import logger
+from mainspring.sdk.machine import Machine
 from mainspring.sdk.metadata import metadata
 from mainspring.sdk.task import Task
 from mainspring.sdk.transport import configure
@@ -39,6 +40,7 @@ __all__ = [
     "InvalidOptions",
     "InvalidPayload",
     "Local",
+    "Machine",
     "MainspringError",
     "NotFound",
     "Queue",

@@ -14,7 +14,7 @@ from tests.architecture.sources import ROOT
 PAGE = (ROOT / "docs" / "reference" / "sdk.md").read_text()
 NAMES = {
     # declarations
-    "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce",
+    "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce", "Machine",
     # in a run and around it
     "Context", "Handle", "Local", "current", "logger", "configure",
     # namespaces

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from msgspec import Struct
 
 from mainspring.errors import InvalidTask
 from mainspring.model import template
 from mainspring.model.duration import Duration
+from mainspring.model.machine import PRESETS, UNLIMITED, Limits
 from mainspring.model.retry import RetryPolicy
 from mainspring.model.task import TaskSpec, default_queue
-from mainspring.sdk.limits import Queue, Retry, check_name, declared_ms
+from mainspring.sdk.limits import Queue, Retry, check_name, check_preset, declared_ms
+from mainspring.sdk.machine import Machine
 from mainspring.sdk.options import KeyFunctions
 from mainspring.sdk.policy import Matcher, matchers
 
+Isolation = Literal["async", "thread", "process"]
 KeyOf = str | Callable[..., str | int | None]
 
 
@@ -32,6 +35,10 @@ class TaskOptions(TypedDict, total=False):
         idempotency_key: the same; always global.
         idempotency_ttl: how long such a key is remembered, 30 days by default.
         description: default the first line of the docstring.
+        isolation: `async` (in the worker's event loop, the default of an `async def`), `thread`
+            (the default of a `def`), or `process`: each attempt in a process of its own.
+        machine: a preset such as `"small-1x"`, or `Machine(memory="256mb")`, which needs
+            `isolation="process"`.
         retry_on: exception classes, or functions of the error; only these are tried again.
         abort_on: the same; these fail the run at once.
         catch_error: a hook that decides for each error, see `hooks.catch_error`.
@@ -46,7 +53,8 @@ class TaskOptions(TypedDict, total=False):
     idempotency_key: KeyOf
     idempotency_ttl: Duration
     description: str
-    machine: str
+    isolation: Isolation
+    machine: Machine | str
     retry_on: Matcher | Sequence[Matcher]
     abort_on: Matcher | Sequence[Matcher]
     catch_error: Callable[..., Any]
@@ -69,6 +77,20 @@ class Declaration(Struct, frozen=True):
     retry_on: tuple[Matcher, ...] | None = None
     abort_on: tuple[Matcher, ...] = ()
     catch_error: Callable[..., Any] | None = None
+    isolation: Isolation | None = None
+    limits: Limits = UNLIMITED
+    on_out_of_memory: str | None = None
+
+    def isolation_of(self, is_async: bool) -> Isolation:
+        """Where attempts are executed. Raises: InvalidTask when the function is not fit for it."""
+        own: Isolation = "async" if is_async else "thread"
+        if self.isolation not in (None, own, "process"):
+            kind = "an `async def`" if is_async else "a plain `def`"
+            raise InvalidTask(
+                f"Task {self.id!r}: isolation is {self.isolation!r}, but the function is {kind}; "
+                f"{own!r} and 'process' are allowed."
+            )
+        return self.isolation or own
 
     def spec(self, *, file: str, line: int, **of_function: Any) -> TaskSpec:
         """The declaration and what the function itself says, as the server is told."""
@@ -109,6 +131,12 @@ def declare(given: TaskOptions, name: str, documentation: str) -> Declaration:
     concurrency, concurrency_of = _key(given, "concurrency_key", what)
     idempotency, idempotency_of = _key(given, "idempotency_key", what)
     ttl_ms = _ms(given, "idempotency_ttl", what)
+    isolation = given.get("isolation")
+    if isolation is not None and isolation not in get_args(Isolation):
+        raise InvalidTask(
+            f"{what}: isolation is {isolation!r}; {', '.join(get_args(Isolation))} are allowed."
+        )
+    machine, limits = _machine(given, what)
     functions = concurrency_of is not None or idempotency_of is not None
     return Declaration(
         id=task_id,
@@ -120,12 +148,31 @@ def declare(given: TaskOptions, name: str, documentation: str) -> Declaration:
         concurrency_key=concurrency,
         idempotency_key=idempotency,
         idempotency_ttl_ms=ttl_ms,
-        machine=given.get("machine"),
+        machine=machine,
         keys=KeyFunctions(concurrency_of, idempotency_of, ttl_ms) if functions else None,
         retry_on=matchers(given["retry_on"], f"{what}: retry_on") if "retry_on" in given else None,
         abort_on=matchers(given.get("abort_on", ()), f"{what}: abort_on"),
         catch_error=_hook(given, "catch_error", what),
+        isolation=isolation,
+        limits=limits,
+        on_out_of_memory=retry.on_out_of_memory,
     )
+
+
+def _machine(given: TaskOptions, what: str) -> tuple[str | None, Limits]:
+    """The preset that the server is told, and what the worker enforces."""
+    machine = given.get("machine")
+    if machine is None:
+        return None, UNLIMITED
+    if not isinstance(machine, Machine):
+        preset = check_preset(machine, f"{what}: machine")
+        return preset, PRESETS[preset]
+    if given.get("isolation") != "process":
+        raise InvalidTask(
+            f"{what}: the limits of a Machine hold for a process, and its runs share one; add "
+            "isolation='process'."
+        )
+    return None, machine.limits()
 
 
 def _hook(given: TaskOptions, option: str, what: str) -> Callable[..., Any] | None:

@@ -10,6 +10,7 @@ from typing import Final
 from mainspring.errors import InvalidOptions, InvalidTask
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.limits import NAME_LENGTH, check_text
+from mainspring.model.machine import PRESETS
 from mainspring.model.retry import MAX_ATTEMPTS, RetryPolicy
 from mainspring.model.run import Debounce as DebounceSpec
 from mainspring.model.task import QueueSpec, RateSpec
@@ -34,7 +35,8 @@ class Retry:
     """How often a run is tried, and the exponential delay between its attempts.
 
     The delay before attempt n+1 is `min_delay * factor ** (n - 1)`, times a random 1 to 2 with
-    `jitter`, never above `max_delay`. Raises: InvalidTask.
+    `jitter`, never above `max_delay`. `on_out_of_memory`: the machine preset of the next attempt
+    when one with `isolation="process"` reached its memory limit. Raises: InvalidTask.
     """
 
     max_attempts: int = 3
@@ -42,8 +44,11 @@ class Retry:
     max_delay: Duration = 10
     factor: float = 2.0
     jitter: bool = True
+    on_out_of_memory: str | None = None
 
     def __post_init__(self) -> None:
+        if self.on_out_of_memory is not None:
+            check_preset(self.on_out_of_memory, "Retry: on_out_of_memory")
         _whole(self.max_attempts, "max_attempts", 1, MAX_ATTEMPTS)
         if not 1 <= self.factor <= 1000:
             raise InvalidTask(f"Retry: factor is {self.factor!r}; 1 to 1000 is allowed.")
@@ -180,6 +185,13 @@ def declared_ms(value: Duration, name: str) -> int:
         raise InvalidTask(error.message) from error
     except TypeError as error:
         raise InvalidTask(f"{name}: {value!r} is not a duration.") from error
+
+
+def check_preset(name: object, what: str) -> str:
+    """The name of a machine preset. Raises: InvalidTask."""
+    if not isinstance(name, str) or name not in PRESETS:
+        raise InvalidTask(f"{what} is {name!r}; there are {', '.join(PRESETS)}.")
+    return name
 
 
 def check_name(name: object, what: str) -> None:
