@@ -100,6 +100,7 @@ class Task(Verbs[P, R]):
         id: its name in the environment.
         func: the function as written.
         is_async: whether the function is a coroutine function; others run in threads.
+        isolation: async, thread or process.
         file: where it is declared, with `line`.
         hooks: those of this task; `on_failure` and its sisters add to them.
     """
@@ -118,6 +119,7 @@ class Task(Verbs[P, R]):
         self.id = declaration.id
         self.name: str = getattr(inner, "__qualname__", self.id)
         self.is_async = inspect.iscoroutinefunction(func)
+        self.isolation = declaration.isolation_of(self.is_async)
         self.file = os.path.realpath(code.co_filename) if code is not None else ""
         self.line = code.co_firstlineno if code is not None else 0
         self.hooks = _hooks(declaration)
@@ -168,7 +170,7 @@ class Task(Verbs[P, R]):
         """What the server is told. Raises: InvalidTask when annotations cannot be understood."""
         returned = self._returned
         return self.declaration.spec(
-            isolation="async" if self.is_async else "thread",
+            isolation=self.isolation,
             payload_schema=self.payloads.schema,
             output_schema=returned.schema if returned is not None else None,
             file=self.file,
