@@ -18,8 +18,6 @@ async def coroutine() -> None: ...
 def plain() -> None: ...
 
 
-
-
 @pytest.mark.parametrize("body,isolation", [(coroutine, "async"), (plain, "thread")])
 def test_a_function_executes_where_its_kind_belongs_unless_it_says_otherwise(
     body: object, isolation: str
