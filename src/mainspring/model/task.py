@@ -34,7 +34,9 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True):
     """A task as the server knows it.
 
     `payload_schema` is JSON Schema (2020-12) or None. `idempotency_key` and `concurrency_key` are
-    templates over the payload (`"user-{payload.userId}"`) or None.
+    templates over the payload (`"user-{payload.userId}"`) or None. `on_failure`: when a run ends
+    without success (failed, crashed, timed out, system failure), a run of the task
+    `failure_task(id)` is made in the same commit, as its child, with the payload `{"run": its id}`.
     """
 
     id: str
@@ -50,6 +52,7 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True):
     concurrency_key: str | None = None
     machine: str | None = None
     isolation: str = "async"
+    on_failure: bool = False
     file: str = ""
     line: int = 0
 
@@ -57,3 +60,8 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True):
 def default_queue(task_id: str) -> str:
     """The name of the queue that a task without one of its own runs in."""
     return f"task/{task_id}"
+
+
+def failure_task(task_id: str) -> str:
+    """The id of the task that calls the failure hooks of this one."""
+    return f"{task_id}:on_failure"

@@ -44,11 +44,13 @@ class Waiting(Struct, frozen=True):
 class Hooks:
     """The hooks of one task, or of all; each method is a decorator that returns the function.
 
-    `any` is False as long as there is none, so that a task without hooks pays nothing for them.
+    `any` is False as long as there is none, so that a task without hooks pays nothing for them;
+    `alone` means that those of all tasks are not called for this one.
     """
 
     def __init__(self) -> None:
         self.any = False
+        self.alone = False
         self.starts: list[Callable[..., Any]] = []
         self.successes: list[Callable[..., Any]] = []
         self.failures: list[Callable[..., Any]] = []
@@ -70,11 +72,21 @@ class Hooks:
         return self._add(self.successes, hook)
 
     def on_failure(self, hook: H) -> H:
-        """Call `hook(ctx, error)` after the last attempt failed; an error in it is only logged."""
+        """Call `hook(ctx, error)` once a run has ended without success, also when its worker died.
+
+        The calls are a run of their own, a child of the failed one: it is stored together with that
+        end, so that it cannot be lost, may use steps and waits, and is tried again when a hook
+        raises, without those that have returned. `ctx` is that of the failed run, `error` a
+        RunFailed with the stored `RunError` as `details`. Not called for canceled and expired runs.
+        """
         return self._add(self.failures, hook)
 
     def on_complete(self, hook: H) -> H:
-        """Call `hook(ctx, result)` after success and after failure, as the last one."""
+        """Call `hook(ctx, result)` after success and after failure, as the last one.
+
+        After success within the attempt, where an error in it is only logged; after failure as
+        `on_failure`.
+        """
         return self._add(self.completions, hook)
 
     def on_cancel(self, hook: H) -> H:
@@ -154,72 +166,82 @@ class Hooked(Protocol):
 
 def has_hooks(task: Hooked) -> bool:
     """Whether anything beside the body is to be called for runs of the task."""
-    return everywhere.any or task.hooks.any
+    return task.hooks.any or (everywhere.any and not task.hooks.alone)
 
 
 async def run_attempt(task: Hooked, ctx: Context, body: Next) -> Any:
     """The body inside its middleware and after its start hooks; what it returns or raises."""
-    own = task.hooks
-    starts = [*everywhere.starts, *own.starts]
+    starts = of(task, "starts")
 
     async def innermost() -> Any:
         for hook in starts:
-            await _called(hook, ctx)
+            await called(hook, ctx)
         return await body()
 
     call: Next = innermost if starts else body
-    for layer in reversed([*everywhere.middlewares, *own.middlewares]):
+    for layer in reversed(of(task, "middlewares")):
         call = functools.partial(layer, ctx, call)
     return await call()
 
 
 async def after_success(task: Hooked, ctx: Context, output: Any) -> None:
     """The success hooks, then the complete hooks; their errors are logged."""
-    await _told(everywhere.successes, task.hooks.successes, ctx, output)
-    result = Result(ok=True, output=output)
-    await _told(everywhere.completions, task.hooks.completions, ctx, result)
+    await _told(task, "successes", ctx, output)
+    await _told(task, "completions", ctx, Result(ok=True, output=output))
 
 
 async def after_failure(task: Hooked, ctx: Context, error: BaseException) -> None:
     """The failure hooks, then the complete hooks; their errors are logged. Last attempt only."""
-    await _told(everywhere.failures, task.hooks.failures, ctx, error)
-    result = Result(ok=False, error=error)
-    await _told(everywhere.completions, task.hooks.completions, ctx, result)
+    await _told(task, "failures", ctx, error)
+    await _told(task, "completions", ctx, Result(ok=False, error=error))
 
 
 async def after_cancel(task: Hooked, ctx: Context) -> None:
     """The cancel hooks; their errors are logged."""
-    await _told(everywhere.cancellations, task.hooks.cancellations, ctx)
+    await _told(task, "cancellations", ctx)
+
+
+def has_failure_hooks(task: Hooked) -> bool:
+    """Whether anything is to be called for a run of the task that ended without success."""
+    return bool(of(task, "failures") or of(task, "completions"))
 
 
 def has_wait_hooks(task: Hooked) -> bool:
     """Whether `before_wait` or `after_wait` would call anything."""
-    own = task.hooks
-    return bool(everywhere.waits or everywhere.resumes or own.waits or own.resumes)
+    return bool(of(task, "waits") or of(task, "resumes"))
 
 
 async def before_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
     """The wait hooks, before the slot goes; their errors are logged. Not while replaying."""
-    await _told(everywhere.waits, task.hooks.waits, ctx, waits)
+    await _told(task, "waits", ctx, waits)
 
 
 async def after_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
     """The resume hooks, before the code goes on; their errors are logged."""
-    await _told(everywhere.resumes, task.hooks.resumes, ctx, waits)
+    await _told(task, "resumes", ctx, waits)
 
 
-async def _told(
-    all_tasks: list[Callable[..., Any]], own: list[Callable[..., Any]], ctx: Context, *news: Any
-) -> None:
-    for hook in [*all_tasks, *own]:
+def of(task: Hooked, kind: str) -> list[Callable[..., Any]]:
+    """The hooks of a kind (an attribute of `Hooks`) that hold for a task, global ones first."""
+    own: list[Callable[..., Any]] = getattr(task.hooks, kind)
+    return [*own] if task.hooks.alone else [*getattr(everywhere, kind), *own]
+
+
+async def _told(task: Hooked, kind: str, ctx: Context, *news: Any) -> None:
+    for hook in of(task, kind):
         try:
-            await _called(hook, ctx, *news)
+            await called(hook, ctx, *news)
         except Exception:  # noqa: BLE001 - the run has its result; a hook cannot change it
-            name = getattr(hook, "__qualname__", repr(hook))
-            _log.exception("Hook %s failed for run %s of task %s", name, ctx.run_id, ctx.task)
+            _log.exception("Hook %s failed for run %s of task %s", name(hook), ctx.run_id, ctx.task)
 
 
-async def _called(hook: Callable[..., Any], *arguments: Any) -> None:
+def name(hook: Callable[..., Any]) -> str:
+    """What a hook is called in messages."""
+    return str(getattr(hook, "__qualname__", None) or repr(hook))
+
+
+async def called(hook: Callable[..., Any], *arguments: Any) -> None:
+    """Call a hook, a plain one or a coroutine function."""
     answer = hook(*arguments)
     if inspect.isawaitable(answer):
         await answer

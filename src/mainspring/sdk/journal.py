@@ -100,6 +100,11 @@ class Journal:
 
     def place(self, name: str, key: str | None = None, *, attempt_only: bool = False) -> Place:
         """The place of the next operation of that name in the branch that calls.
+    def forget(self, prefix: str) -> None:
+        """Expect the code no more in a scope that it passes over."""
+        for key in [key for key in self._entries if key.startswith(prefix)]:
+            del self._entries[key]
+
 
         Raises:
             Misplaced: inside the body of a step.

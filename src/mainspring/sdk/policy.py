@@ -99,8 +99,9 @@ async def resolve_error(task: hooks.Hooked, ctx: Context, error: BaseException) 
     """
     if isinstance(error, _SAID_ALREADY):
         return error
-    opinions = (*task.hooks.catches, *hooks.everywhere.catches, *task.hooks.kinds)
-    for opinion in opinions:
+    own = task.hooks
+    shared = [] if own.alone else hooks.everywhere.catches
+    for opinion in (*own.catches, *shared, *own.kinds):
         try:
             answer = opinion(ctx, error)
             if inspect.isawaitable(answer):

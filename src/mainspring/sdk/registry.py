@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from mainspring.errors import DuplicateTask, InvalidTask, UnknownTask
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.sdk import hooks
@@ -30,6 +32,11 @@ class Executable(Protocol):
     @property
     def spec(self) -> TaskSpec:
         """What the server is told. Raises: InvalidTask when annotations cannot be understood."""
+        ...
+
+    @property
+    def failing(self) -> Executable | None:
+        """The task whose runs call the failure hooks of this one; None when it has none."""
         ...
 
     def bind_payload(
@@ -106,13 +113,23 @@ class Registry:
                 f"{', '.join(sorted(self.tasks)) or 'none'}."
             ) from None
 
+    def executables(self) -> dict[str, Executable]:
+        """What runs may be of, by id: the tasks, and those that call failure hooks of tasks."""
+        found = dict(self.tasks)
+        for task in self.tasks.values():
+            failing = task.failing
+            if failing is not None:
+                found[failing.id] = failing
+        return found
+
     def specs(self) -> tuple[list[TaskSpec], list[QueueSpec]]:
         """What the server is told of this process, sorted by id and by name.
 
         Raises: InvalidTask when the annotations of a task cannot be understood.
         """
+        tasks = self.executables()
         return (
-            [self.tasks[task_id].spec for task_id in sorted(self.tasks)],
+            [_told(tasks[task_id]) for task_id in sorted(tasks)],
             [self.queues[name].spec() for name in sorted(self.queues)],
         )
 
@@ -130,6 +147,11 @@ class Registry:
                 yield
         finally:
             self.tasks, self.queues, self._places = before
+
+
+def _told(task: Executable) -> TaskSpec:
+    spec = task.spec
+    return spec if task.failing is None else msgspec.structs.replace(spec, on_failure=True)
 
 
 registry: Final = Registry()

@@ -13,6 +13,7 @@ from mainspring.errors import InvalidOptions, InvalidOutput, InvalidTask
 from mainspring.model.run import OUTPUT_LIMIT
 from mainspring.model.task import TaskSpec
 from mainspring.sdk import hooks
+from mainspring.sdk.aftermath import FailureTask
 from mainspring.sdk.call import Call, send, send_one, send_sync
 from mainspring.sdk.codec import UNREADABLE, Codec, codec
 from mainspring.sdk.context import Context
@@ -176,6 +177,11 @@ class Task(Verbs[P, R]):
             file=self.file,
             line=self.line,
         )
+
+    @property
+    def failing(self) -> FailureTask | None:
+        """The task whose runs call the failure hooks of this one; None when it has none."""
+        return FailureTask(self) if hooks.has_failure_hooks(self) else None
 
     def bind_payload(
         self, text: str, ctx: Context | None = None
