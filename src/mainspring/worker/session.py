@@ -76,7 +76,7 @@ class Session:
         self._link: Link | None = None
         self._attempts: dict[tuple[str, int], tuple[str, int]] = {}
         self.runner = Runner(
-            dict(registry.tasks),
+            registry.executables(),
             self._slots,
             self._send,
             clock,
