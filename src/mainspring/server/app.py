@@ -13,7 +13,17 @@ from starlette.websockets import WebSocket
 from mainspring.clock import Clock, SystemClock
 from mainspring.errors import NotFound
 from mainspring.server import answers
-from mainspring.server.api import call, queues, runs, tasks, unbuilt
+from mainspring.server.api import (
+    call,
+    inputs,
+    journal,
+    metadata,
+    queues,
+    runs,
+    tasks,
+    unbuilt,
+    waitpoints,
+)
 from mainspring.server.auth import Keys
 from mainspring.server.edge import Edge
 from mainspring.server.exchange import Exchange
@@ -29,6 +39,10 @@ ROUTES: Final = (
     *tasks.ROUTES,
     *runs.ROUTES,
     *queues.ROUTES,
+    *metadata.ROUTES,
+    *waitpoints.ROUTES,
+    *inputs.ROUTES,
+    *journal.ROUTES,
     *call.ROUTES,
     *beats.ROUTES,
     *unbuilt.ROUTES,
@@ -89,7 +103,11 @@ class Application:
             told = f"{scope['method']} is not answered here; {allowed['allow']} is."
             response = answers.refused(Refusal(405, told), allowed)
         else:
-            env = await self._keys.environment(_authorization(scope))
+            route = found.methods[scope["method"]]
+            if route.by_callback:
+                env = await self._keys.environment_of_callback(*found.parameters)
+            else:
+                env = await self._keys.environment(_authorization(scope))
             exchange = Exchange(
                 scope,
                 receive,
@@ -100,7 +118,7 @@ class Application:
                 self._stopping,
                 self._signing_key,
             )
-            response = await found.methods[scope["method"]](exchange)
+            response = await route.handler(exchange)
         await response(scope, receive, send)
 
     async def _websocket(self, socket: WebSocket) -> None:

@@ -7,9 +7,11 @@ from typing import Final
 
 from mainspring.clock import Clock
 from mainspring.errors import Unauthorized
+from mainspring.ids import shard_of
 from mainspring.model.key import check_key, key_hash
 from mainspring.server.port import EnginePort
 from mainspring.store.protocol import EnvironmentRow
+from mainspring.wire.waitpoints import proves
 
 KEPT_S: Final = 3.0
 """How long a found key is used without asking again; so long a revoked one still works."""
@@ -53,6 +55,27 @@ class Keys:
                 "again from where it was printed, or check which server this is."
             )
         return env
+
+    async def environment_of_callback(self, token_id: str, proof: str) -> EnvironmentRow:
+        """The environment whose key made the address that completes this token.
+
+        Raises: Unauthorized, the same for a wrong proof and an unknown token; StoreUnavailable.
+        """
+        try:
+            shard_id = shard_of(token_id) if token_id.startswith("waitpoint_") else -1
+        except ValueError:
+            shard_id = -1
+        keys: list[tuple[str, EnvironmentRow]] = []
+        if shard_id >= 0:
+            async with self._turn:
+                keys = await self._engine.keys_of_shard(shard_id)
+        for hash_, env in keys:
+            if proves(hash_, token_id, proof):
+                return env
+        raise Unauthorized(
+            "This address completes no token: it is incomplete, or the key that it was made with "
+            "was revoked."
+        )
 
     async def _look_up(self, hash_: str) -> EnvironmentRow | None:
         async with self._turn:

@@ -41,6 +41,10 @@ class EnginePort(Protocol):
         """Whose secret key has that hash. Raises: StoreUnavailable."""
         ...
 
+    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
+        """The hashes of the secret keys of a shard's environments. Raises: StoreUnavailable."""
+        ...
+
     def connect(self, env: EnvironmentRow, hello: Hello, deliver: Deliver) -> SessionPort:
         """Take a session in. Raises: MainspringError."""
         ...

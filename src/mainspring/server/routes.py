@@ -17,17 +17,20 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 
 
 class Route(Struct, frozen=True):
-    """One method of one path, such as `GET /api/v3/runs/{run}`."""
+    """One method of one path, such as `GET /api/v3/runs/{run}`. `by_callback`: no key is needed,
+    the path itself proves with its two parameters, a token's id and a hash, that it was given away.
+    """
 
     method: str
     path: str
     handler: Handler
+    by_callback: bool = False
 
 
 class Found(Struct, frozen=True):
     """Where a path leads: its methods, and its parameters in order, decoded."""
 
-    methods: dict[str, Handler]
+    methods: dict[str, Route]
     parameters: tuple[str, ...]
 
 
@@ -61,9 +64,9 @@ class Routes:
             else:
                 node = node.fixed.setdefault(step, _Node())
         assert route.method not in node.methods, f"{route.method} {route.path} is there twice"
-        node.methods[route.method] = route.handler
+        node.methods[route.method] = route
         if route.method == "GET":
-            node.methods["HEAD"] = route.handler
+            node.methods["HEAD"] = route
 
 
 class _Node:
@@ -74,7 +77,7 @@ class _Node:
     def __init__(self) -> None:
         self.fixed: dict[str, _Node] = {}
         self.any: _Node | None = None
-        self.methods: dict[str, Handler] = {}
+        self.methods: dict[str, Route] = {}
 
     def find(self, steps: list[str], at: int, parameters: tuple[str, ...]) -> Found | None:
         if at == len(steps):

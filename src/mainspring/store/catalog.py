@@ -33,6 +33,21 @@ class _Environment(Struct, array_like=True):
         )
 
 
+class _Key(Struct, array_like=True):
+    key_hash: str
+    env_id: int
+    slug: str
+    shard_id: int
+    limit: int | None
+    burst: float
+    paused: int
+
+    def environment(self) -> _Environment:
+        return _Environment(
+            self.env_id, self.slug, self.shard_id, self.limit, self.burst, self.paused
+        )
+
+
 class _Queue(Struct, array_like=True):
     env_id: int
     spec: str
@@ -67,6 +82,10 @@ class Catalog:
             "environment_by_key", _Environment, {"key_hash": key_hash}
         )
         return found[0].row() if found else None
+
+    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
+        rows = await self._database.fetch("keys_of_shard", _Key, {"shard": shard_id})
+        return [(row.key_hash, row.environment().row()) for row in rows]
 
     async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:
         values = {"key_hash": key_hash, "env_id": env_id, "label": label, "now": now}

@@ -1,4 +1,4 @@
-"""The query of a list of runs, read into a filter of the model."""
+"""The query of a list of runs or of wait tokens, read into a filter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from mainspring.errors import CallerError, InvalidOptions, NotBuilt
 from mainspring.model.run import RunFilter, Status
 from mainspring.wire import moments, pages
+from mainspring.wire.calls import ListTokens
 from mainspring.wire.words import status_from
 
 _UNBUILT: Final = ("machine", "region", "bulkAction", "schedule", "error")
@@ -21,6 +22,8 @@ _BUILT: Final = (
     "isTest",
     "createdAt",
 )
+_OF_TOKENS: Final = ("status", "idempotencyKey", "tags", "createdAt")
+TOKEN_STATUSES: Final = ("waiting", "completed", "timed_out")
 _VALUES: Final = 100
 _LENGTH: Final = 256
 
@@ -35,7 +38,7 @@ def run_filter(query: Mapping[str, str], now: int) -> RunFilter:
         if query.get(f"filter[{name}]"):
             raise NotBuilt(f"filter[{name}] is not built yet; leave it out.")
     found = _Reading(query)
-    found.refuse_others()
+    found.refuse_others((*_BUILT, *_UNBUILT))
     filter_ = RunFilter(
         status=found.statuses(),
         task=found.texts("taskIdentifier"),
@@ -47,20 +50,27 @@ def run_filter(query: Mapping[str, str], now: int) -> RunFilter:
         created_from=found.moment("from"),
         created_to=found.moment("to"),
     )
-    period = query.get("filter[createdAt][period]")
-    if period:
-        since = found.since(period, now)
-        filter_.created_from = max(since, filter_.created_from or 0)
-    try:
-        cut = pages.cut(query)
-    except CallerError as error:
-        found.problems.append({"path": "page", "message": error.message})
-        cut = pages.Cut()
-    if found.problems:
-        listed = "; ".join(problem["message"] for problem in found.problems)
-        raise CallerError(f"Query Error: {listed}", details=found.problems)
-    filter_.limit, filter_.after, filter_.before = cut.size, cut.after, cut.before
+    found.finish(filter_, now)
     return filter_
+
+
+def token_filter(query: Mapping[str, str], now: int) -> ListTokens:
+    """What `filter[…]` and `page[…]` of a list of wait tokens ask for; as `run_filter`."""
+    found = _Reading(query)
+    found.refuse_others(_OF_TOKENS)
+    wanted = ListTokens(
+        status=tuple(word.lower() for word in found.texts("status")),
+        tags=found.texts("tags"),
+        idempotency_key=next(iter(found.texts("idempotencyKey", split=False)), None),
+        created_from=found.moment("from"),
+        created_to=found.moment("to"),
+    )
+    for word in wanted.status:
+        if word not in TOKEN_STATUSES:
+            allowed = ", ".join(status.upper() for status in TOKEN_STATUSES)
+            found.bad("filter[status]", f"{word[:40]!r} is no status; {allowed}")
+    found.finish(wanted, now)
+    return wanted
 
 
 class _Reading:
@@ -70,23 +80,42 @@ class _Reading:
         self.query = query
         self.problems: list[dict[str, str]] = []
 
-    def refuse_others(self) -> None:
+    def refuse_others(self, known: tuple[str, ...]) -> None:
         """A misspelt filter would otherwise show everything."""
         for path in self.query:
             name = path.removeprefix("filter[").partition("]")[0]
-            if path.startswith("filter[") and name not in _BUILT and name not in _UNBUILT:
-                self._bad(path[:60], f"there is no such filter; {', '.join(_BUILT)}")
+            if path.startswith("filter[") and name not in known:
+                shown = ", ".join(name for name in known if name not in _UNBUILT)
+                self.bad(path[:60], f"there is no such filter; {shown}")
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """The values of a comma list."""
+    def finish(self, filter_: RunFilter | ListTokens, now: int) -> None:
+        """Read the period and the page too. Raises: CallerError with everything that is wrong."""
+        period = self.query.get("filter[createdAt][period]")
+        if period:
+            since = self.since(period, now)
+            filter_.created_from = max(since, filter_.created_from or 0)
+        try:
+            cut = pages.cut(self.query)
+        except CallerError as error:
+            self.problems.append({"path": "page", "message": error.message})
+            cut = pages.Cut()
+        if self.problems:
+            listed = "; ".join(problem["message"] for problem in self.problems)
+            raise CallerError(f"Query Error: {listed}", details=self.problems)
+        filter_.limit, filter_.after, filter_.before = cut.size, cut.after, cut.before
+
+    def texts(self, name: str, *, split: bool = True) -> tuple[str, ...]:
+        """The values of a comma list, or with `split` off the one value as it is."""
         path = f"filter[{name}]"
-        values = tuple(dict.fromkeys(part.strip() for part in self.query.get(path, "").split(",")))
+        given = self.query.get(path, "")
+        parts = (part.strip() for part in given.split(",")) if split else (given,)
+        values = tuple(dict.fromkeys(parts))
         values = tuple(value for value in values if value)
         if len(values) > _VALUES:
-            return self._bad(path, f"{len(values)} values; at most {_VALUES} are allowed")
+            return self.bad(path, f"{len(values)} values; at most {_VALUES} are allowed")
         for value in values:
             if len(value) > _LENGTH or "\0" in value:
-                return self._bad(path, f"{value[:40]!r} is over {_LENGTH} characters or holds NUL")
+                return self.bad(path, f"{value[:40]!r} is over {_LENGTH} characters or holds NUL")
         return values
 
     def statuses(self) -> tuple[Status, ...]:
@@ -95,14 +124,14 @@ class _Reading:
             status = status_from(word)
             if status is None:
                 allowed = ", ".join(status.name for status in Status)
-                return self._bad("filter[status]", f"{word[:40]!r} is no status; {allowed}")
+                return self.bad("filter[status]", f"{word[:40]!r} is no status; {allowed}")
             found[status] = None
         return tuple(found)
 
     def truth(self, name: str) -> bool | None:
         text = self.query.get(f"filter[{name}]")
         if text and text not in ("true", "false"):
-            self._bad(f"filter[{name}]", f"{text[:40]!r}; true or false is allowed")
+            self.bad(f"filter[{name}]", f"{text[:40]!r}; true or false is allowed")
         return text == "true" if text else None
 
     def moment(self, name: str) -> int | None:
@@ -114,16 +143,16 @@ class _Reading:
             number = text.isascii() and text.isdecimal() and len(text) < 16
             return moments.moment_ms(int(text) if number else text)
         except InvalidOptions as error:
-            self._bad(path, error.message)
+            self.bad(path, error.message)
             return None
 
     def since(self, period: str, now: int) -> int:
         try:
             return now - moments.duration_ms(period)
         except InvalidOptions as error:
-            self._bad("filter[createdAt][period]", error.message)
+            self.bad("filter[createdAt][period]", error.message)
             return 0
 
-    def _bad(self, path: str, message: str) -> tuple[()]:
+    def bad(self, path: str, message: str) -> tuple[()]:
         self.problems.append({"path": path, "message": f"{path}: {message}"})
         return ()

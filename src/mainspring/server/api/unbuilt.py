@@ -29,7 +29,6 @@ POST /api/v3/batches
 POST /api/v3/batches/{batch}/items
 GET /api/v2/batches/{batch}
 GET /api/v1/batches/{batch}/results
-GET PUT /api/v1/runs/{run}/metadata
 GET /api/v1/runs/{run}/trace
 GET /api/v1/runs/{run}/spans/{span}
 GET POST /api/v1/bulk-actions
@@ -52,10 +51,6 @@ GET PUT DELETE /api/v1/projects/{project}/envvars/{env}/{name}
 POST /api/v1/projects/{project}/envvars/{env}/import
 GET /api/v1/deployments
 GET /api/v1/deployments/current
-GET POST /api/v1/waitpoints/tokens
-GET /api/v1/waitpoints/tokens/{token}
-POST /api/v1/waitpoints/tokens/{token}/complete
-POST /api/v1/waitpoints/tokens/{token}/callback/{hash}
 POST /api/v1/query
 GET /api/v1/query/schema
 GET POST /api/v1/query/dashboards
@@ -85,6 +80,7 @@ GET /realtime/v1/runs
 GET /realtime/v1/runs/{run}
 GET /realtime/v1/batches/{batch}
 GET /realtime/v1/streams/{run}/{key}
+GET PUT /realtime/v1/streams/{run}/input/{key}
 GET PUT POST /realtime/v1/streams/{run}/{target}/{key}
 POST /realtime/v1/streams/{run}/{target}/{key}/append
 GET PUT /realtime/v1/sessions/{session}/{side}

@@ -13,6 +13,12 @@ SELECT e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
 FROM api_key k CROSS JOIN environment e
 WHERE k.key_hash = :key_hash AND e.env_id = k.env_id;
 
+-- name: keys_of_shard
+-- takes: shard bigint
+SELECT k.key_hash, e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
+FROM environment e CROSS JOIN api_key k
+WHERE e.shard_id = :shard AND k.env_id = e.env_id ORDER BY k.key_hash;
+
 -- name: environment_make
 -- takes: slug text
 -- Each environment has a shard to itself until all 1024 are in use. Loses quietly against another
