@@ -55,6 +55,7 @@ class Journal:
         waiting: tasks that are in a durable wait, with its key.
         thread: the thread that is the body of a `def` task; the worker says so.
         hopping: threads that wait for a durable operation.
+        inputs: the number of the next record of each input stream, negative while it is awaited.
         stirred: set by the worker; called when a branch has ended while others wait.
         ended: the signal that has left the code; every further operation raises it again. A worker
             looks here too, because code may have swallowed it.
@@ -62,8 +63,8 @@ class Journal:
 
     __slots__ = (
         "_accepted", "_entries", "_live", "_recorded", "_seed", "_seq", "attempt", "branches",
-        "clock", "ended", "generation", "hopping", "port", "root", "run_id", "stirred", "thread",
-        "waiting",
+        "clock", "ended", "generation", "hopping", "inputs", "port", "root", "run_id", "stirred",
+        "thread", "waiting",
     )  # fmt: skip
 
     def __init__(self, order: Execute, port: Port, clock: Clock | None = None) -> None:
@@ -77,6 +78,7 @@ class Journal:
         self.waiting: dict[asyncio.Task[Any], str] = {}
         self.thread: int | None = None
         self.hopping: set[int] = set()
+        self.inputs: dict[str, int] = {}
         self.stirred: Callable[[], None] | None = None
         self.ended: Signal | None = None
         self._entries: dict[str, Entry] = {}
@@ -98,13 +100,13 @@ class Journal:
         """Keys that the code has not come to, in order; at its end, those of removed steps."""
         return list(self._entries)
 
-    def place(self, name: str, key: str | None = None, *, attempt_only: bool = False) -> Place:
-        """The place of the next operation of that name in the branch that calls.
     def forget(self, prefix: str) -> None:
         """Expect the code no more in a scope that it passes over."""
         for key in [key for key in self._entries if key.startswith(prefix)]:
             del self._entries[key]
 
+    def place(self, name: str, key: str | None = None, *, attempt_only: bool = False) -> Place:
+        """The place of the next operation of that name in the branch that calls.
 
         Raises:
             Misplaced: inside the body of a step.
@@ -283,7 +285,7 @@ class Journal:
                 elif key.startswith("!accept:"):
                     self._accepted.add(key.removeprefix("!accept:"))
                 continue
-            if entry.status == "failed" and not key.endswith(failed):
+            if entry.kind == "step" and entry.status == "failed" and not key.endswith(failed):
                 continue
             _, bracket, inner = key.partition("[")
             if bracket and inner.startswith("!") and not inner.startswith(own):

@@ -1,4 +1,4 @@
-"""Code of tasks that `task.local` calls without a run. What a verb does there is its own matter."""
+"""Where a durable verb is called: in a run, in code that `task.local` calls, or nowhere."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from contextvars import ContextVar
 from typing import Final
 
 from mainspring.errors import Misplaced
+from mainspring.sdk.context import running
+from mainspring.sdk.journal import Journal
 
 _local: Final[ContextVar[bool]] = ContextVar("mainspring_local", default=False)
-
-
-def is_local() -> bool:
-    """Whether this code was called by `task.local`: nothing is recorded, and time is real."""
-    return _local.get()
 
 
 @contextlib.contextmanager
@@ -25,6 +22,19 @@ def without_run() -> Iterator[None]:
         yield
     finally:
         _local.reset(token)
+
+
+def journal_for(verb: str) -> Journal | None:
+    """The journal that a durable verb belongs to; None for code that `task.local` calls.
+
+    Raises: Misplaced where there is neither.
+    """
+    ctx = running.get()
+    if ctx is not None:
+        return ctx.journal
+    if _local.get():
+        return None
+    raise outside(verb)
 
 
 def outside(what: str) -> Misplaced:

@@ -16,11 +16,10 @@ from mainspring.errors import AbortRun, InvalidOptions, RetryRun
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.sdk.codec import UNREADABLE
-from mainspring.sdk.context import running
 from mainspring.sdk.failures import again, written
 from mainspring.sdk.journal import Journal, Place, check_name, fits
 from mainspring.sdk.limits import Retry
-from mainspring.sdk.local import is_local, outside
+from mainspring.sdk.local import journal_for
 from mainspring.sdk.pool import pool
 from mainspring.sdk.scopes import Branch, Scope, current_branch
 from mainspring.sdk.shape import Shape, shape_of
@@ -218,15 +217,12 @@ def begin(
     names: Mapping[str, Any] | None = None,
 ) -> Coroutine[Any, Any, Any]:
     """The step as a coroutine; its place is taken now."""
-    ctx = running.get()
-    if ctx is None:
-        if not is_local():
-            raise outside(f"step {name!r}")
+    journal = journal_for("step")
+    if journal is None:
         return _called(shape_of(func, dict), func, args, kwargs, settled)
     if name not in _known:
         _admit(name)
     shape = shape_of(func, lambda: names or _caller_names())
-    journal = ctx.journal
     place = journal.place(name, settled.key, attempt_only=settled.attempt_only)
     return _perform(journal, place, shape, func, args, kwargs, settled)
 
@@ -240,13 +236,10 @@ def begin_blocking(
     names: Mapping[str, Any] | None = None,
 ) -> Any:
     """The step for a `def` task: a plain function in the calling thread, the rest on the loop."""
-    ctx = running.get()
-    if ctx is None:
-        if not is_local():
-            raise outside(f"sync.step {name!r}")
+    journal = journal_for("sync.step")
+    if journal is None:
         return func(*args, **kwargs)
     shape = shape_of(func, lambda: names or _caller_names())
-    journal = ctx.journal
     if shape.is_async or not settled.simple or _has_loop():
         return journal.block(begin(name, func, args, kwargs, settled, names))
     if name not in _known:
