@@ -97,6 +97,10 @@ class Capture:
         data = _encode({"logger": record.name}).decode()
         self._add(run, record.levelname.lower(), message, data)
 
+    def warn(self, run: Held, message: str) -> None:
+        """Give a run a line of our own, whatever it does."""
+        self._keep(run, "warning", message, None)
+
     def finish(self, run: Held) -> None:
         """The run is about to end: hand over everything, also a last line without its end."""
         if run.lines is not None:
@@ -119,6 +123,10 @@ class Capture:
             self._post(Logs(lines[start:]))
 
     def _add(self, run: Held, level: str, message: str, data: str | None) -> None:
+        if not run.ctx.replaying:  # those lines are there already
+            self._keep(run, level, message, data)
+
+    def _keep(self, run: Held, level: str, message: str, data: str | None) -> None:
         with self._lock:
             if run.lines is None:
                 run.lines = Lines()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mainspring.clock import Clock
 from mainspring.sdk import hooks
+from mainspring.sdk.policy import resolve_error, shown
 from mainspring.wire.worker import Finished
 from mainspring.worker import report
 from mainspring.worker.outcome import Phase
@@ -24,6 +25,8 @@ from mainspring.worker.threads import Threads
 
 FINAL: Final = frozenset({"aborted", "invalid_payload", "timed_out"})
 """Outcomes after which there is no further attempt."""
+UNSETTLED: Final = frozenset({"continued", "diverged"})
+"""Outcomes after which the run goes on, or waits for somebody to decide."""
 
 Isolate = Callable[[Held], Awaitable[Finished]]
 """Executes an attempt, hooks included, in a process of its own, and answers how it ended.
@@ -82,8 +85,13 @@ class Executor:
             self._threads.submit(partial(context.run, self._in_thread, run))
 
     def active_ms(self, run: Held) -> int:
-        """How long the body has run."""
-        return int((self._clock.monotonic() - run.since) * 1000) if run.begun else 0
+        """How long the body has run since it was claimed, without the time that it was parked."""
+        if not run.begun:
+            return 0
+        seconds = self._clock.monotonic() - run.since
+        if run.port is not None:
+            seconds = run.port.spent + (0 if run.port.parked else seconds)
+        return int(seconds * 1000)
 
     async def _attempt(self, run: Held) -> None:
         """An `async def` without hooks: the shortest way."""
@@ -164,17 +172,28 @@ class Executor:
         except BaseException as error:
             if self._loop.is_closed():
                 raise
-            failure, end = error, report.failed(run, error, phase, self.active_ms(run))
+            if phase is Phase.BODY and run.stop is None:
+                error = await self._judged(run, error)
+            failure, end = shown(error), report.failed(run, error, phase, self.active_ms(run))
         try:
             await self._after(run, end, value, failure)
         except BaseException:  # the attempt has its result; hooks cannot change it
             log.warning("hooks of run %s were cut short", ctx.run_id, exc_info=True)
         self._ended(run, end)
 
+    async def _judged(self, run: Held, error: BaseException) -> BaseException:
+        """The error that the attempt ends with, by the task's own policy."""
+        try:
+            return await resolve_error(run.task, run.ctx, error)
+        except asyncio.CancelledError:
+            if run.stop is None:
+                raise
+            return error  # it was stopped meanwhile
+
     async def _after(
         self, run: Held, end: Finished, value: Any, failure: BaseException | None
     ) -> None:
-        if run.stop is Stop.SILENT:
+        if run.stop is Stop.SILENT or end.outcome in UNSETTLED:
             return
         if run.stop is Stop.CANCELED:
             await hooks.after_cancel(run.task, run.ctx)
@@ -192,14 +211,25 @@ class Executor:
             answer: tuple[Any, BaseException | None]
             try:
                 self._stopper.enter(run, threading.get_ident())
+                if run.ctx.opened is not None:
+                    run.ctx.opened.thread = run.thread
                 answer = run.task.func(*args, **kwargs), None
             except BaseException as error:  # noqa: BLE001 - carried over to the waiting coroutine
                 answer = None, error
             self._stopper.leave(run)
             self._on_loop(self._returned, run, future, answer)
 
+        journal = run.ctx.opened
+        if journal is not None and run.work is not None:
+            journal.branches.discard(run.work)  # the thread stands for it
         self._threads.submit(partial(contextvars.copy_context().run, call))
-        value, error = await future
+        try:
+            value, error = await future
+        finally:
+            journal = run.ctx.opened
+            if journal is not None and run.work is not None:
+                journal.thread = None
+                journal.branches.add(run.work)
         if error is not None:
             raise error
         return value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mainspring.wire.worker import Call, Finished, Frame, FromWorker, Logs
+from mainspring.wire.worker import Call, Finished, Frame, FromWorker, Logs, Record
 from mainspring.worker.gathering import Gathering
 
 FRAME_SIZE: Final = 1024 * 1024
@@ -30,9 +31,13 @@ class Outbox:
         self._waiting: list[FromWorker] = []
         self._kept: deque[Frame] = deque()
         self._settled = Gathering()
+        self._added = 0
+        self._durable = 0
+        self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def add(self, messages: list[FromWorker]) -> None:
         """Messages for the next frame; the list is not used any more by the caller."""
+        self._added += len(messages)
         if self._waiting:
             self._waiting += messages
         else:
@@ -60,9 +65,15 @@ class Outbox:
         kept = self._kept
         while kept and kept[0].number <= number:
             frame = kept.popleft()
+            self._durable += len(frame.messages)
             if self.on_durable is not None:
                 self.on_durable(frame.messages)
         self.acked = max(self.acked, number)
+        awaited = self._awaited
+        while awaited and awaited[0][0] <= self._durable:
+            future = awaited.popleft()[1]
+            if not future.done():
+                future.set_result(None)
         if self._settled and not kept and not self._waiting:
             self._settled.release()
 
@@ -76,6 +87,23 @@ class Outbox:
         for frame in self._kept:
             yield from frame.messages
         yield from self._waiting
+
+    def after(self, ahead: int) -> asyncio.Future[None]:
+        """Answered once what was added, and the `ahead` messages that come next, are durable."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        count = self._added + ahead
+        if count <= self._durable:
+            future.set_result(None)
+        else:
+            self._awaited.append((count, future))
+        return future
+
+    def give_up(self, error: Exception) -> None:
+        """Nothing more will become durable: answer whoever waits for it with this error."""
+        awaited, self._awaited = self._awaited, deque()
+        for _, future in awaited:
+            if not future.done():
+                future.set_exception(error)
 
     async def settled(self) -> None:
         """Return once everything that was added is durable."""
@@ -92,6 +120,8 @@ def _size(message: FromWorker) -> int:
         return size
     if type(message) is Call:
         return memoryview(message.body).nbytes
+    if type(message) is Record:
+        return sum(len(entry.data) for entry in message.entries if entry.data is not None)
     if type(message) is Logs:
         return sum(len(line.message) for line in message.lines)
     return 0

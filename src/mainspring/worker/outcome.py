@@ -16,6 +16,7 @@ from mainspring.errors import AbortRun, InvalidOptions, InvalidPayload, Mainspri
 from mainspring.model.duration import milliseconds
 from mainspring.model.run import RunError
 from mainspring.sdk.encode import BEYOND_JSON, to_json
+from mainspring.sdk.policy import shown
 
 MESSAGE_LIMIT: Final = 16 * 1024
 STACK_LIMIT: Final = 64 * 1024
@@ -52,12 +53,12 @@ def of(error: BaseException, phase: Phase) -> Outcome:
         # where in our code that was found out helps nobody
         return Outcome("invalid_payload", described(error, stack=False))
     if phase is Phase.OUTPUT or isinstance(error, AbortRun):
-        return Outcome("aborted", described(error))
+        return Outcome("aborted", described(shown(error)))
     if isinstance(error, RetryRun):
         if error.after is None:
-            return Outcome("retry", described(error))
+            return Outcome("retry", described(shown(error)))
         try:
-            return Outcome("retry", described(error), milliseconds(error.after, "after"))
+            return Outcome("retry", described(shown(error)), milliseconds(error.after, "after"))
         except (InvalidOptions, TypeError) as wrong:
             wrong.__cause__ = error
             return Outcome("failed", described(wrong))

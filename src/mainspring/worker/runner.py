@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from mainspring.clock import Clock
+from mainspring.errors import FencedOut
 from mainspring.sdk import logger as sdk_logger
 from mainspring.sdk import observe
 from mainspring.sdk import transport as sdk_transport
 from mainspring.sdk.context import Context, running
+from mainspring.sdk.journal import Journal
 from mainspring.sdk.registry import Executable
+from mainspring.wire.calls import Request, Response
 from mainspring.wire.worker import (
     Cancel,
     Execute,
@@ -20,17 +24,24 @@ from mainspring.wire.worker import (
     Finished,
     FromWorker,
     Refused,
+    Resume,
     Revoke,
     Started,
 )
 from mainspring.worker import report
 from mainspring.worker.capture import Capture
+from mainspring.worker.durable import Durable
 from mainspring.worker.execute import Executor, Isolate
 from mainspring.worker.gathering import Gathering
+from mainspring.worker.outbox import Outbox
 from mainspring.worker.outcome import Phase
+from mainspring.worker.park import Parking
 from mainspring.worker.slots import Held, Slots, Stop
 from mainspring.worker.stop import GRACE_S, Stopper
 from mainspring.worker.threads import Threads
+
+Ask = Callable[[Request, Held], Awaitable[Response]]
+"""Makes a request in the name of a run."""
 
 log = logging.getLogger("mainspring.worker")
 
@@ -43,6 +54,9 @@ class Runner:
 
     Attributes:
         environment: the slug that contexts show; set when the server has told it.
+        parking: the runs that wait without a slot.
+        outbox: where what is sent goes; set when there is a link.
+        stirred: called after each change of how many runs are parked.
     """
 
     def __init__(
@@ -58,14 +72,20 @@ class Runner:
         """`claimed` is told of each order that is obeyed, as long as somebody observes."""
         self.environment = "dev"
         self.slots = slots
+        self.loop = asyncio.get_running_loop()
+        self.outbox: Outbox | None = None
+        self._clock = clock
+        self._ask: Ask | None = None
         self._tasks = tasks
         self._send = send
         self._capture = capture
         self._claimed = claimed
-        self._loop = asyncio.get_running_loop()
         self._threads = Threads(slots.size)
-        self._stopper = Stopper(self._loop, self._threads, self._forced)
+        self._stopper = Stopper(self.loop, self._threads, self._forced)
         self._executor = Executor(clock, self._threads, self._stopper, self._end, self._flush)
+        self.parking = Parking(slots, self._threads, self, clock, self._context, self._count_down)
+        self.parking.stirred = self._parked
+        self._open_journal = self._opened  # made once, not for each run
         self._out: list[FromWorker] = []
         self._fresh: list[Held] = []
         self._armed = False
@@ -73,10 +93,12 @@ class Runner:
         if capture is not None:
             self._base.run(sdk_logger.sink.set, capture.sink)
         self._emptied = Gathering()
+        self.stirred: Callable[[], None] = lambda: None
 
-    def provide(self, transport: sdk_transport.Transport) -> None:
+    def provide(self, transport: sdk_transport.Transport, ask: Ask) -> None:
         """Let the code of runs reach the engine through this."""
         self._base.run(sdk_transport.active.set, transport)
+        self._ask = ask
 
     def isolate(self, isolate: Isolate) -> None:
         """Have tasks that want a process of their own executed by this; else they execute here."""
@@ -96,7 +118,22 @@ class Runner:
         """Look at the end of this iteration what is to be sent; after a batch of orders."""
         if not self._armed:
             self._armed = True
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
+
+    def durable(self) -> asyncio.Future[None]:
+        """Answered once everything that was posted is durable."""
+        if self.outbox is None:
+            raise FencedOut("This worker session is over; its code must end.")
+        return self.outbox.after(len(self._out))
+
+    async def ask(self, request: Request, run: Held) -> Response:
+        """Ask the engine in the name of the run. Raises: MainspringError."""
+        assert self._ask is not None
+        return await self._ask(request, run)
+
+    def look(self, run: Held) -> None:
+        """See at the end of this iteration whether all code of the run waits."""
+        self.parking.look(run)
 
     def execute(self, order: Execute) -> None:
         """Begin an attempt, unless this claim was seen before or taken back; `arm` afterwards."""
@@ -106,6 +143,8 @@ class Runner:
         older = slots.held.get(order.run_id)
         if older is not None:
             self._silence(older)
+        elif slots.parked and (parked := slots.parked.get(order.run_id)) is not None:
+            self.parking.bury(parked)
         if observe.observers:
             self._claimed(order)
         task = self._tasks.get(order.task)
@@ -113,20 +152,30 @@ class Runner:
             self.post(report.unknown_task(order, self._tasks))
             return
         run = Held(order, task, Context(order, self.environment, payload=task.payload))
+        run.ctx.open_journal = self._open_journal
         slots.held[order.run_id] = run
         context = self._base.copy()
         context.run(running.set, run.ctx)
         self._executor.begin(run, context)
         if order.max_duration_ms is not None:
             left = (order.max_duration_ms - order.active_ms) / 1000
-            run.watch(self._loop.call_later(max(left, 0), self._time_out, run))
+            run.budget = self.loop.call_later(max(left, 0), self._time_out, run)
         self._fresh.append(run)
 
+    def resume(self, order: Resume) -> None:
+        """Let a parked run go on; `arm` afterwards."""
+        run = self.parking.resume(order)
+        if run is not None:
+            self._fresh.append(run)
+
     def cancel(self, order: Cancel) -> None:
-        """End the body; at the latest after the grace time the attempt counts as ended."""
+        """End the body, also a parked one; after the grace time the attempt counts as ended."""
         run = self.slots.of(order.run_id, order.epoch)
         if run is not None and run.stop is None:
+            self.parking.wake(run)
             self._stopper.stop(run, Stop.CANCELED, order.grace_ms / 1000)
+            if run.thread is not None and run.port is not None:
+                run.port.stop_waiting()  # a thread cannot be interrupted in there
 
     def revoke(self, order: Revoke) -> None:
         """Give an attempt back, unless its body has begun."""
@@ -144,16 +193,21 @@ class Runner:
         self.post(Refused(run_id, epoch, refused))
 
     def fence(self, order: Fenced) -> None:
-        """Stop a body that is not ours any more, without a word."""
-        self.slots.admit(order.run_id, order.epoch)
-        run = self.slots.of(order.run_id, order.epoch)
-        if run is not None:
+        """Stop a body that is not ours any more, without a word; a parked one never goes on."""
+        slots = self.slots
+        slots.admit(order.run_id, order.epoch)
+        run = slots.of(order.run_id, order.epoch)
+        if run is not None and order.run_id in slots.parked:
+            self.parking.bury(run)
+        elif run is not None:
             self._silence(run)
 
     def abandon(self) -> None:
         """Stop everything without a word: the session is over."""
         self._out.clear()
         self._fresh.clear()
+        for run in list(self.slots.parked.values()):
+            self.parking.bury(run)
         for run in list(self.slots.held.values()):
             self._silence(run)
 
@@ -182,22 +236,63 @@ class Runner:
         """Let idle threads end."""
         self._threads.close()
 
+    def _context(self, run: Held) -> contextvars.Context:
+        """Where code of the run belongs that it has not called itself."""
+        context = self._base.copy()
+        context.run(running.set, run.ctx)
+        return context
+
+    def _opened(self, ctx: Context) -> Journal:
+        """The journal of a run that does something durable for the first time; from any thread."""
+        run = self.slots.owner(ctx)
+        if run is None:  # code that was left behind, which may clean up without the engine
+            run = Held(ctx._order, self._tasks[ctx.task], ctx)
+            run.over = True
+        run.port = Durable(run, self)
+        journal = Journal(run.order, run.port, self._clock)
+        journal.stirred = partial(self.look, run)
+        if run.thread is not None:
+            journal.thread = run.thread
+        elif run.work is not None:
+            journal.branches.add(run.work)
+        return journal
+
     def _end(self, run: Held, end: Finished) -> None:
         """The attempt is over: free its slot and say so, unless nothing may be said."""
         if run.over:
             return
+        if run.port is not None:
+            self._settle(run, run.port, end)
         if run.lines is not None and self._capture is not None:
             self._capture.finish(run)
         self._free(run)
         if run.stop is not Stop.SILENT:
             self.post(end)
 
+    def _settle(self, run: Held, port: Durable, end: Finished) -> None:
+        """The code of a run with a journal has ended."""
+        port.stop_waiting()
+        journal = run.ctx.opened
+        removed = journal.unread() if journal is not None and end.outcome == "completed" else []
+        if removed and self._capture is not None:
+            self._capture.warn(run, report.removed_steps(removed))
+
+    def _count_down(self, run: Held) -> None:
+        """Watch what is left of its max_duration."""
+        left = run.ctx.remaining()
+        if left is not None:
+            run.budget = self.loop.call_later(left, self._time_out, run)
+
     def _time_out(self, run: Held) -> None:
         if run.stop is None:
             self._stopper.stop(run, Stop.TIMED_OUT)
+            if run.thread is not None and run.port is not None:
+                run.port.stop_waiting()
 
     def _silence(self, run: Held, grace_s: float = GRACE_S) -> None:
         self._stopper.stop(run, Stop.SILENT, grace_s)
+        if run.port is not None:
+            run.port.close()
         self._give_up(run)
 
     def _forced(self, run: Held) -> None:
@@ -221,16 +316,24 @@ class Runner:
 
     def _free(self, run: Held) -> None:
         self.slots.free(run)
+        self._maybe_emptied()
+
+    def _parked(self) -> None:
+        self._maybe_emptied()
+        self.stirred()
+
+    def _maybe_emptied(self) -> None:
         if self._emptied and not self.slots.held:
             self._emptied.release()
 
     def _flush(self) -> None:
         self._armed = False
+        self.parking.decide()
         if self._fresh:
             fresh, self._fresh = self._fresh, []
             started = []
             for run in fresh:
-                if run.over:
+                if run.over or (run.port is not None and run.port.parked):
                     continue
                 if run.begun:
                     started.append((run.order.run_id, run.order.epoch))

@@ -10,8 +10,7 @@ from typing import Final
 
 from mainspring.clock import Clock
 from mainspring.errors import FencedOut, ServerUnreachable
-from mainspring.sdk import observe
-from mainspring.sdk import transport as sdk_transport
+from mainspring.sdk import branches, observe
 from mainspring.sdk.observe import WorkerEvent
 from mainspring.sdk.registry import Registry
 from mainspring.wire.calls import Request, Response
@@ -26,6 +25,8 @@ from mainspring.wire.worker import (
     FromWorker,
     Goodbye,
     Hello,
+    Resolved,
+    Resume,
     Revoke,
     ToWorker,
     Welcome,
@@ -84,7 +85,7 @@ class Session:
             claimed=self._claimed,
         )
         self._linked: LinkTransport | None = None
-        self.transport: sdk_transport.Transport
+        self.transport: LocalTransport | LinkTransport
         if answer is not None:
             self.transport = LocalTransport(answer, self._slots)
         else:
@@ -92,7 +93,8 @@ class Session:
                 session_id, self._slots, self.runner.post, self._undelivered
             )
             self.transport = self._linked
-        self.runner.provide(self.transport)
+        self.runner.provide(self.transport, self.transport.ask)
+        branches.install(asyncio.get_running_loop())
 
     @property
     def running(self) -> int:
@@ -116,11 +118,13 @@ class Session:
             socket.gethostname(),
             os.getpid(),
             self._slots.pairs(),
+            self._slots.parked_pairs(),
         )
 
     async def start(self, link: Link) -> None:
         """Begin to take orders from the link."""
         self._link = link
+        self.runner.outbox = link.outbox
         link.outbox.on_durable = self._durable
         if self._capture is not None:
             self._capture.attach(self._slots, self.runner.post)
@@ -136,6 +140,10 @@ class Session:
             elif isinstance(order, Answer):
                 if self._linked is not None:
                     self._linked.answered(order)
+            elif isinstance(order, Resume):
+                runner.resume(order)
+            elif isinstance(order, Resolved):
+                runner.parking.resolved(order)
             elif isinstance(order, Cancel):
                 runner.cancel(order)
             elif isinstance(order, Revoke):
@@ -166,10 +174,15 @@ class Session:
     async def drain(self, grace_s: float, clean_up_s: float = CLEAN_UP_S) -> int:
         """Take nothing new, let what runs end for at most `grace_s`, then stop it.
 
+        Parked runs are given away and do not hold this up; their code never goes on here.
+
         Returns how many attempts were cut off; of those nothing is reported, so that they run again
         elsewhere without losing an attempt. The link is closed then.
         """
         self._slots.size = 0
+        parking = self.runner.parking
+        parking.draining = True
+        parking.give_away()
         self.runner.post(Capacity(0))
         await _within(grace_s, self.runner.emptied())
         cut = self.running
@@ -177,9 +190,9 @@ class Session:
             await _within(clean_up_s, self.runner.cut_off(clean_up_s))
         if self._capture is not None:
             self._capture.flush()
-        if self._link is not None:
-            await asyncio.sleep(0)  # what was posted reaches the link
-            await _within(SETTLE_S, self._link.outbox.settled())
+        await self._settle()
+        parking.give_away()  # what has parked last
+        await self._settle()
         await self._close(ServerUnreachable("This worker is stopping."))
         return cut
 
@@ -192,8 +205,15 @@ class Session:
         if self._linked is not None:
             self._linked.end(error)
         if self._link is not None:
+            self._link.outbox.give_up(error)
             await self._link.close()
         self.runner.close()
+
+    async def _settle(self) -> None:
+        """Have everything that was posted durable, if that does not take long."""
+        if self._link is not None:
+            await asyncio.sleep(0)  # it reaches the link
+            await _within(SETTLE_S, self._link.outbox.settled())
 
     def _send(self, messages: list[FromWorker]) -> None:
         if self.ended.done():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mainspring.sdk.context import Context
 from mainspring.sdk.registry import Executable
 from mainspring.wire.worker import Execute
 from mainspring.worker.lines import Lines
+
+if TYPE_CHECKING:
+    from mainspring.worker.durable import Durable
 
 REMEMBERED: Final = 16_384
 """How many runs of the past are certainly remembered; at most twice as many are."""
@@ -25,7 +28,7 @@ class Stop(Enum):
 
 
 class Held:
-    """One attempt in a slot.
+    """One attempt that this session has, in a slot or parked.
 
     Attributes:
         apart: whether it executes in a process of its own.
@@ -36,12 +39,14 @@ class Held:
         over: its end has been reported, or never will be.
         thread: the thread that is inside the body now.
         timers: to be canceled when it is over.
+        budget: ends the body when its max_duration is used up.
+        port: what its journal speaks through; None as long as it has done nothing durable.
         lines: what it has printed; None for a silent run.
     """
 
     __slots__ = (
-        "apart", "begun", "ctx", "lines", "order", "over", "since", "stop", "task", "thread",
-        "timers", "work",
+        "apart", "begun", "budget", "ctx", "lines", "order", "over", "port", "since", "stop",
+        "task", "thread", "timers", "work",
     )  # fmt: skip
 
     def __init__(self, order: Execute, task: Executable, ctx: Context) -> None:
@@ -56,7 +61,9 @@ class Held:
         self.over = False
         self.thread: int | None = None
         self.timers: list[asyncio.TimerHandle] | None = None
+        self.budget: asyncio.TimerHandle | None = None
         self.lines: Lines | None = None
+        self.port: Durable | None = None
 
     def watch(self, timer: asyncio.TimerHandle) -> None:
         """Cancel the timer when the attempt is over."""
@@ -64,13 +71,25 @@ class Held:
             self.timers = []
         self.timers.append(timer)
 
+    def unwatch_budget(self) -> None:
+        """Its max_duration is not counted down any more."""
+        if self.budget is not None:
+            self.budget.cancel()
+            self.budget = None
+
 
 class Slots:
-    """Attempts by run id, and the highest epoch of each run seen lately."""
+    """Attempts by run id, and the highest epoch of each run seen lately.
+
+    Attributes:
+        held: attempts that execute.
+        parked: those that wait without a slot.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.held: dict[str, Held] = {}
+        self.parked: dict[str, Held] = {}
         self._recent: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self._refused: dict[str, int] = {}
@@ -100,23 +119,47 @@ class Slots:
         return self._refused.get(run_id) == epoch
 
     def of(self, run_id: str, epoch: int) -> Held | None:
-        """The attempt of exactly that claim, if it is held."""
-        run = self.held.get(run_id)
+        """The attempt of exactly that claim, executing or parked, if this session has it."""
+        run = self.held.get(run_id) or self.parked.get(run_id)
         return run if run is not None and run.order.epoch == epoch else None
 
     def owner(self, ctx: Context) -> Held | None:
         """The attempt that a context belongs to; None once that has ended or was taken away."""
         return self.of(ctx.run_id, ctx.epoch)
 
+    def park(self, run: Held) -> None:
+        """It waits; its slot can be used by another."""
+        self.held.pop(run.order.run_id, None)
+        self.parked[run.order.run_id] = run
+
+    def unpark(self, run: Held) -> None:
+        """It executes again."""
+        self.parked.pop(run.order.run_id, None)
+        self.held[run.order.run_id] = run
+
     def free(self, run: Held) -> None:
         """The attempt is over; its slot can be used by another."""
         run.over = True
+        run.unwatch_budget()
         if run.timers is not None:
             for timer in run.timers:
                 timer.cancel()
-        if self.held.get(run.order.run_id) is run:
-            del self.held[run.order.run_id]
+        run_id = run.order.run_id
+        if self.held.get(run_id) is run:
+            del self.held[run_id]
+        elif self.parked.get(run_id) is run:
+            del self.parked[run_id]
 
     def pairs(self) -> list[tuple[str, int]]:
-        """(run id, epoch) of everything held."""
-        return [(run.order.run_id, run.order.epoch) for run in self.held.values()]
+        """(run id, epoch) of everything that the server may believe to execute here."""
+        doubtful = [run for run in self.parked.values() if not _surely_parked(run)]
+        return [(run.order.run_id, run.order.epoch) for run in (*self.held.values(), *doubtful)]
+
+    def parked_pairs(self) -> list[tuple[str, int]]:
+        """(run id, epoch) of everything that waits without a slot, and the server knows it."""
+        sure = [run for run in self.parked.values() if _surely_parked(run)]
+        return [(run.order.run_id, run.order.epoch) for run in sure]
+
+
+def _surely_parked(run: Held) -> bool:
+    return run.port is not None and run.port.said is not None and run.port.said.done()

@@ -12,7 +12,7 @@ from mainspring.errors import FencedOut, PayloadTooLarge, ServerUnreachable
 from mainspring.sdk.context import running
 from mainspring.wire.calls import RESPONSES, Fault, Request, Response, Trigger
 from mainspring.wire.worker import Answer, Call, FromWorker, Welcome
-from mainspring.worker.slots import Slots
+from mainspring.worker.slots import Held, Slots
 
 CALL_LIMIT: Final = 12 * 1024 * 1024
 """Bytes of one call; a server takes messages of 16 MiB."""
@@ -49,10 +49,13 @@ class LinkTransport:
         self._closed = False
 
     async def call(self, request: Request) -> Response:
-        run_id = caller(self._slots)
+        return await self.ask(request, caller(self._slots))
+
+    async def ask(self, request: Request, run: Held | None) -> Response:
+        """Answer a request that the code of this run makes, or code outside of every run."""
         self._number += 1
         number = self._number
-        if isinstance(request, Trigger):
+        if isinstance(request, Trigger) and request.key is None:
             self._give_keys(request, number)
         body = _encode(request)
         if len(body) > CALL_LIMIT:
@@ -60,7 +63,10 @@ class LinkTransport:
                 f"One call has {len(body):,} bytes; {CALL_LIMIT:,} fit through a worker's link. "
                 "Send a batch in several parts."
             )
-        answer = await self._exchanged(Call(number, msgspec.Raw(body), run_id))
+        call = Call(number, msgspec.Raw(body))
+        if run is not None:
+            call.run_id, call.epoch = run.order.run_id, run.order.epoch
+        answer = await self._exchanged(call)
         if not answer.ok:
             raise _decode_fault(answer.body).error()
         response: Response = _decoders[type(request)](answer.body)
@@ -133,13 +139,17 @@ class LocalTransport:
         self._slots = slots
 
     async def call(self, request: Request) -> Response:
-        return await self._answer(request, caller(self._slots))
+        return await self.ask(request, caller(self._slots))
+
+    async def ask(self, request: Request, run: Held | None) -> Response:
+        """Answer a request that the code of this run makes, or code outside of every run."""
+        return await self._answer(request, run.order.run_id if run is not None else None)
 
     async def close(self) -> None:
         """Nothing to give up."""
 
 
-def caller(slots: Slots) -> str | None:
+def caller(slots: Slots) -> Held | None:
     """The run whose code asks; None outside of every run.
 
     Raises: FencedOut when its attempt is not this session's (any more).
@@ -147,9 +157,10 @@ def caller(slots: Slots) -> str | None:
     ctx = running.get()
     if ctx is None:
         return None
-    if slots.owner(ctx) is None:
+    run = slots.owner(ctx)
+    if run is None:
         raise FencedOut(
             f"Attempt {ctx.attempt} of run {ctx.run_id} has ended or was taken over; code that it "
             "left behind cannot ask for anything."
         )
-    return ctx.run_id
+    return run

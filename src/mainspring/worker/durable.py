@@ -1,0 +1,157 @@
+"""What the journal of one run asks of its worker: the SDK's port for a run in this process.
+
+Which runs give their slots back while they wait is `park`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from mainspring.errors import FencedOut
+from mainspring.sdk.hooks import Waiting
+from mainspring.wire.calls import Request, Response
+from mainspring.wire.worker import Entry, FromWorker, Op, Record, Update, Wait
+from mainspring.worker.slots import Held, Stop
+
+SILENT: Final = Stop.SILENT
+
+
+class Voice(Protocol):
+    """How a run speaks through its session; on the session's event loop."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def post(self, message: FromWorker) -> None:
+        """Send a message at the end of this iteration of the loop."""
+        ...
+
+    def durable(self) -> asyncio.Future[None]:
+        """Answered once everything that was posted is durable."""
+        ...
+
+    async def ask(self, request: Request, run: Held) -> Response:
+        """Ask the engine in the name of the run. Raises: MainspringError."""
+        ...
+
+    def arm(self) -> None:
+        """Look at the end of this iteration what is to be sent, and which runs can be parked."""
+        ...
+
+    def look(self, run: Held) -> None:
+        """See at the end of this iteration whether all code of the run waits."""
+        ...
+
+
+class Durable:
+    """The port of one run; it follows the run to its next epoch when that is resumed here.
+
+    Attributes:
+        parked: whether the run waits without a slot; `park` says so.
+        said: answered when that is durable.
+        rested: when that began, by `time.monotonic`.
+        spent: seconds that the body ran under this epoch before it was parked.
+        told: what the wait hooks of the task were told of; None when nothing, or in the meantime
+            the run has gone on.
+        hooked: whether a hook around a wait is under way; outcomes are held back meanwhile.
+        held_back: those outcomes.
+        due: whether the run is to be looked at in this iteration, or `later` at the latest.
+        looks: how often in a row the run was found to have code that goes on beside its waits.
+    """
+
+    __slots__ = (
+        "_open", "_run", "_voice", "due", "held_back", "hooked", "later", "looks", "loop", "parked",
+        "rested", "said", "spent", "told",
+    )  # fmt: skip
+
+    def __init__(self, run: Held, voice: Voice) -> None:
+        self.loop = voice.loop
+        self.parked = False
+        self.said: asyncio.Future[None] | None = None
+        self.rested = 0.0
+        self.spent = 0.0
+        self.told: list[Waiting] | None = None
+        self.hooked = False
+        self.held_back: list[Entry] = []
+        self.due = False
+        self.later: asyncio.TimerHandle | None = None
+        self.looks = 0
+        self._run = run
+        self._voice = voice
+        self._open: dict[str, tuple[str, asyncio.Future[Entry]]] = {}
+
+    async def record(self, entries: list[Entry]) -> None:
+        self.post(entries)
+        await self.flush()
+
+    def post(self, entries: list[Entry]) -> None:
+        order = self._alive().order
+        self._voice.post(Record(order.run_id, order.epoch, order.generation, entries))
+
+    async def wait(self, wait: Wait) -> Entry:
+        order = self._alive().order
+        wait.run_id, wait.epoch = order.run_id, order.epoch
+        future: asyncio.Future[Entry] = self.loop.create_future()
+        self._open[wait.key] = wait.kind, future
+        self._voice.post(wait)
+        self._voice.look(self._run)
+        try:
+            return await future
+        finally:
+            kept = self._open.get(wait.key)
+            if kept is not None and kept[1] is future:
+                del self._open[wait.key]
+
+    async def call(self, request: Request) -> Response:
+        return await self._voice.ask(request, self._alive())
+
+    def update(self, ops: list[Op], tags: tuple[str, ...]) -> None:
+        order = self._alive().order
+        self._voice.post(Update(order.run_id, order.epoch, ops, tags))
+
+    async def flush(self) -> None:
+        await self._voice.durable()
+        self._alive()  # whoever was fenced out meanwhile must not go on
+
+    @property
+    def waits(self) -> list[Waiting] | None:
+        """The waits that are open; None when the outcome of one is on its way to the code."""
+        found = []
+        for key, (kind, future) in self._open.items():
+            if future.done():
+                return None
+            found.append(Waiting(kind, key))
+        return found
+
+    def tell(self, entries: Iterable[Entry]) -> None:
+        """Give outcomes to the code that waits for them; others are not needed any more."""
+        for entry in entries:
+            wait = self._open.get(entry.key)
+            if wait is not None and not wait[1].done():
+                wait[1].set_result(entry)
+
+    def stop_waiting(self) -> None:
+        """Cancel what waits durably: code that was told to end, or was left behind."""
+        journal = self._run.ctx.opened
+        for task in list(journal.waiting) if journal is not None else ():
+            task.cancel()
+
+    def close(self) -> None:
+        """The attempt is not ours any more: end the branches of the run, too."""
+        if self.later is not None:
+            self.later.cancel()
+        journal = self._run.ctx.opened
+        for task in list(journal.branches) if journal is not None else ():
+            if task is not self._run.work:
+                task.cancel()
+
+    def _alive(self) -> Held:
+        run = self._run
+        if run.over or run.stop is SILENT:
+            order = run.order
+            raise FencedOut(
+                f"Attempt {order.attempt} of run {order.run_id} has ended or was taken over; code "
+                "that it left behind can neither record nor wait."
+            )
+        return run
