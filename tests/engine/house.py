@@ -20,6 +20,7 @@ from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.objects import MemoryObjects
 from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store, Waitpoints
+from mainspring.store.waiting import Waits
 from mainspring.wire import calls
 from mainspring.wire.worker import (
     PROTOCOL,
@@ -124,7 +125,7 @@ class MortalStore:
     def __init__(self, store: FaultyStore) -> None:
         self.shards = Mortal(store.shards)
         self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
-        self.waitpoints = store.waitpoints
+        self.waits, self.waitpoints = store.waits, store.waitpoints
 
 
 class FaultyStore:
@@ -137,6 +138,10 @@ class FaultyStore:
     @property
     def live(self) -> Live:
         return self.inner.live
+
+    @property
+    def waits(self) -> Waits:
+        return self.inner.waits
 
     @property
     def runs(self) -> Runs:

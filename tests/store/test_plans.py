@@ -33,7 +33,9 @@ from tests.store.conftest import execute
 STAGES = ("tiny", "absent", "fresh", "stale")
 HISTORY, BURST = 20_000, 2_000
 SMALL = {"server", "shard", "environment", "api_key", "task", "queue", "schema_version"}
-WHOLE = {"live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox"}
+WHOLE = {
+    "live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox", "waits_foreign",
+}  # fmt: skip
 """What reads everything of a shard (or of the run-through of one index) on purpose."""
 LISTS = ("ids/", "waitpoint_page", "live_timers", "live_refill", "runs_children", "log_page")
 WIDE = {"run_by_task", "ready_by_lane", "run_done_by_status"}

@@ -146,7 +146,9 @@ class Twins(RuleBasedStateMachine):
             run_id, key = self.ids[at], (ENV, "t", f"k{at % 3}")
             changes.tag += [(ENV, tag, run_id) for tag in tags]
             changes.metadata.append((run_id, note, NOW + number))
-            changes.journal.append((run_id, note, number, "step", 1, "ok", None, NOW, None))
+            changes.journal.append(
+                (run_id, note, number, "step", 1, "ok", None, NOW, None, 0, None, "")
+            )
             changes.timer.append((number, "ttl", run_id))
             changes.payload.append((run_id, note, None))
         changes.key = [(*key, self.ids[chosen[0]], NOW + number)]

@@ -7,8 +7,9 @@ from typing import Any, assert_never
 
 import msgspec
 
-from mainspring.engine import query
+from mainspring.engine import past, query
 from mainspring.engine.cancel import CancelCall
+from mainspring.engine.children import Kept
 from mainspring.engine.edit import RescheduleCall, ResetKeyCall, TagCall
 from mainspring.engine.explain import explain
 from mainspring.engine.intake import prepare
@@ -21,20 +22,24 @@ from mainspring.model.run import Run, Status, TriggerAnswer, TriggerOptions, Tri
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
 
+DEPTH = 100
+"""How many levels of children a run may have below it."""
 BACKLOG = 20_000
 """New runs that may wait for their commit; more callers wait until there is room."""
 
 
 async def answer(  # noqa: C901 - one line per request is the table
-    owner: Owner, env: EnvironmentRow, request: calls.Request, run_id: str | None
+    owner: Owner, env: EnvironmentRow, request: calls.Request, run_id: str | None, epoch: int = 0
 ) -> calls.Response:
-    """Answer a request of an environment; `run_id` is the run whose code asks, if any.
+    """Answer a request of an environment; `run_id` and `epoch` are those of the attempt whose code
+    asks, if any.
 
     Raises: a CallerError that says what is wrong, StoreUnavailable when it may be repeated.
     """
     match request:
         case calls.Trigger():
-            return calls.Triggered(await trigger(owner, env, request.requests, run_id))
+            kept = Kept.of(run_id, epoch, request)
+            return calls.Triggered(await trigger(owner, env, request.requests, run_id, kept))
         case calls.AwaitRun():
             return await query.result(owner, env, request.run_id, request.timeout_ms)
         case calls.Retrieve():
@@ -63,10 +68,12 @@ async def answer(  # noqa: C901 - one line per request is the table
             return query.tasks(owner, env)
         case calls.ListLogs():
             return await logs(owner, env, request)
+        case calls.GetOutcomes():
+            return await past.outcomes(owner, env, request.run_ids)
+        case calls.ListJournal():
+            return await past.journal(owner, env, request.run_id)
         case (
-            calls.GetOutcomes()
-            | calls.ListJournal()
-            | calls.RestartRun()
+            calls.RestartRun()
             | calls.SettleRun()
             | calls.CreateToken()
             | calls.GetToken()
@@ -82,9 +89,17 @@ async def answer(  # noqa: C901 - one line per request is the table
 
 
 async def trigger(
-    owner: Owner, env: EnvironmentRow, requests: list[TriggerRequest], parent: str | None
+    owner: Owner,
+    env: EnvironmentRow,
+    requests: list[TriggerRequest],
+    parent: str | None,
+    kept: Kept | None = None,
 ) -> list[TriggerAnswer]:
-    """Make runs; returns once they are durable."""
+    """Make runs; returns once they are durable.
+
+    Raises: InvalidOptions, also beyond 100 generations of children; UnknownTask, InvalidPayload,
+    Conflict when the parent is canceled.
+    """
     if parent is not None:
         above: Live | Run = owner.state.lives.get(parent) or await query.one(owner, env, parent)
         if isinstance(above, Run) and above.status is Status.CANCELED:
@@ -94,13 +109,18 @@ async def trigger(
             options.parent_id = parent
             options.root_id = above.root_id or parent
             options.depth = above.depth + 1
+        if above.depth >= DEPTH:
+            raise InvalidOptions(
+                f"Run {parent} stands {above.depth} levels below its root, the most there may be; "
+                "trigger the next one from outside of a run, or go on with `continue_with`."
+            )
     items = await prepare(owner.state, owner.objects, env.env_id, requests)
     if not items:
         return []
     while owner.waiting > BACKLOG:
         await owner.turn_over()
     future: asyncio.Future[list[TriggerAnswer]] = asyncio.get_running_loop().create_future()
-    owner.submit(TriggerCall(env.env_id, items, future))
+    owner.submit(TriggerCall(env.env_id, items, future, kept=kept))
     return await future
 
 

@@ -10,26 +10,34 @@ from msgspec import Struct
 
 from mainspring.dispatch.nodes import Lane
 from mainspring.engine.document import Document
+from mainspring.engine.edges import Edges
+from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.model.run import Run
 from mainspring.store.changes import PLAN, Changes
 from mainspring.store.protocol import DebounceRow, InputRow, KeyRow, LiveRow, WaitpointRow
-from mainspring.wire.worker import LogLine, ToWorker
+from mainspring.store.waiting import EndRow, JournalRow
+from mainspring.wire.worker import Entry, LogLine, Park, ToWorker
 
 KeyId = tuple[int, str, str]
 """(env_id, task, key)."""
+EntryId = tuple[str, str, int]
+"""(run id, journal key, generation)."""
 
 
 class Wanted:
     """What the verbs of a turn have to know before they decide.
 
     `inputs` are streams whose last number is asked, `records` single inputs; `relatives` are runs
-    of `documents` whose parent and root are asked as well.
+    of `documents` whose parent and root are asked as well. `ending` are runs that may end in this
+    turn: who waits for them and what they wait for is read where there may be any. `edges` are runs
+    whose open waits are asked, `points` are runs, tokens, events and inputs: who waits for them is
+    asked. `ends` are runs of which only the end is asked.
     """
 
     __slots__ = (
-        "debounces", "documents", "inputs", "keys", "known", "located", "records", "relatives",
-        "tokens",
+        "debounces", "documents", "edges", "ending", "ends", "generations", "inputs", "journal",
+        "keys", "known", "located", "losses", "points", "records", "relatives", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,13 +50,25 @@ class Wanted:
         self.records: set[tuple[str, str, int]] = set()
         self.documents: set[str] = set()
         self.relatives: set[str] = set()
+        self.ending: set[str] = set()
+        self.edges: set[str] = set()
+        self.points: set[str] = set()
+        self.journal: set[EntryId] = set()
+        self.ends: set[str] = set()
+        self.generations: set[str] = set()
+        self.losses: set[str] = set()
 
 
 class Facts:
-    """The answers to `Wanted`, and what the turn itself has added to them."""
+    """The answers to `Wanted`, and what the turn itself has added to them.
+
+    `edges` holds the waits of the runs in `Wanted.edges` and those on `Wanted.points`; where their
+    runs are is in `located`, unless they are active. `generations` and `losses` leave out 0.
+    """
 
     __slots__ = (
-        "debounces", "documents", "inputs", "keys", "known", "located", "records", "tokens",
+        "debounces", "documents", "edges", "ends", "generations", "inputs", "journal", "keys",
+        "known", "located", "losses", "records", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -60,6 +80,11 @@ class Facts:
         self.inputs: dict[tuple[str, str], int] = {}
         self.records: dict[tuple[str, str, int], InputRow] = {}
         self.documents: dict[str, Document] = {}
+        self.edges = Edges()
+        self.journal: dict[EntryId, JournalRow] = {}
+        self.ends: dict[str, EndRow] = {}
+        self.generations: dict[str, int] = {}
+        self.losses: dict[str, int] = {}
 
 
 class Picked(Struct):
@@ -77,9 +102,20 @@ class Batch:
     Attributes:
         touched: runs that this turn has changed already; another verb on one of them waits.
         lines: what the engine adds to the logs of runs.
+        over: runs that this turn ends, in that order.
+        anew: live runs that begin a new journal in this turn: their waits are over.
+        parks: what asks to be parked; decided when everything else of the turn is.
+        resumed: parked runs that this turn makes ready.
+        told: outcomes for runs that execute.
+        held: (session, run id, epoch) of coroutines that are parked once this turn is durable.
+        dropped: (session, run id, epoch) of coroutines that a session has let go of.
+        freed: runs whose parked coroutine nobody will need.
     """
 
-    __slots__ = ("answers", "changes", "ended", "lines", "now", "orders", "picked", "touched")
+    __slots__ = (
+        "anew", "answers", "changes", "dropped", "ended", "freed", "held", "lines", "now", "orders",
+        "over", "parks", "picked", "resumed", "told", "touched",
+    )  # fmt: skip
 
     def __init__(self, now: int) -> None:
         self.now = now
@@ -90,6 +126,14 @@ class Batch:
         self.picked: dict[str, Picked] = {}
         self.ended: list[Run] = []
         self.lines: list[LogLine] = []
+        self.over: dict[str, None] = {}
+        self.anew: dict[str, None] = {}
+        self.parks: list[tuple[Session, Park]] = []
+        self.resumed: set[str] = set()
+        self.told: dict[Live, list[Entry]] = {}
+        self.held: list[tuple[Session, str, int]] = []
+        self.dropped: list[tuple[Session, str, int]] = []
+        self.freed: list[str] = []
 
     def order(self, session: Session, order: ToWorker) -> None:
         """Send an order once the commit is durable."""

@@ -32,6 +32,7 @@ class CancelCall(Struct):
 
     def want(self, wanted: Wanted) -> None:
         wanted.located.add(self.run_id)
+        wanted.ending.add(self.run_id)
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
         """Write the rows; False = another turn, because this one has changed the run."""
@@ -109,15 +110,23 @@ def cascade(state: State, batch: Batch, run_id: str) -> None:
 def end_waiting(
     state: State, batch: Batch, row: LiveRow, status: Status, error: RunError | None
 ) -> None:
-    """End a run that is ready or parked, without a slot of its own."""
+    """End a run that is ready or parked, without a slot of its own; it must have been among
+    `Wanted.ending`. Its coroutine, if a session has it parked, is canceled there.
+    """
     lane = (row.env_id, row.queue, row.ckey, row.version)
     if row.place == "ready":
         batch.changes.drop_ready.append((row.run_id,))
         state.core.remove(lane, row.ord, row.run_id, resume=row.kind == "resume")
     else:
         batch.changes.drop_parked.append((row.run_id,))
-        forget(state, batch, row.due_at, row.kind, row.run_id)
+        if row.kind != "wait":
+            forget(state, batch, row.due_at, row.kind, row.run_id)
     batch.touched.add(row.run_id)
+    batch.over[row.run_id] = None
+    holder = state.holders.get(row.run_id)
+    if holder is not None:
+        batch.freed.append(row.run_id)
+        batch.order(holder, Cancel(row.run_id, holder.parked[row.run_id], GRACE_MS))
     options = _decode_options(row.options) if row.options else None
     if options is not None:
         if options.idempotency_key is not None and status in FREES_KEY:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.engine.cancel import GRACE_MS
-from mainspring.engine.link import Arrived, checked, large_outputs, storable
+from mainspring.engine.held import HeldCall
+from mainspring.engine.link import Arrived, checked, large, storable
 from mainspring.engine.owner import Owner
 from mainspring.engine.session import Deliver, Session
 from mainspring.errors import Conflict, FencedOut, MainspringError
@@ -25,7 +26,7 @@ from mainspring.wire.worker import (
     Call,
     Cancel,
     Capacity,
-    Dropped,
+    Entry,
     Fenced,
     Finished,
     Frame,
@@ -34,18 +35,13 @@ from mainspring.wire.worker import (
     Hello,
     LogLine,
     Logs,
-    Park,
-    Record,
-    Refused,
     Revoke,
     Started,
     ToWorker,
-    Update,
-    Wait,
     Welcome,
 )
 
-Answering = Callable[[EnvironmentRow, calls.Request, str | None], Awaitable[calls.Response]]
+Answering = Callable[[EnvironmentRow, calls.Request, str | None, int], Awaitable[calls.Response]]
 
 LOG_LINES: Final = 500
 
@@ -118,6 +114,7 @@ class Door:
             pool.sessions.append(session)
         deliver([Welcome(env.slug, LEASE_S, session.acked)])
         self._fence(session, hello)
+        self._compare(session, hello.parked)
         self._ask(session)
         self._spawn(self._register(env, hello))
         self._owner.ring()
@@ -149,6 +146,8 @@ class Door:
         if session.deliver is not None:
             session.deliver([Goodbye(reason, retry=True)])
             session.deliver = None
+        for run_id in list(session.parked):
+            state.let_go(run_id)
         self._owner.lose(session, reason)
 
     def renew(self) -> None:
@@ -189,37 +188,40 @@ class Door:
         self, env: EnvironmentRow, session: Session, number: int, messages: list[FromWorker]
     ) -> None:
         """Sort what a session sent: some for the next turn, some answered or stored beside it."""
-        state = self._owner.state
         arrived = Arrived(session, number)
         for message in messages:
             match message:
-                case Finished():
-                    arrived.finished.append(checked(message))
-                case Started():
-                    for run_id, epoch in message.runs:
-                        live = state.lives.get(run_id)
-                        if live is not None and live.epoch == epoch:
-                            live.begun = True
-                case Refused():
-                    arrived.refused.append(message)
-                case Call():
-                    self._spawn(self._call(env, session, message))
-                case Logs():
-                    self._lines.extend(map(storable, message.lines))
-                case Capacity():
-                    session.slots = message.slots
-                case Record() | Wait() | Park() | Dropped() | Update():
-                    log.warning("session %s sent what this server cannot take yet", session.id)
-        large = large_outputs(arrived)
+                case Started() | Call() | Logs() | Capacity():
+                    self._take_aside(env, session, message)
+                case _:
+                    arrived.messages.append(checked(message))
+        apart = large(arrived)
         before = self._storing.get(session)
-        if large or before is not None:
-            task = asyncio.get_running_loop().create_task(self._store(before, arrived, large))
+        if apart or before is not None:
+            task = asyncio.get_running_loop().create_task(self._store(before, arrived, apart))
             self._storing[session] = task
             task.add_done_callback(lambda done: self._stored(session, done))
         else:
             self._owner.arrive(arrived)
-        if len(self._lines) > LOG_LINES:
-            self._spawn(self.flush_logs())
+
+    def _take_aside(
+        self, env: EnvironmentRow, session: Session, message: Started | Call | Logs | Capacity
+    ) -> None:
+        """Take in what changes no rows of runs, or has an answer of its own."""
+        match message:
+            case Started():
+                for run_id, epoch in message.runs:
+                    live = self._owner.state.lives.get(run_id)
+                    if live is not None and live.epoch == epoch:
+                        live.begun = True
+            case Call():
+                self._spawn(self._call(env, session, message))
+            case Logs():
+                self._lines.extend(map(storable, message.lines))
+                if len(self._lines) > LOG_LINES:
+                    self._spawn(self.flush_logs())
+            case Capacity():
+                session.slots = message.slots
 
     async def idle(self) -> None:
         """Wait until everything that was taken in is with the owner, or awaits a run's end."""
@@ -237,15 +239,34 @@ class Door:
         """Ask about every run that the session should hold: it may never have got the order."""
         state = self._owner.state
         asked: list[ToWorker] = []
+        waiting = []
         for run_id in sorted(session.holds):
             live = state.lives.get(run_id)
             if live is None:
                 continue
+            if live.waited or live.epoch > 1:
+                waiting.append(live)
+            if session.parked.get(run_id) == live.epoch - 1:
+                continue  # it never got the order to go on, and gets it now
             asked.append(Revoke(run_id, live.epoch))
             if live.cancel_at is not None:
                 asked.append(Cancel(run_id, live.epoch, GRACE_MS))
-        if asked and session.deliver is not None:
-            session.deliver(asked)
+        if session.deliver is not None:
+            if asked:
+                session.deliver(asked)
+            if waiting:
+                self._owner.tell_again(waiting)
+
+    def _compare(self, session: Session, parked: list[tuple[str, int]]) -> None:
+        """Find out which of the coroutines that are parked in a session may still be needed."""
+        if not parked:
+            return
+        state = self._owner.state
+        for run_id, epoch in parked:
+            live = state.lives.get(run_id)
+            if live is not None and live.session is session and live.epoch == epoch + 1:
+                state.hold(session, run_id, epoch)
+        self._owner.submit(HeldCall(session, parked, asyncio.get_running_loop().create_future()))
 
     def _fence(self, session: Session, hello: Hello) -> None:
         """Tell a session which of the runs that it brings back are not its own any more."""
@@ -261,16 +282,24 @@ class Door:
     def ask_all(self) -> None:
         """After the memory was rebuilt: ask every session about its runs."""
         for session in self._owner.state.sessions.values():
+            self._compare(session, list(session.parked.items()))
             self._ask(session)
 
     async def _store(
-        self, before: asyncio.Task[None] | None, arrived: Arrived, large: list[Finished]
+        self,
+        before: asyncio.Task[None] | None,
+        arrived: Arrived,
+        apart: list[Finished | Entry],
     ) -> None:
-        """Store large outputs before the frame is planned, frames of a session in order."""
+        """Store large results before the frame is planned, frames of a session in order."""
         if before is not None:
             await before
-        for fin in large:
-            arrived.refs[fin.run_id] = await self._owner.objects.put(fin.output or "")
+        for result in apart:
+            if isinstance(result, Finished):
+                arrived.refs[result.run_id] = await self._owner.objects.put(result.output or "")
+            else:
+                result.ref = await self._owner.objects.put(result.data or "")
+                result.data = None
         self._owner.arrive(arrived)
 
     def _stored(self, session: Session, done: asyncio.Task[None]) -> None:
@@ -285,7 +314,8 @@ class Door:
             live = self._owner.state.lives.get(call.run_id or "")
             if live is not None and live.session is not session:
                 raise FencedOut(f"Run {live.run_id} executes elsewhere now; this attempt is over.")
-            body, ok = _encode(await self._answer(env, request, call.run_id)), True
+            answer = await self._answer(env, request, call.run_id, call.epoch)
+            body, ok = _encode(answer), True
         except MainspringError as error:
             body, ok = _encode(calls.Fault.of(error)), False
         except msgspec.MsgspecError as error:

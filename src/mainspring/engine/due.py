@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mainspring.dispatch.timers import Timer
+from mainspring.engine import wait
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.cancel import end_waiting
 from mainspring.engine.place import Place, enqueue, park, remind
@@ -28,7 +29,12 @@ class Due:
 
     def want(self, wanted: Wanted) -> None:
         """Every run whose timer fires."""
-        wanted.located.update(run_id for _, _, run_id, _ in self.timers)
+        for _, kind, run_id, _ in self.timers:
+            wanted.located.add(run_id)
+            if kind == "ttl":
+                wanted.ending.add(run_id)
+            elif kind.startswith(wait.TIMER):
+                wanted.edges.add(run_id)
 
     def pending(self, facts: Facts) -> set[KeyId]:
         """The debounce keys of runs that become ready: they take the pending payload."""
@@ -55,6 +61,9 @@ class Due:
             row = facts.located.get(run_id)
             if row is None:
                 continue
+            elif kind.startswith(wait.TIMER):
+                key = kind.removeprefix(wait.TIMER)
+                wait.time_is_up(state, batch, facts, at, key, run_id)
             elif kind == "ttl":
                 if row.place == "ready" and not row.started_at:
                     expire(state, batch, row)

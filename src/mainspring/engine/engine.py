@@ -94,14 +94,18 @@ class Engine:
             await self.store.shards.leave(self._server_id)
 
     async def answer(
-        self, env: EnvironmentRow, request: calls.Request, run_id: str | None = None
+        self,
+        env: EnvironmentRow,
+        request: calls.Request,
+        run_id: str | None = None,
+        epoch: int = 0,
     ) -> calls.Response:
         """Answer a request of an environment; see `engine.answer`."""
         owner = self._owner(env)
         if isinstance(request, calls.ListLogs):
             # who has seen a run end also sees everything it wrote before
             await self.doors[env.shard_id].flush_logs()
-        return await answer(owner, env, request, run_id)
+        return await answer(owner, env, request, run_id, epoch)
 
     def connect(
         self, env: EnvironmentRow, hello: Hello, deliver: Deliver, *, inside: bool = False
@@ -128,6 +132,10 @@ class Engine:
     async def environment_of_key(self, key_hash: str) -> EnvironmentRow | None:
         """Whose secret key has that hash."""
         return await self.store.catalog.environment_of_key(key_hash)
+
+    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
+        """The hashes of the secret keys of a shard's environments."""
+        return await self.store.catalog.keys_of_shard(shard_id)
 
     async def environment(self, slug: str) -> EnvironmentRow:
         """The environment with that slug, made when missing."""

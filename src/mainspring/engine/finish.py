@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.engine.batch import Batch
+from mainspring.engine import journal
+from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
 from mainspring.engine.session import Session
@@ -14,30 +15,64 @@ from mainspring.engine.state import State
 from mainspring.model.limits import LONGEST_MS
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.model.run import FREES_KEY, Run, RunError, Status
-from mainspring.wire.worker import Fenced, Finished
+from mainspring.store.waiting import EdgeRow
+from mainspring.wire.worker import Entry, Fenced, Finished
 
+Loss = tuple[Live | Session, str]
+"""An active run, or a whole session, whose worker is gone, and why."""
 LOSSES: Final = 10
 """How often a run may lose its worker before it counts as the one that kills them."""
+
+REJECTED: Final = "rejected"
+"""The outcome of an attempt that said what nobody can store, while its body still runs."""
 
 FINAL_OF: Final = {
     "completed": Status.COMPLETED,
     "failed": Status.FAILED,
     "aborted": Status.FAILED,
+    REJECTED: Status.FAILED,
     "invalid_payload": Status.FAILED,
     "retry": Status.FAILED,
     "crashed": Status.CRASHED,
     "canceled": Status.CANCELED,
     "timed_out": Status.TIMED_OUT,
 }
+STUCK: Final = -1
+"""`due_at` of a parked run that diverged: what it waits for is journaled, but it does not go on."""
 RETRIED: Final = frozenset({"failed", "retry", "crashed"})
 
 _encode = msgspec.json.Encoder().encode
 _NO_POLICY: Final = RetryPolicy()
 
 
+def want(state: State, wanted: Wanted, fin: Finished) -> None:
+    """Name what has to be known of a run whose attempt has ended."""
+    live = state.lives.get(fin.run_id)
+    if live is None:
+        return
+    run_id = fin.run_id
+    if live.parent_id is not None or live.waited or live.epoch > 1 or run_id in state.awaited:
+        wanted.ending.add(run_id)
+    if fin.outcome == "continued":
+        wanted.ending.add(run_id)
+        wanted.generations.add(run_id)
+
+
+def want_lost(state: State, wanted: Wanted, lost: Live | Session) -> None:
+    """Name what has to be known of runs whose worker is gone."""
+    for run_id in [lost.run_id] if isinstance(lost, Live) else lost.holds:
+        live = state.lives.get(run_id)
+        if live is not None:
+            if live.cancel_at is not None or live.epoch - live.attempt >= LOSSES:
+                wanted.ending.add(run_id)
+            if live.epoch - live.attempt >= LOSSES:
+                wanted.losses.add(run_id)
+
+
 def plan(
     state: State,
     batch: Batch,
+    facts: Facts,
     session: Session,
     fin: Finished,
     output_ref: str | None = None,
@@ -52,15 +87,19 @@ def plan(
         leave(state, batch, live)
         end(state, batch, live, Status.COMPLETED, fin.output, output_ref, None)
         return
-    decide(state, batch, live, fin)
-
-
-def decide(state: State, batch: Batch, live: Live, fin: Finished) -> None:
-    """An attempt that did not simply complete: canceled, tried again, or final."""
     leave(state, batch, live)
     if live.cancel_at is not None:
         end(state, batch, live, Status.CANCELED, None, None, fin.error)
-        return
+    elif fin.outcome == "continued":
+        go_on(state, batch, facts, live, fin.output, output_ref)
+    elif fin.outcome == "diverged":
+        stick(state, batch, facts, live, fin.error or RunError("It diverged."))
+    else:
+        decide(state, batch, facts, live, fin)
+
+
+def decide(state: State, batch: Batch, facts: Facts, live: Live, fin: Finished) -> None:
+    """An attempt that failed is tried again, or final."""
     error = fin.error or RunError(f"The attempt ended as {fin.outcome} without an error.")
     if fin.outcome in RETRIED:
         policy = policy_of(live)
@@ -68,7 +107,7 @@ def decide(state: State, batch: Batch, live: Live, fin: Finished) -> None:
         if delay is not None:
             if fin.retry_after_ms is not None:
                 delay = min(max(fin.retry_after_ms, 0), LONGEST_MS)
-            try_again(state, batch, live, error, delay)
+            try_again(state, batch, facts, live, error, delay, fin.machine)
             return
     end(state, batch, live, FINAL_OF.get(fin.outcome, Status.SYSTEM_FAILURE), None, None, error)
 
@@ -103,6 +142,7 @@ def end(
     """Write the final row of a run that has left its slot, and wake whoever awaits it."""
     text = _encode(error).decode() if error is not None else None
     now, options = batch.now, live.options
+    batch.over[live.run_id] = None
     batch.changes.done.append(
         (
             live.run_id,
@@ -148,36 +188,86 @@ def end(
         )
 
 
-def try_again(state: State, batch: Batch, live: Live, error: RunError, delay: int) -> None:
-    """Keep the failed attempt in the journal and wait for the next one without a slot."""
-    batch.changes.journal.append(
-        (
-            live.run_id,
-            f"attempt:{live.attempt}",
-            0,
-            "attempt",
-            live.epoch,
-            "failed",
-            _encode(error).decode(),
-            live.claimed_at,
-            batch.now,
-        )
-    )
+def try_again(
+    state: State,
+    batch: Batch,
+    facts: Facts,
+    live: Live,
+    error: RunError,
+    delay: int,
+    machine: str | None = None,
+) -> None:
+    """Keep the failed attempt in the journal and wait for the next one without a slot, which may
+    ask for another `machine`.
+    """
+    note(batch, facts, live, "attempt", error, machine or "")
     place = place_of(live)
     place.attempt += 1
     park(state, batch, place, "retry", batch.now + delay)
 
 
-def lose_all(state: State, batch: Batch, lost: Live | Session, reason: str) -> None:
+def note(
+    batch: Batch, facts: Facts, live: Live, kind: str, error: RunError, machine: str = ""
+) -> None:
+    """Keep how an attempt or a claim ended that was not the last; `seq` is the attempt."""
+    entry = Entry(
+        f"!{kind}:{live.epoch}",
+        live.attempt,
+        kind,
+        "failed",
+        _encode(error).decode(),
+        fingerprint=machine,
+        started_at=live.claimed_at,
+        ended_at=batch.now,
+    )
+    journal.write(batch, facts, live.run_id, live.epoch, 0, entry)
+
+
+def go_on(
+    state: State, batch: Batch, facts: Facts, live: Live, payload: str | None, ref: str | None
+) -> None:
+    """The run begins anew with another payload and an empty journal, as its first attempt."""
+    generation = facts.generations.get(live.run_id, 0) + 1
+    now = batch.now
+    entry = Entry(journal.START, 0, "step", "completed", payload, ref, "", now, now)
+    journal.write(batch, facts, live.run_id, live.epoch, generation, entry)
+    batch.anew[live.run_id] = None
+    place = place_of(live)
+    place.attempt = 1
+    enqueue(state, batch, place, resume=True)
+
+
+def stick(state: State, batch: Batch, facts: Facts, live: Live, error: RunError) -> None:
+    """The code is not what the journal tells: the run waits until somebody settles that."""
+    details = error.details if isinstance(error.details, dict) else {}
+    row = EdgeRow(
+        live.run_id,
+        str(details.get("key", "")),
+        "!",
+        "diverged",
+        0,
+        0,
+        0,
+        _encode(error).decode(),
+        "",
+        batch.now,
+    )
+    facts.edges.add(row)
+    place = place_of(live)
+    place.session_id = ""
+    park(state, batch, place, "wait", STUCK)
+
+
+def lose_all(state: State, batch: Batch, facts: Facts, lost: Live | Session, reason: str) -> None:
     """A run's worker is gone, or a session with everything that it holds."""
     run_ids = [lost.run_id] if isinstance(lost, Live) else sorted(lost.holds)
     for run_id in run_ids:
         live = state.lives.get(run_id)
         if live is not None and lost in (live, live.session):
-            lose(state, batch, live, reason)
+            lose(state, batch, facts, live, reason)
 
 
-def lose(state: State, batch: Batch, live: Live, reason: str) -> None:
+def lose(state: State, batch: Batch, facts: Facts, live: Live, reason: str) -> None:
     """The worker of an active run is gone: run it again elsewhere, within its own budget of losses.
 
     It costs no attempt. A run that was not begun only goes back to its lane.
@@ -186,11 +276,14 @@ def lose(state: State, batch: Batch, live: Live, reason: str) -> None:
     if live.cancel_at is not None:
         end(state, batch, live, Status.CANCELED, None, None, None)
         return
-    if live.begun and live.epoch - live.attempt >= LOSSES:
-        message = f"Its worker was lost {live.epoch} times; the last time: {reason}."
+    if live.begun:
+        lost = facts.losses.get(live.run_id, 0) + 1
+        message = f"Its worker was lost {lost} times; the last time: {reason}."
         error = RunError(message, "WorkerLost", code="worker_lost")
-        end(state, batch, live, Status.CRASHED, None, None, error)
-        return
+        if lost > LOSSES:
+            end(state, batch, live, Status.CRASHED, None, None, error)
+            return
+        note(batch, facts, live, "lost", error)
     # a body that began is a new start for the rate limit; an order that was withdrawn is not
     enqueue(state, batch, place_of(live), resume=not live.begun)
 

@@ -6,6 +6,7 @@ from mainspring.dispatch.nodes import Lane
 from mainspring.engine.session import Session
 from mainspring.model.task import TaskSpec
 from mainspring.store.changes import RunOptions
+from mainspring.wire.worker import Entry
 
 
 class Live:
@@ -15,11 +16,15 @@ class Live:
         begun: the worker said that the body runs (or ended); until then a claim may be withdrawn.
         cancel_at: when a cancel was acknowledged; the run can only end in canceled then.
         spec: None when the task is not registered any more.
+        waited: it may have open waits of this attempt or, beyond epoch 1, of earlier ones.
+        before: the epoch in which its session parked it, when its order is to go on; else 0.
+        untold: outcomes to be told with the order, which is being put together; None = it is given.
     """
 
     __slots__ = (
         "active_ms",
         "attempt",
+        "before",
         "begun",
         "cancel_at",
         "claimed_at",
@@ -29,6 +34,7 @@ class Live:
         "lane",
         "options",
         "ord",
+        "parent_id",
         "resume",
         "revoked_at",
         "root_id",
@@ -37,6 +43,8 @@ class Live:
         "spec",
         "started_at",
         "task",
+        "untold",
+        "waited",
     )  # fmt: skip
 
     def __init__(
@@ -67,8 +75,12 @@ class Live:
         self.started_at = 0
         self.created_at = 0
         self.active_ms = 0
+        self.parent_id: str | None = None
         self.root_id: str | None = None
         self.depth = 0
+        self.waited = False
+        self.before = 0
+        self.untold: list[Entry] | None = None
 
     @property
     def env_id(self) -> int:

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.engine import claim, finish, takeover
+from mainspring.engine import claim, finish, metadata, order, takeover, wait
 from mainspring.engine.batch import Batch, settle
 from mainspring.engine.cancel import cancel_children
 from mainspring.engine.due import MOST, Due
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
+from mainspring.engine.order import Wish
 from mainspring.engine.reading import Verb, read
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
@@ -196,14 +197,16 @@ class Owner:
         batch = Batch(now)
         self._looked_at = now
         due = Due(state.timers.due(now, MOST))
-        facts = await read(self.store, state.shard_id, work, due)
-        for message in arrived:
-            message.plan(state, batch)
         losing, self._tray.losing = self._tray.losing, []
+        facts = await read(state, self.store, arrived, losing, work, due)
+        for message in arrived:
+            message.plan(state, batch, facts)
         for lost, reason in losing:
-            finish.lose_all(state, batch, lost, reason)
+            finish.lose_all(state, batch, facts, lost, reason)
         later = [verb for verb in work if not verb.plan(state, batch, facts)]
         cascades = due.plan(state, batch, facts) if due.timers else []
+        wait.settle(state, batch, facts)
+        metadata.write(batch, facts)
         more = claim.plan(state, batch)
         if batch.picked or batch.orders:
             batch.changes.rate.extend(state.core.rates.changed())
@@ -223,12 +226,15 @@ class Owner:
     def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
         """The commit is durable: now everybody may know."""
         state = self.state
+        wait.hold(state, batch)
         if claimed:
-            waiting = claim.hand_over(state, batch, claimed)
-            if waiting:
-                rows = {row.run_id: row for row in claimed}
-                for live in waiting:
-                    self._spawn(self._fetch(live, rows[live.run_id]))
+            wishes = claim.hand_over(state, batch, claimed)
+            if wishes:
+                self._spawn(self._fetch(wishes))
+        if batch.told:
+            wishes = wait.tell_all(batch)
+            if wishes:
+                self._spawn(self._fetch(wishes))
         for message in arrived:
             session = message.session
             if message.number > session.acked:
@@ -250,17 +256,34 @@ class Owner:
             if run.status.is_final:
                 settle([(future, run) for future in self.state.waiters.pop(run.id, ())])
 
-    async def _fetch(self, live: Live, row: Claimed) -> None:
-        """Give an order that needs a stored payload, metadata, or another session."""
-        state = self.state
+    def tell_again(self, lives: list[Live]) -> None:
+        """A link is back: what the waits of these runs brought may not have been heard."""
+        self._spawn(self._fetch([wait.again(live) for live in lives]))
+
+    async def _fetch(self, wishes: list[Wish]) -> None:
+        """Give orders that need a stored payload, metadata, the journal, or another session."""
         try:
-            orders = await claim.fetch(self.store.runs, self.objects, state.shard_id, live, row)
+            known = await order.read(self.store, self.state.shard_id, wishes)
         except MainspringError as error:
-            self.lose(live, f"its payload could not be read: {error.message}")
+            for wish in wishes:
+                self.lose(wish.live, f"its journal could not be read: {error.message}")
             return
+        for wish in wishes:
+            try:
+                made = order.Order(wish, known)
+                await made.complete(self.objects)
+                await made.complete_untold(self.objects)
+            except MainspringError as error:
+                self.lose(wish.live, f"its payload could not be read: {error.message}")
+            else:
+                self._deliver(wish, made)
+
+    def _deliver(self, wish: Wish, made: order.Order) -> None:
+        """Send an order, to another session when this one does not know the task."""
+        state, live = self.state, wish.live
         if state.lives.get(live.run_id) is not live:
             return
-        if live.task not in live.session.tasks:
+        if wish.row is not None and not live.before and live.task not in live.session.tasks:
             session = state.session_for(live.env_id, live.lane.version, live.task)
             if session is None:
                 self.arrive(unknown_task(live))
@@ -269,7 +292,7 @@ class Owner:
             session.holds.add(live.run_id)
             live.session = session
         if live.session.deliver is not None:
-            live.session.deliver(orders())
+            live.session.deliver(made.orders())
 
     async def _cascade(self, at: int, run_id: str) -> None:
         runs, shard_id = self.store.runs, self.state.shard_id

@@ -44,7 +44,9 @@ def enqueue(state: State, batch: Batch, place: Place, *, resume: bool = False) -
 
 
 def park(state: State, batch: Batch, place: Place, kind: str, due_at: int) -> None:
-    """Let a run wait without a slot until `due_at`. Kinds: delay, retry, version."""
+    """Let a run wait without a slot: until `due_at` (kinds delay, retry, version), or until one of
+    its waits is over (kind wait), which has a timer of its own if it ends by time.
+    """
     env_id, queue, ckey, version = place.lane
     batch.changes.park.append(
         (
@@ -63,7 +65,8 @@ def park(state: State, batch: Batch, place: Place, kind: str, due_at: int) -> No
             place.session_id,
         )
     )
-    remind(state, batch, due_at, kind, place.run_id)
+    if kind != "wait":
+        remind(state, batch, due_at, kind, place.run_id)
 
 
 def remind(state: State, batch: Batch, at: int, kind: str, run_id: str) -> None:

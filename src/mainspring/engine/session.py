@@ -17,11 +17,13 @@ class Session:
         beat_at: monotonic seconds of its last sign of life; None for one inside this process.
         received: number of the last frame that was taken in.
         holds: run ids of its active runs.
+        parked: runs whose coroutines wait in it without a slot, with the epoch they had then; set
+            and cleared by `State.hold` and `State.let_go`.
     """
 
     __slots__ = (
-        "acked", "beat_at", "deliver", "env_id", "holds", "host", "id", "pid", "received", "slots",
-        "tasks", "version",
+        "acked", "beat_at", "deliver", "env_id", "holds", "host", "id", "parked", "pid", "received",
+        "slots", "tasks", "version",
     )  # fmt: skip
 
     def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
@@ -31,6 +33,7 @@ class Session:
         self.tasks: frozenset[str] = frozenset()
         self.slots = 0
         self.holds: set[str] = set()
+        self.parked: dict[str, int] = {}
         self.deliver: Deliver | None = None
         self.beat_at = beat_at
         self.received = 0

@@ -15,6 +15,7 @@ from mainspring.ids import Bits, IdSource
 from mainspring.model.run import Run
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.protocol import EnvironmentRow, QueueRow
+from mainspring.wire.worker import Entry
 
 PoolKey = tuple[int, str]
 """(env_id, version)."""
@@ -26,6 +27,10 @@ class State:
     Attributes:
         tasks: registered tasks by (env_id, task id), with their version.
         waiters: futures of callers that await the end of a run.
+        holders: sessions by the run whose coroutine is parked in them.
+        outcomes: of ready runs that are resumed, what their waits have brought since they were
+            parked; a run that is not in it has to be told from its journal.
+        awaited: runs that another than the run that triggered them waits for; may name too many.
     """
 
     def __init__(self, shard_id: int, clock: Clock, bits: Bits) -> None:
@@ -42,12 +47,17 @@ class State:
         self.tasks: dict[tuple[int, str], tuple[TaskSpec, str]] = {}
         self.queues: dict[tuple[int, str], QueueRow] = {}
         self.waiters: dict[str, list[Future[Run]]] = {}
+        self.holders: dict[str, Session] = {}
+        self.outcomes: dict[str, list[Entry]] = {}
+        self.awaited: set[str] = set()
 
     def reset(self) -> None:
-        """Forget what is rebuilt from the tables; links, catalog and waiters stay."""
+        """Forget what is rebuilt from the tables; links, holders, catalog and waiters stay."""
         self.core = Core()
         self.timers = Timers()
         self.lives = {}
+        self.outcomes = {}
+        self.awaited = set()
         for session in self.sessions.values():
             session.holds = set()
         for environment in self.environments.values():
@@ -99,6 +109,20 @@ class State:
                 if session is not None:
                     return session
         return None
+
+    def hold(self, session: Session, run_id: str, epoch: int) -> None:
+        """Know that the coroutine of a run waits in a session, parked in that epoch."""
+        if self.sessions.get(session.id) is session:
+            self.let_go(run_id)
+            session.parked[run_id] = epoch
+            self.holders[run_id] = session
+
+    def let_go(self, run_id: str) -> tuple[Session, int] | None:
+        """Nobody has the coroutine of that run any more; returns who had it, of which epoch."""
+        session = self.holders.pop(run_id, None)
+        if session is None:
+            return None
+        return session, session.parked.pop(run_id)
 
     def chance(self) -> float:
         """A number in [0, 1) from the engine's own randomness."""

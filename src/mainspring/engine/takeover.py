@@ -44,8 +44,10 @@ async def rebuild(state: State, store: Store) -> None:
     active = await live.active(shard_id)
     lanes = await live.lanes(shard_id)
     resumes = await live.resumes(shard_id)
+    awaited = await store.waits.foreign(shard_id)
     timers = await _read_timers(store, shard_id, 0, until)
     state.reset()
+    state.awaited.update(awaited)
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
     for row in active:
         _occupy(state, row)
@@ -74,7 +76,8 @@ def _occupy(state: State, row: LiveRow) -> None:
     run.started_at = row.started_at
     run.claimed_at = run.created_at = row.created_at
     run.active_ms = row.active_ms
-    run.root_id, run.depth = row.root_id, row.depth
+    run.parent_id, run.root_id, run.depth = row.parent_id, row.root_id, row.depth
+    run.waited = True  # as little is known of that
     state.lives[row.run_id] = run
     session.holds.add(row.run_id)
 

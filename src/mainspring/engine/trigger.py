@@ -7,6 +7,7 @@ from asyncio import Future
 from msgspec import Struct, field
 
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
+from mainspring.engine.children import Kept
 from mainspring.engine.intake import KEY_TTL_MS, Prepared
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, forget, park, remind
@@ -23,15 +24,22 @@ VERSION_RETRY_MS = 5_000
 
 
 class TriggerCall(Struct):
-    """Runs that one caller asked for together; all are stored or none."""
+    """Runs that one caller asked for together; all are stored or none.
+
+    With `kept` they are kept in the journal of the run whose code asks, and are what that tells
+    when it asks again.
+    """
 
     env_id: int
     items: list[Prepared]
     future: Future[list[TriggerAnswer]]
     inbox_ids: list[str] = field(default_factory=list)
+    kept: Kept | None = None
 
     def want(self, wanted: Wanted) -> None:
         """Name the keys and ids to look up before planning."""
+        if self.kept is not None:
+            wanted.journal.add(self.kept.id)
         for item in self.items:
             if item.options.idempotency_key is not None:
                 wanted.keys.add(key_id(item))
@@ -52,6 +60,8 @@ class TriggerCall(Struct):
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
         """Write the rows; False = another turn, because this one has changed a run it needs."""
+        if self.kept is not None and self.kept.stands(state, batch, facts, self.future):
+            return True
         for item in self.items:
             if item.options.debounce is not None:
                 row = facts.debounces.get(debounce_id(item))
@@ -69,6 +79,8 @@ class TriggerCall(Struct):
         for item in self.items:
             joined = answers[item.joins] if item.joins is not None else None
             answers.append(plan_one(state, batch, facts, self.env_id, item, joined))
+        if self.kept is not None:
+            self.kept.write(batch, facts, answers)
         batch.changes.drop_inbox.extend((id_,) for id_ in self.inbox_ids)
         batch.answer(self.future, answers)
         return True
@@ -222,7 +234,7 @@ def start(state: State, batch: Batch, place: Place, item: Prepared) -> bool:
     live = Live(run_id, 1, 1, lane, place.ord, session, item.spec, item.spec.id)
     live.options = item.kept
     live.claimed_at = live.started_at = live.created_at = now
-    live.root_id, live.depth = options.root_id, options.depth
+    live.parent_id, live.root_id, live.depth = options.parent_id, options.root_id, options.depth
     state.lives[run_id] = live
     session.holds.add(run_id)
     batch.changes.start.append(
@@ -251,6 +263,7 @@ def start(state: State, batch: Batch, place: Place, item: Prepared) -> bool:
             version,
             options.priority_ms,
             0,
+            machine=options.machine,
         ),
     )
     return True

@@ -18,6 +18,7 @@ PLAN: Final = (
     "drop_ready",
     "drop_parked",
     "drop_timer",
+    "drop_edge",
     "done",
     "drop_key",
     "drop_debounce",
@@ -30,6 +31,7 @@ PLAN: Final = (
     "document",
     "journal",
     "copy_journal",
+    "edge",
     "waitpoint",
     "end_waitpoint",
     "input",
@@ -72,6 +74,7 @@ class Changes:
         self.drop_ready: list[Row] = []  # run_id
         self.drop_parked: list[Row] = []  # run_id
         self.drop_timer: list[Row] = []  # fire_at, kind, run_id
+        self.drop_edge: list[Row] = []  # run_id, key, waitpoint_id
         # run_id, env_id, task, queue, status, epoch, attempt, output, output_ref, error,
         # started_at, finished_at, active_ms
         self.done: list[Row] = []
@@ -88,8 +91,12 @@ class Changes:
         self.metadata: list[Row] = []  # run_id, metadata, updated_at (replaces the old row)
         # run_id, metadata, updated_at, epoch, frame (replaces the old row)
         self.document: list[Row] = []
-        # run_id, key, generation, kind, epoch, status, data, started_at, ended_at
+        # run_id, key, generation, kind, epoch, status, data, started_at, ended_at, seq, data_ref,
+        # fingerprint (the first of a key and generation stays)
         self.journal: list[Row] = []
+        # run_id, key, waitpoint_id, kind, generation, seq, due_at, data, fingerprint, created_at
+        # (the first of a key and waitpoint stays)
+        self.edge: list[Row] = []
         # run_id, generation, source_id, source_generation, below (seq); after `journal`, whose
         # entries stay
         self.copy_journal: list[Row] = []

@@ -13,6 +13,7 @@ from msgspec import Struct
 from mainspring.model.run import Run, RunFilter
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.changes import Changes, Claimed
+from mainspring.store.waiting import Waits
 from mainspring.wire.calls import ListTokens, LogEntry
 from mainspring.wire.worker import LogLine
 
@@ -82,7 +83,9 @@ class DebounceRow(Struct, array_like=True):
 
 
 class TimerRow(Struct, array_like=True):
-    """Kinds: delay, retry, ttl, cascade."""
+    """Kinds: delay, retry, version, ttl, cascade; `wait:` and the key of a wait that has an end;
+    token, whose `run_id` is the token's.
+    """
 
     fire_at: int
     kind: str
@@ -348,6 +351,10 @@ class Catalog(Protocol):
         """Whose secret key has that hash."""
         ...
 
+    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
+        """The hashes of the secret keys of a shard's environments, with those."""
+        ...
+
     async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:
         """Make a key valid; repeating it does nothing."""
         ...
@@ -376,6 +383,8 @@ class Store(Protocol):
     def shards(self) -> Shards: ...
     @property
     def live(self) -> Live: ...
+    @property
+    def waits(self) -> Waits: ...
     @property
     def runs(self) -> Runs: ...
     @property

@@ -9,6 +9,7 @@ from mainspring.store.migrations import Applied, Phase
 from mainspring.store.runs import Runs
 from mainspring.store.shards import Shards
 from mainspring.store.waitpoints import Waitpoints
+from mainspring.store.waits import Waits
 
 
 class StoreRecord:
@@ -18,6 +19,7 @@ class StoreRecord:
         self._database = database
         self.shards = Shards(database)
         self.live = Live(database)
+        self.waits = Waits(database)
         self.runs = Runs(database)
         self.catalog = Catalog(database)
         self.waitpoints = Waitpoints(database)

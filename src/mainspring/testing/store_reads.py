@@ -110,8 +110,10 @@ class RunsContract:
         shard = await Shard.taken(store)
         for data in ("1", "2"):
             changes = shard.changes()
-            changes.journal = [("run", "step", 0, "step", 1, "ok", data, NOW, None)]
+            changes.journal = [("run", "k", 0, "step", 1, "ok", data, NOW, None, 1, None, "")]
             await shard.commit(changes)
+        [row] = await store.waits.entries(shard.shard_id, [("run", "k", 0)])
+        assert row.data == "1"
 
     async def test_children_are_listed_in_order_and_by_pages(self, store: Store) -> None:
         shard = await Shard.taken(store)

@@ -28,6 +28,11 @@ DELETE FROM parked WHERE {among parked: run_id};
 -- takes: shard bigint
 DELETE FROM timer WHERE {among timer: fire_at, kind, run_id};
 
+-- name: drop_edge
+-- rows: run_id text, key text, waitpoint_id text
+-- takes: shard bigint
+DELETE FROM wait_edge WHERE {among wait_edge: run_id, key, waitpoint_id};
+
 -- name: done
 -- rows: run_id text, env_id bigint, task text, queue text, status text, epoch bigint, attempt bigint, output text, output_ref text, error text, started_at bigint, finished_at bigint, active_ms bigint
 -- takes: shard bigint
@@ -102,13 +107,23 @@ ON CONFLICT (shard_id, run_id)
 DO UPDATE SET metadata = excluded.metadata, updated_at = excluded.updated_at;
 
 -- name: journal
--- rows: run_id text, key text, generation bigint, kind text, epoch bigint, status text, data text, started_at bigint, ended_at bigint
+-- rows: run_id text, key text, generation bigint, kind text, epoch bigint, status text, data text, started_at bigint, ended_at bigint, seq bigint, data_ref text, fingerprint text
 -- takes: shard bigint
 -- The first entry of a key and generation stays: it is what the run was told.
 INSERT INTO journal (shard_id, run_id, key, generation, kind, epoch, status, data, started_at,
-  ended_at)
+  ended_at, seq, data_ref, fingerprint)
 SELECT :shard, r.run_id, r.key, r.generation, r.kind, r.epoch, r.status, r.data, r.started_at,
-  r.ended_at
+  r.ended_at, r.seq, r.data_ref, r.fingerprint
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: edge
+-- rows: run_id text, key text, waitpoint_id text, kind text, generation bigint, seq bigint, due_at bigint, data text, fingerprint text, created_at bigint
+-- takes: shard bigint
+-- The first registration of a wait stays, with its end.
+INSERT INTO wait_edge (shard_id, run_id, key, waitpoint_id, kind, generation, seq, due_at, data,
+  fingerprint, created_at)
+SELECT :shard, r.run_id, r.key, r.waitpoint_id, r.kind, r.generation, r.seq, r.due_at, r.data,
+  r.fingerprint, r.created_at
 FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 
 -- name: park

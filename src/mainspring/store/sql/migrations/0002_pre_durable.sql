@@ -27,6 +27,9 @@ CREATE TABLE wait_edge (
 -- who waits for a run, a token, an event; partial, so that no plan can take it for another lookup
 CREATE INDEX wait_edge_by_point ON wait_edge (shard_id, waitpoint_id, run_id, key)
   WHERE waitpoint_id <> '';
+-- which runs are awaited by another than the run that triggered them; few, kept in memory
+CREATE INDEX wait_edge_foreign ON wait_edge (shard_id, waitpoint_id)
+  WHERE kind = 'run' AND data IS NOT NULL;
 
 CREATE TABLE waitpoint (
   shard_id {bigint} NOT NULL,

@@ -1,0 +1,98 @@
+"""What the owner of a shard reads of journals and waits: the rows and the protocol. No SQL.
+
+Every coroutine may raise `StoreUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class EdgeRow(Struct, array_like=True, gc=False):
+    """One thing that a run waits for under a journal key. A wait for time has the waitpoint "".
+
+    `due_at` is the wait's end by time, epoch ms, 0 = none. `data`: an event's filter (JSON), the
+    error of a divergence; for a wait for a run "foreign" when another than the waiting run
+    triggered it. `total` counts the rows of that run and key when it was read by waitpoint, else 0.
+    """
+
+    run_id: str
+    key: str
+    waitpoint_id: str
+    kind: str
+    generation: int
+    seq: int
+    due_at: int
+    data: str | None
+    fingerprint: str
+    created_at: int
+    total: int = 0
+
+
+class JournalRow(Struct, array_like=True, gc=False):
+    """An entry of a run's journal, see `wire.worker.Entry`; and those the engine makes for itself
+    (kinds attempt, lost). `data_ref` names the stored object when the data is large.
+    """
+
+    run_id: str
+    key: str
+    generation: int
+    kind: str
+    epoch: int
+    status: str
+    data: str | None
+    started_at: int
+    ended_at: int | None
+    seq: int
+    data_ref: str | None
+    fingerprint: str
+
+
+class EndRow(Struct, array_like=True, gc=False):
+    """A run that somebody waits for: whose it is, and its final status or ""."""
+
+    run_id: str
+    env_id: int
+    parent_id: str | None
+    status: str
+
+
+class Waits(Protocol):
+    """What runs have behind them and what they wait for; as `Live`, for the owner of the shard."""
+
+    async def of_runs(self, shard_id: int, run_ids: Sequence[str]) -> list[EdgeRow]:
+        """Every open wait of these runs."""
+        ...
+
+    async def on(self, shard_id: int, waitpoint_ids: Sequence[str]) -> list[EdgeRow]:
+        """Who waits for these runs, tokens, events and inputs; with `total`."""
+        ...
+
+    async def foreign(self, shard_id: int) -> list[str]:
+        """Runs that are awaited by another than the run that triggered them."""
+        ...
+
+    async def entries(
+        self, shard_id: int, wanted: Sequence[tuple[str, str, int]]
+    ) -> list[JournalRow]:
+        """Journal entries of these (run, key, generation)."""
+        ...
+
+    async def history(self, shard_id: int, run_ids: Sequence[str]) -> list[JournalRow]:
+        """The journals of these runs in their present generations, by run and seq."""
+        ...
+
+    async def generations(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        """The present generation of each of these runs; generation 0 is left out."""
+        ...
+
+    async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        """How often each of these runs has lost its worker; never is left out."""
+        ...
+
+    async def ends(self, shard_id: int, run_ids: Sequence[str]) -> list[EndRow]:
+        """Whether these runs have ended; unknown ones are missing."""
+        ...
