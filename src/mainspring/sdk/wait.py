@@ -6,7 +6,7 @@ import asyncio
 import builtins
 from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Final, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -25,19 +25,23 @@ from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.journal import Journal, Place, check_name, quoted
 from mainspring.sdk.local import journal_for, outside
 from mainspring.sdk.shape import reader
+from mainspring.sdk.tokens import (
+    HasId,
+    Token,
+    complete_token,
+    create_token,
+    list_tokens,
+    retrieve_token,
+)
 from mainspring.wire.worker import Entry, Wait
+
+__all__ = ["How", "Token", "complete_token", "create_token", "event", "for_", "input",
+           "list_tokens", "retrieve_token", "seconds", "token", "until"]  # fmt: skip
 
 T = TypeVar("T")
 
 _plain: Final = msgspec.json.Decoder().decode
 _fault: Final = msgspec.json.Decoder(RunError).decode
-
-
-class HasId(Protocol):
-    """A token, as far as waiting for it goes."""
-
-    @property
-    def id(self) -> str: ...
 
 
 class How(TypedDict, total=False):
