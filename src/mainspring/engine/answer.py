@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from mainspring.engine import past, query
+from mainspring.engine import past, query, waitpoints
 from mainspring.engine.cancel import CancelCall
 from mainspring.engine.children import Kept
 from mainspring.engine.edit import RescheduleCall, ResetKeyCall, TagCall
@@ -15,10 +15,12 @@ from mainspring.engine.explain import explain
 from mainspring.engine.intake import prepare
 from mainspring.engine.live import Live
 from mainspring.engine.owner import Owner
+from mainspring.engine.restart import again, restart
+from mainspring.engine.settle import settle
 from mainspring.engine.trigger import TriggerCall
-from mainspring.errors import Conflict, InvalidOptions, NotBuilt, NotFound
+from mainspring.errors import Conflict, InvalidOptions, NotFound
 from mainspring.model import limits
-from mainspring.model.run import Run, Status, TriggerAnswer, TriggerOptions, TriggerRequest
+from mainspring.model.run import Run, Status, TriggerAnswer, TriggerRequest
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
 
@@ -72,18 +74,24 @@ async def answer(  # noqa: C901 - one line per request is the table
             return await past.outcomes(owner, env, request.run_ids)
         case calls.ListJournal():
             return await past.journal(owner, env, request.run_id)
-        case (
-            calls.RestartRun()
-            | calls.SettleRun()
-            | calls.CreateToken()
-            | calls.GetToken()
-            | calls.CompleteToken()
-            | calls.ListTokens()
-            | calls.SendInput()
-            | calls.EmitEvent()
-            | calls.UpdateMetadata()
-        ):
-            raise NotBuilt("This server cannot do that yet.")
+        case calls.RestartRun():
+            return await restart(owner, env, request)
+        case calls.SettleRun():
+            return await settle(owner, env, request)
+        case calls.CreateToken():
+            return await waitpoints.create_token(owner, env, request)
+        case calls.GetToken():
+            return await waitpoints.get_token(owner, env, request.token_id)
+        case calls.CompleteToken():
+            return await waitpoints.complete_token(owner, env, request)
+        case calls.ListTokens():
+            return await waitpoints.list_tokens(owner, env, request)
+        case calls.SendInput():
+            return await waitpoints.send_input(owner, env, request)
+        case calls.EmitEvent():
+            return await waitpoints.emit_event(owner, env, request)
+        case calls.UpdateMetadata():
+            return await waitpoints.update_metadata(owner, env, request)
         case _:
             assert_never(request)
 
@@ -136,21 +144,8 @@ async def cancel(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
 async def replay(owner: Owner, env: EnvironmentRow, request: calls.ReplayRun) -> TriggerAnswer:
     """A new run like an old one, without its idempotency key and delay."""
     old = await query.one(owner, env, request.run_id)
-    options = TriggerOptions(
-        queue=old.queue,
-        concurrency_key=old.concurrency_key or None,
-        tags=old.tags,
-        metadata=old.metadata,
-        priority_ms=old.priority_ms,
-        max_attempts=old.max_attempts,
-        max_duration_ms=old.max_duration_ms,
-        ttl_ms=old.ttl_ms,
-        is_test=old.is_test,
-        replay_of=old.id,
-    )
     payload = old.payload if request.payload is None else request.payload
-    again = TriggerRequest(old.task, payload or "null", options)
-    return (await trigger(owner, env, [again], None))[0]
+    return (await trigger(owner, env, [again(old, payload)], None))[0]
 
 
 async def reschedule(owner: Owner, env: EnvironmentRow, request: calls.RescheduleRun) -> Run:

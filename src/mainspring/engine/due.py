@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mainspring.dispatch.timers import Timer
-from mainspring.engine import wait
+from mainspring.engine import token, wait
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.cancel import end_waiting
 from mainspring.engine.place import Place, enqueue, park, remind
@@ -33,6 +33,8 @@ class Due:
             wanted.located.add(run_id)
             if kind == "ttl":
                 wanted.ending.add(run_id)
+            elif kind == token.TIMER:
+                token.want_expiry(wanted, run_id)
             elif kind.startswith(wait.TIMER):
                 wanted.edges.add(run_id)
 
@@ -58,6 +60,9 @@ class Due:
                 cascades.append((at, run_id))  # its timer goes when all children are canceled
                 continue
             batch.changes.drop_timer.append((at, kind, run_id))
+            if kind == token.TIMER:
+                token.expire(state, batch, facts, run_id)
+                continue
             row = facts.located.get(run_id)
             if row is None:
                 continue

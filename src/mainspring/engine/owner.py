@@ -33,7 +33,7 @@ from mainspring.errors import (
 from mainspring.store.changes import Claimed
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
-from mainspring.wire.worker import Ack
+from mainspring.wire.worker import Ack, LogLine
 
 PAUSES = 4
 """Iterations of the loop before a turn: what the last turn set off in this process, short runs and
@@ -244,10 +244,19 @@ class Owner:
             if session.deliver is not None:
                 session.deliver(orders)
         settle(batch.answers)
+        if batch.lines:
+            self._spawn(self._write_lines(batch.lines))
         for run in batch.ended:
             settle([(future, run) for future in state.waiters.pop(run.id, ())])
         if batch.changes.done and state.waiters:
             self._spawn(self._wake_waiters([row[0] for row in batch.changes.done]))
+
+    async def _write_lines(self, lines: list[LogLine]) -> None:
+        """What the engine adds to the logs of runs; not worth a repeat."""
+        try:
+            await self.store.runs.append_logs(self.state.shard_id, lines)
+        except MainspringError as error:
+            log.warning("%s", error.message)
 
     async def _wake_waiters(self, run_ids: list[str]) -> None:
         """Runs that ended without ever being live here: their waiters read the row."""

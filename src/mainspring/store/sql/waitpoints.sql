@@ -43,14 +43,16 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- rows: run_id text, generation bigint, source_id text, source_generation bigint, below bigint
 -- takes: shard bigint
 -- What a run has behind it, up to an entry, for another run or generation. What is there already
--- (edited results) stays; failed steps and the marks of generations are not taken along.
+-- (edited results) stays; failed steps and what the engine notes for itself (its keys begin with !)
+-- are not taken along, but for accepted differences.
 INSERT INTO journal (shard_id, run_id, key, generation, seq, kind, epoch, status, data, data_ref,
   fingerprint, started_at, ended_at)
 SELECT j.shard_id, r.run_id, j.key, r.generation, j.seq, j.kind, 0, j.status, j.data, j.data_ref,
   j.fingerprint, j.started_at, j.ended_at
 FROM {rows}
 {probe journal j ON j.shard_id = :shard AND j.run_id = r.source_id AND j.generation = r.source_generation}
-WHERE j.seq < r.below AND j.kind <> 'attempt' AND j.status <> 'failed' AND j.key <> '!start'
+WHERE j.seq < r.below AND j.kind <> 'attempt' AND j.status <> 'failed'
+  AND (j.key < '!' OR j.key >= '"' OR (j.key >= '!accept:' AND j.key < '!accept;'))
 ON CONFLICT DO NOTHING;
 
 -- name: waitpoints_many

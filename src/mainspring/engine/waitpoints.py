@@ -1,0 +1,193 @@
+"""Answers about tokens, inputs, events and metadata: checks, then the verb. No rules of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from mainspring.engine import query
+from mainspring.engine.event import EmitCall
+from mainspring.engine.metadata import UpdateCall
+from mainspring.engine.owner import Owner
+from mainspring.engine.send import SendCall
+from mainspring.engine.token import CompleteCall, CreateCall, missing
+from mainspring.errors import Conflict, InvalidOptions
+from mainspring.model import limits, metadata
+from mainspring.model.run import INLINE_LIMIT, Run
+from mainspring.store.protocol import EnvironmentRow, WaitpointRow
+from mainspring.wire import calls
+
+STATUSES: Final = ("waiting", "completed", "timed_out")
+PAGE_LIMIT: Final = 100
+FILTERS: Final = 100
+OPS: Final = 1_000
+TARGETS: Final = ("self", "parent", "root")
+
+_texts: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+async def create_token(
+    owner: Owner, env: EnvironmentRow, request: calls.CreateToken
+) -> calls.Token:
+    """Make a token, or find the one that holds the idempotency key. Raises: InvalidOptions."""
+    if request.timeout_ms is not None and request.timeout_at is not None:
+        raise InvalidOptions("a token takes a timeout as a duration or as a date, not both.")
+    for number, name, low in (
+        (request.timeout_ms, "timeout", 0),
+        (request.timeout_at, "timeout", 0),
+        (request.idempotency_ttl_ms, "idempotency_ttl", 1),
+    ):
+        if number is not None:
+            limits.check_number(number, name, low, limits.LONGEST_MS)
+    if request.idempotency_key is not None:
+        limits.check_text(request.idempotency_key, "idempotency_key", limits.KEY_LENGTH)
+    tags = tuple(dict.fromkeys(request.tags))
+    limits.check_tags(tags)
+    future: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
+    owner.submit(
+        CreateCall(
+            env.env_id,
+            request.timeout_ms,
+            request.timeout_at,
+            request.idempotency_key,
+            request.idempotency_ttl_ms,
+            tags,
+            future,
+        )
+    )
+    token_id, cached = await future
+    token = await get_token(owner, env, token_id)
+    token.cached = cached
+    return token
+
+
+async def get_token(owner: Owner, env: EnvironmentRow, token_id: str) -> calls.Token:
+    """One token with its output. Raises: NotFound, also for one of another environment."""
+    found = await owner.store.waitpoints.many(owner.state.shard_id, [token_id])
+    if not found or found[0].env_id != env.env_id:
+        raise missing(token_id)
+    return await _token(owner, found[0])
+
+
+async def complete_token(
+    owner: Owner, env: EnvironmentRow, request: calls.CompleteToken
+) -> calls.Token:
+    """Complete a token; one that has ended stays as it is.
+
+    Raises: NotFound, InvalidPayload, PayloadTooLarge over 3 MB.
+    """
+    output, ref = await _stored(owner, request.output)
+    future: asyncio.Future[WaitpointRow] = asyncio.get_running_loop().create_future()
+    owner.submit(CompleteCall(env.env_id, request.token_id, output, ref, future))
+    return await _token(owner, await future)
+
+
+async def list_tokens(
+    owner: Owner, env: EnvironmentRow, wanted: calls.ListTokens
+) -> calls.TokenPage:
+    """One page of tokens, newest first, without stored outputs. Raises: InvalidOptions."""
+    for status in wanted.status:
+        if status not in STATUSES:
+            raise InvalidOptions(
+                f"{status[:40]!r} is no status of a token; {', '.join(STATUSES)} is allowed."
+            )
+    for values, name in ((wanted.status, "statuses"), (wanted.tags, "tags")):
+        if len(values) > FILTERS:
+            raise InvalidOptions(f"{len(values)} {name}; at most {FILTERS} are allowed.")
+    wanted.limit = max(1, min(wanted.limit, PAGE_LIMIT))
+    rows = await owner.store.waitpoints.page(owner.state.shard_id, env.env_id, wanted)
+    more = len(rows) > wanted.limit
+    if wanted.before is not None:
+        rows = rows[-wanted.limit :]
+        older, newer = bool(rows), more
+    else:
+        rows = rows[: wanted.limit]
+        older, newer = more, bool(rows) and wanted.after is not None
+    return calls.TokenPage(
+        [_shown(row) for row in rows],
+        next=rows[-1].waitpoint_id if older and rows else None,
+        previous=rows[0].waitpoint_id if newer and rows else None,
+    )
+
+
+async def send_input(owner: Owner, env: EnvironmentRow, request: calls.SendInput) -> calls.Sent:
+    """Append a record to a stream of a run.
+
+    Raises: NotFound, Conflict when the run has ended, InvalidPayload, PayloadTooLarge over 3 MB.
+    """
+    limits.check_text(request.stream, "stream", limits.NAME_LENGTH)
+    if request.request_key is not None:
+        limits.check_text(request.request_key, "request_key", limits.NAME_LENGTH)
+    run = await query.one(owner, env, request.run_id)
+    if run.status.is_final:
+        raise Conflict(f"Run {run.id} has ended as {run.status.value}; it takes no more inputs.")
+    data, ref = await _stored(owner, request.data)
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    owner.submit(
+        SendCall(env.env_id, run.id, request.stream, data, ref, request.request_key, future)
+    )
+    return calls.Sent(await future)
+
+
+async def emit_event(owner: Owner, env: EnvironmentRow, request: calls.EmitEvent) -> calls.Sent:
+    """Tell everybody who waits for an event. Raises: InvalidPayload, PayloadTooLarge over 3 MB."""
+    limits.check_text(request.name, "event", limits.NAME_LENGTH)
+    _, ref = await _stored(owner, request.payload)
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    owner.submit(EmitCall(env.env_id, request.name, request.payload, ref, future))
+    return calls.Sent(await future)
+
+
+async def update_metadata(owner: Owner, env: EnvironmentRow, request: calls.UpdateMetadata) -> Run:
+    """Change the metadata of a run, of its parent or its root; all changes or none.
+
+    Raises: NotFound, InvalidOptions naming the bad change, PayloadTooLarge over 256 KB.
+    """
+    if len(request.ops) > OPS:
+        raise InvalidOptions(f"{len(request.ops):,} changes in one call; at most {OPS:,}.")
+    for op in request.ops:
+        metadata.check(op)
+        if op.target not in TARGETS:
+            raise InvalidOptions(
+                f"{op.target[:40]!r} is no target; {', '.join(TARGETS)} is allowed."
+            )
+    run = await query.one(owner, env, request.run_id)
+    if request.ops:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        owner.submit(UpdateCall(run.id, request.ops, future))
+        await future
+    return await query.one(owner, env, run.id)
+
+
+async def _stored(owner: Owner, text: str | None) -> tuple[str | None, str | None]:
+    """JSON text as rows hold it: as it is, or the reference of a stored object."""
+    if text is None:
+        return None, None
+    limits.check_payload(text)
+    if len(text) <= INLINE_LIMIT // 4 or len(text.encode()) <= INLINE_LIMIT:
+        return text, None
+    return None, await owner.objects.put(text)
+
+
+async def _token(owner: Owner, row: WaitpointRow) -> calls.Token:
+    token = _shown(row)
+    if token.output_ref is not None:
+        token.output = await owner.objects.get(token.output_ref)
+    return token
+
+
+def _shown(row: WaitpointRow) -> calls.Token:
+    return calls.Token(
+        row.waitpoint_id,
+        row.status,
+        row.created_at,
+        row.timeout_at,
+        row.completed_at,
+        row.output,
+        row.output_ref,
+        row.idempotency_key,
+        row.idempotency_expires_at,
+        _texts(row.tags),
+    )
