@@ -16,7 +16,18 @@ from mainspring.errors import (
     Unauthorized,
     UnknownTask,
 )
-from mainspring.sdk import hooks, idempotency, observe, queues, runs, sync, tags, tasks
+from mainspring.sdk import (
+    events,
+    hooks,
+    idempotency,
+    observe,
+    queues,
+    runs,
+    streams,
+    sync,
+    tags,
+    tasks,
+)
 from mainspring.sdk import retrying as retry
 from mainspring.sdk.call import Call
 from mainspring.sdk.context import Context, current
@@ -57,6 +68,7 @@ __all__ = [
     "UnknownTask",
     "configure",
     "current",
+    "events",
     "hooks",
     "idempotency",
     "logger",
@@ -65,6 +77,7 @@ __all__ = [
     "queues",
     "retry",
     "runs",
+    "streams",
     "sync",
     "tags",
     "task",

@@ -18,8 +18,8 @@ NAMES = {
     # in a run and around it
     "Context", "Handle", "Local", "current", "logger", "configure",
     # namespaces
-    "hooks", "idempotency", "metadata", "observe", "queues", "retry", "runs", "sync",
-    "tags", "tasks",
+    "events", "hooks", "idempotency", "metadata", "observe", "queues", "retry", "runs", "streams",
+    "sync", "tags", "tasks",
     # errors
     "AbortRun", "Conflict", "InvalidOptions", "InvalidPayload", "MainspringError", "NotFound",
     "RateLimited", "ResultTimeout", "RetryRun", "RunCanceled", "RunFailed", "ServerUnreachable",
@@ -46,6 +46,8 @@ def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
         "tasks": "trigger trigger_sync call batch batch_sync list",
         "idempotency": "create_key reset",
         "tags": "add",
+        "events": "emit",
+        "streams": "input",
         "metadata": "set delete replace append remove increment decrement get current flush "
         "flush_sync refresh",
         "retry": "on_throw on_throw_sync fetch fetch_sync skip after at RateHeaders",
