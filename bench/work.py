@@ -24,7 +24,7 @@ async def worker(place: Platform, slots: int) -> AsyncIterator[Session]:
         registry,
         slots,
         SystemClock(),
-        answer=lambda request, run_id: place.engine.answer(place.env, request, run_id),
+        answer=lambda *asked: place.engine.answer(place.env, *asked),
     )
     link = InProcessLink(
         lambda hello, deliver: place.engine.connect(place.env, hello, deliver, inside=True),

@@ -172,7 +172,7 @@ async def test_beside_an_engine_requests_are_handed_over_as_they_are(
 ) -> None:
     seen: list[tuple[Request, str | None]] = []
 
-    async def answer(request: Request, run_id: str | None) -> Response:
+    async def answer(request: Request, run_id: str | None, epoch: int) -> Response:
         seen.append((request, run_id))
         return RUN
 

@@ -18,8 +18,9 @@ from mainspring.sdk import transport
 from mainspring.sdk.registry import Registry, registry
 from mainspring.store.protocol import EnvironmentRow, Store
 from mainspring.wire.calls import Request, Response
+from mainspring.wire.worker import Hello
 from mainspring.worker.capture import Capture, captured
-from mainspring.worker.link import InProcessLink
+from mainspring.worker.link import Connection, InProcessLink, OnOrders
 from mainspring.worker.session import Session
 
 SLOTS: Final = 100
@@ -110,9 +111,9 @@ class Embedded:
         self.engine.lost(self.environment, self._session.id)
         await self._renew()
 
-    async def answer(self, request: Request, run_id: str | None) -> Response:
+    async def answer(self, request: Request, run_id: str | None, epoch: int = 0) -> Response:
         """Answer a request of this process; every one of its code comes through here."""
-        return await self.engine.answer(self.environment, request, run_id)
+        return await self.engine.answer(self.environment, request, run_id, epoch)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -141,15 +142,13 @@ class Embedded:
             capture=self._capture,
             answer=self.answer,
         )
-        link = InProcessLink(
-            lambda hello, deliver: self.engine.connect(
-                self.environment, hello, deliver, inside=True
-            ),
-            session.hello,
-        )
-        await session.start(link)
+        await session.start(InProcessLink(self._connect, session.hello))
         self._session = session
         return session
+
+    def _connect(self, hello: Hello, deliver: OnOrders) -> Connection:
+        """Let the worker of this process in; all that it says comes through here."""
+        return self.engine.connect(self.environment, hello, deliver, inside=True)
 
     async def _keep(self) -> None:
         """Begin anew when the engine ends the session, as after a doubtful commit."""

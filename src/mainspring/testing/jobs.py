@@ -61,7 +61,8 @@ class Jobs:
     async def settle(self, timeout: Duration = PATIENCE_S) -> None:
         """Let everything happen that can happen without moving the clock.
 
-        Returns once each run has ended, waits for its time or a limit, or awaits another run. For a
+        Returns once each run has ended, waits for its time, for a limit or durably, or awaits
+        another run. For a
         body that waits for something outside, a socket or `asyncio.sleep`, it waits too, for at
         most `timeout` of real time; with 0 it does not.
 
@@ -130,9 +131,13 @@ class Jobs:
     async def crash_and_resume(self, after: int | None = None) -> int:
         """Kill the worker with everything that it executes; its runs execute again elsewhere.
 
+        Runs that wait durably lose their coroutines, too: when they go on, they begin anew and pass
+        over the steps that are in their journal. No `finally` of a killed wait is executed.
+
         With `after`, the code of runs first makes so many requests to the engine (triggers, results
-        and the like); the last one is carried out, but its answer is lost with the worker. A loop
-        over `after` kills the worker between any two steps of a run.
+        and the like, each step that is recorded, each wait that begins); the last one is carried
+        out, but its answer is lost with the worker. A loop over `after` kills the worker between
+        any two steps of a run.
 
         Returns how many runs it executed at that moment.
         """

@@ -14,6 +14,8 @@ from mainspring.errors import FencedOut
 from mainspring.testing.triggered import Triggered
 from mainspring.wire.calls import AwaitRun, Request, Response, Trigger
 from mainspring.wire.calls import Triggered as Answers
+from mainspring.wire.worker import Frame, Hello, Record, ToWorker, Wait
+from mainspring.worker.link import Connection, OnOrders
 
 
 class Platform(Embedded):
@@ -36,17 +38,20 @@ class Platform(Embedded):
         self.cut = asyncio.Event()
         self._killed = asyncio.Event()
         self._left: int | None = None
+        self._cutting: asyncio.Task[None] | None = None
         self._waits = asyncio.Event()
         self._opened = 0
         self._awaiting: Counter[str] = Counter()
         await super().start()
         self._set_slots()
 
-    async def answer(self, request: Request, run_id: str | None) -> Response:
+    async def answer(self, request: Request, run_id: str | None, epoch: int = 0) -> Response:
         """Answer a request, if the one who asks is still to learn of it."""
+        if run_id is not None and self._left is not None and self._left <= 0:
+            await self._die()
         self.requests += 1
         if not isinstance(request, AwaitRun):
-            response = await super().answer(request, run_id)
+            response = await super().answer(request, run_id, epoch)
         elif run_id is None:
             with self.opened():
                 response = await super().answer(request, None)
@@ -54,15 +59,41 @@ class Platform(Embedded):
             self._awaiting[run_id] += 1
             self._waits.set()
             try:
-                response = await super().answer(request, run_id)
+                response = await super().answer(request, run_id, epoch)
             finally:
                 self._awaiting[run_id] -= 1
         self.requests += 1
         if isinstance(request, Trigger) and isinstance(response, Answers):
             self._note(request, response, run_id)
         if run_id is not None and self._left is not None:
-            await self._maybe_cut()
+            self._left -= 1
+            if self._left <= 0:
+                self.cut.set()
+                await self._die()
         return response
+
+    def take(self, frame: Frame) -> Frame | None:
+        """The part of a frame that arrives before the worker is cut off; None when it is.
+
+        Each step that it records and each wait that it begins counts as a request.
+        """
+        if self._left is None:
+            return frame
+        if self._left <= 0:
+            return None
+        for index, message in enumerate(frame.messages):
+            if isinstance(message, Record | Wait):
+                self.requests += 1
+                self._left -= 1
+                if self._left <= 0:
+                    self._cutting = asyncio.create_task(self._cut_when_durable())
+                    return Frame(frame.number, frame.messages[: index + 1])
+        return frame
+
+    @property
+    def silent(self) -> bool:
+        """Whether the worker does not hear anything any more, because it is to be killed."""
+        return self._left is not None and self._left <= 0
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -76,7 +107,10 @@ class Platform(Embedded):
             self._set_slots()
 
     def cut_after(self, requests: int) -> None:
-        """Let the code of runs make so many requests; the answer to the last one never arrives."""
+        """Let the code of runs make so many requests; the answer to the last one never arrives.
+
+        Recorded steps and waits that begin count as well.
+        """
         self._left = requests
 
     async def crash_worker(self) -> None:
@@ -152,11 +186,34 @@ class Platform(Embedded):
         owner.state.sessions[session.id].slots = self._slots if self._opened else 0
         owner.ring()
 
-    async def _maybe_cut(self) -> None:
-        assert self._left is not None
-        self._left -= 1
-        if self._left <= 0:
-            killed = self._killed
-            self.cut.set()
-            await killed.wait()
-            raise FencedOut("This worker was killed by the test.")
+    def _connect(self, hello: Hello, deliver: OnOrders) -> Connection:
+        def told(orders: list[ToWorker]) -> None:
+            if not self.silent:
+                deliver(orders)
+
+        return _Tap(self, super()._connect(hello, told))
+
+    async def _die(self) -> None:
+        """Wait until the worker is killed. Raises: FencedOut."""
+        await self._killed.wait()
+        raise FencedOut("This worker was killed by the test.")
+
+    async def _cut_when_durable(self) -> None:
+        await self.engine.idle()
+        self.cut.set()
+
+
+class _Tap:
+    """The engine's side of the worker's link, with an ear on what the worker says."""
+
+    def __init__(self, platform: Platform, inner: Connection) -> None:
+        self._platform = platform
+        self._inner = inner
+
+    def receive(self, frame: Frame) -> None:
+        taken = self._platform.take(frame)
+        if taken is not None:
+            self._inner.receive(taken)
+
+    def close(self) -> None:
+        self._inner.close()

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mainspring.errors import FencedOut
 from mainspring.sdk.hooks import Waiting
 from mainspring.wire.calls import Request, Response
-from mainspring.wire.worker import Entry, FromWorker, Op, Record, Update, Wait
+from mainspring.wire.worker import Entry, FromWorker, Op, Record, ToWorker, Update, Wait
 from mainspring.worker.slots import Held, Stop
 
 SILENT: Final = Stop.SILENT
@@ -44,6 +44,18 @@ class Voice(Protocol):
         ...
 
 
+class Relay(Protocol):
+    """The process that a run has for itself; its journal is there."""
+
+    def tell(self, orders: list[ToWorker]) -> None:
+        """Pass on orders for the run."""
+        ...
+
+    def kill(self) -> None:
+        """End the process at once."""
+        ...
+
+
 class Durable:
     """The port of one run; it follows the run to its next epoch when that is resumed here.
 
@@ -56,18 +68,20 @@ class Durable:
             the run has gone on.
         hooked: whether a hook around a wait is under way; outcomes are held back meanwhile.
         held_back: those outcomes.
+        relay: where the run executes, when that is a process of its own.
         due: whether the run is to be looked at in this iteration, or `later` at the latest.
         looks: how often in a row the run was found to have code that goes on beside its waits.
     """
 
     __slots__ = (
         "_open", "_run", "_voice", "due", "held_back", "hooked", "later", "looks", "loop", "parked",
-        "rested", "said", "spent", "told",
+        "relay", "rested", "said", "spent", "told",
     )  # fmt: skip
 
     def __init__(self, run: Held, voice: Voice) -> None:
         self.loop = voice.loop
         self.parked = False
+        self.relay: Relay | None = None
         self.said: asyncio.Future[None] | None = None
         self.rested = 0.0
         self.spent = 0.0

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mainspring.clock import Clock
 from mainspring.sdk import branches, hooks
-from mainspring.wire.worker import Dropped, Entry, Park, Refused, Resolved, Resume
+from mainspring.wire.worker import Dropped, Park, Refused, Resolved, Resume
 from mainspring.worker.durable import Durable, Voice
 from mainspring.worker.slots import Held, Slots, Stop
 from mainspring.worker.threads import Threads
@@ -122,12 +122,13 @@ class Parking:
                 port.hooked, port.told = True, waits
                 self._spawn(run, self._before_wait(run, port, waits))
             elif waits:
-                self.park(run, port, [wait.key for wait in waits])
+                self.park(run, [wait.key for wait in waits])
         return bool(self._due)
 
-    def park(self, run: Held, port: Durable, keys: list[str]) -> None:
-        """Give its slot back until one of these waits ends."""
-        order = run.order
+    def park(self, run: Held, keys: list[str]) -> None:
+        """Give its slot back until one of these waits ends; it must have a port."""
+        port, order = run.port, run.order
+        assert port is not None
         port.spent += self._clock.monotonic() - run.since
         port.rested = time.monotonic()
         port.parked = True
@@ -173,7 +174,7 @@ class Parking:
         self.wake(run)
         run.order.epoch = run.ctx.epoch = epoch
         run.port.spent = 0.0
-        self._tell(run, run.port, order.entries)
+        self._tell(run, run.port, order)
         return run
 
     def resolved(self, order: Resolved) -> None:
@@ -184,13 +185,16 @@ class Parking:
             self._voice.post(Refused(order.run_id, order.epoch, True))
         elif run.port is not None:
             self.wake(run)
-            self._tell(run, run.port, order.entries)
+            self._tell(run, run.port, order)
 
     def bury(self, run: Held) -> None:
         """Keep the code of a parked run from ever going on, without ending it."""
         run.stop = Stop.SILENT
         self._slots.free(run)
-        graveyard.add(run)
+        if run.port is not None and run.port.relay is not None:
+            run.port.relay.kill()
+        else:
+            graveyard.add(run)
         self.stirred()
 
     def give_away(self) -> None:
@@ -206,9 +210,12 @@ class Parking:
             self._voice.post(Dropped([(run.order.run_id, run.order.epoch)]))
             self.bury(run)
 
-    def _tell(self, run: Held, port: Durable, entries: list[Entry]) -> None:
+    def _tell(self, run: Held, port: Durable, order: Resume | Resolved) -> None:
         """Give outcomes to the code, after the hooks that come before that."""
-        if port.hooked:
+        entries = order.entries
+        if port.relay is not None:
+            port.relay.tell([order])
+        elif port.hooked:
             port.held_back += entries
         elif port.told is not None:
             port.hooked = True

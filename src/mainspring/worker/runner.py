@@ -30,7 +30,7 @@ from mainspring.wire.worker import (
 )
 from mainspring.worker import report
 from mainspring.worker.capture import Capture
-from mainspring.worker.durable import Durable
+from mainspring.worker.durable import Durable, Relay
 from mainspring.worker.execute import Executor, Isolate
 from mainspring.worker.gathering import Gathering
 from mainspring.worker.outbox import Outbox
@@ -104,6 +104,11 @@ class Runner:
         """Have tasks that want a process of their own executed by this; else they execute here."""
         apart = [name for name, task in self._tasks.items() if task.spec.isolation == "process"]
         self._executor.isolate(isolate, apart)
+
+    def relay(self, run: Held, relay: Relay) -> None:
+        """The run's journal is in a process of its own, to which its orders are passed on."""
+        run.port = Durable(run, self)
+        run.port.relay = relay
 
     def lend_thread(self) -> Callable[[], None]:
         """Have plain functions executed by a thread of the caller's: it calls what is returned."""

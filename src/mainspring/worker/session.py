@@ -42,7 +42,8 @@ CLEAN_UP_S: Final = 5.0
 """How long bodies that were told to end at a drain's end may clean up."""
 SETTLE_S: Final = 5.0
 
-Answering = Callable[[Request, str | None], Awaitable[Response]]
+Answering = Callable[[Request, str | None, int], Awaitable[Response]]
+"""Answers a request that the code of a run, in that epoch, makes; None = code outside of runs."""
 
 
 class Session:

@@ -129,7 +129,7 @@ class LocalTransport:
 
     def __init__(
         self,
-        answer: Callable[[Request, str | None], Awaitable[Response]],
+        answer: Callable[[Request, str | None, int], Awaitable[Response]],
         slots: Slots,
         environment: str = "dev",
     ) -> None:
@@ -143,7 +143,9 @@ class LocalTransport:
 
     async def ask(self, request: Request, run: Held | None) -> Response:
         """Answer a request that the code of this run makes, or code outside of every run."""
-        return await self._answer(request, run.order.run_id if run is not None else None)
+        if run is None:
+            return await self._answer(request, None, 0)
+        return await self._answer(request, run.order.run_id, run.order.epoch)
 
     async def close(self) -> None:
         """Nothing to give up."""
