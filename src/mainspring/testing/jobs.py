@@ -128,7 +128,7 @@ class Jobs:
         """
         return self._faults.inject(target, times, error)
 
-    async def crash_and_resume(self, after: int | None = None) -> int:
+    async def crash_and_resume(self, after: int | None = None, *, within: Duration = 0) -> int:
         """Kill the worker with everything that it executes; its runs execute again elsewhere.
 
         Runs that wait durably lose their coroutines, too: when they go on, they begin anew and pass
@@ -146,7 +146,7 @@ class Jobs:
             if after < 1:
                 raise InvalidOptions(f"after is {after}; it counts requests from 1.")
             platform.cut_after(after)
-            settling = asyncio.ensure_future(self.settle())
+            settling = asyncio.ensure_future(self.advance(within))
             cutting = asyncio.ensure_future(platform.cut.wait())
             await asyncio.wait({settling, cutting}, return_when=asyncio.FIRST_COMPLETED)
             settling.cancel()
