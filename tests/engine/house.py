@@ -28,16 +28,23 @@ from mainspring.wire.worker import (
     Answer,
     Call,
     Cancel,
+    Dropped,
+    Entry,
     Execute,
     Fenced,
     Finished,
     Frame,
     Goodbye,
     Hello,
+    Park,
+    Record,
     Refused,
+    Resolved,
+    Resume,
     Revoke,
     Started,
     ToWorker,
+    Wait,
     Welcome,
 )
 
@@ -269,6 +276,27 @@ class House:
         found: Run = await self.ask(calls.Retrieve(run_id))
         return found
 
+    async def journal(self, run_id: str) -> dict[str, calls.JournalLine]:
+        """The run's journal and open waits by key."""
+        found: calls.Journal = await self.ask(calls.ListJournal(run_id))
+        return {line.key: line for line in found.lines}
+
+    async def leftovers(self) -> list[Any]:
+        """Open waits of ended runs, and timers of waits that are over."""
+        shard_id, waits = self.env.shard_id, self.store.waits
+        pages = [await self.page(after=None, limit=100)]
+        while pages[-1].next:
+            pages.append(await self.page(after=pages[-1].next, limit=100))
+        ids = [run.id for page in pages for run in page.runs]
+        ends = await self.store.live.known(shard_id, ids)
+        edges = await waits.of_runs(shard_id, ids)
+        timers = await self.store.live.timers(shard_id, (-1, "", ""), 1 << 60, 10_000)
+        due = {(row.due_at, f"wait:{row.key}", row.run_id) for row in edges if row.due_at}
+        late = [row for row in timers if row.kind.startswith("wait:")]
+        return [edge for edge in edges if ends[edge.run_id]] + [
+            row for row in late if (row.fire_at, row.kind, row.run_id) not in due
+        ]
+
     async def status(self, run_id: str) -> str:
         return (await self.run(run_id)).status.value
 
@@ -332,6 +360,8 @@ class Worker:
         self.session_id = f"ses_{number}"
         self.orders: list[ToWorker] = []
         self.runs: dict[str, Execute] = {}
+        self.parked: dict[str, Execute] = {}
+        self.told: dict[str, dict[str, Entry]] = {}
         self.begun: set[str] = set()
         self.ended: set[tuple[str, int]] = set()
         self.obedient = obedient
@@ -349,6 +379,7 @@ class Worker:
             self.tasks,
             self.queues,
             runs=[(order.run_id, order.epoch) for order in self.runs.values()],
+            parked=[(order.run_id, order.epoch) for order in self.parked.values()],
         )
         self._link = self.house.engine.connect(
             self.house.env, hello, self._deliver, inside=self.inside
@@ -396,7 +427,43 @@ class Worker:
 
     def call(self, request: calls.Request, run_id: str | None = None, call_id: int = 1) -> None:
         body = msgspec.Raw(msgspec.msgpack.encode(request))
-        self.send(Call(call_id, body, run_id))
+        epoch = self.runs[run_id].epoch if run_id in self.runs else 0
+        self.send(Call(call_id, body, run_id, epoch))
+
+    def answered(self, call_id: int = 1) -> Any:
+        """What a call was answered last, undecoded values as dicts."""
+        answer = [order for order in self.took(Answer) if order.call_id == call_id][-1]
+        return msgspec.msgpack.decode(answer.body)
+
+    def record(self, run_id: str, *entries: Entry, **fields: Any) -> Frame:
+        """The code has made entries."""
+        return self.send(self.recorded(run_id, *entries, **fields))
+
+    def recorded(self, run_id: str, *entries: Entry, **fields: Any) -> Record:
+        epoch = fields.pop("epoch", self.runs[run_id].epoch if run_id in self.runs else 0)
+        return Record(run_id, epoch, fields.pop("generation", 0), list(entries))
+
+    def waits(self, run_id: str, key: str, kind: str = "time", **fields: Any) -> Wait:
+        """The message that the code begins to wait."""
+        fields.setdefault("epoch", self.runs[run_id].epoch if run_id in self.runs else 0)
+        fields.setdefault("generation", self.runs[run_id].generation if run_id in self.runs else 0)
+        return Wait(run_id, key=key, kind=kind, seq=fields.pop("seq", 1), **fields)
+
+    def parks(self, run_id: str, *keys: str, active_ms: int = 0) -> Park:
+        """The message that all code of the run waits; it does from now on."""
+        order = self.runs.pop(run_id)
+        self.parked[run_id] = order
+        return Park(run_id, order.epoch, list(keys), active_ms)
+
+    def sleep(self, run_id: str, key: str, kind: str = "time", **fields: Any) -> Frame:
+        """The code waits for one thing, and parks."""
+        wait = self.waits(run_id, key, kind, **fields)
+        return self.send(wait, self.parks(run_id, key))
+
+    def let_go(self, *run_ids: str) -> Frame:
+        """The worker drops coroutines that are parked in it."""
+        dropped = [(run_id, self.parked.pop(run_id).epoch) for run_id in run_ids]
+        return self.send(Dropped(dropped))
 
     def took(self, kind: type[Any]) -> list[Any]:
         """The orders of one kind so far."""
@@ -408,18 +475,43 @@ class Worker:
             match order:
                 case Execute():
                     self.runs[order.run_id] = order
+                    self.parked.pop(order.run_id, None)
+                    self.told[order.run_id] = {entry.key: entry for entry in order.journal}
                     self.begun.discard(order.run_id)
                 case Ack():
                     self.acked = max(self.acked, order.number)
                 case Fenced():
-                    if self.runs.get(order.run_id, order).epoch == order.epoch:
-                        self.runs.pop(order.run_id, None)
+                    for held in (self.runs, self.parked):
+                        if held.get(order.run_id, order).epoch == order.epoch:
+                            held.pop(order.run_id, None)
+                case Resume():
+                    self._go_on(order)
+                case Resolved():
+                    self._hear(order)
                 case Goodbye():
                     self._link = None
                 case Revoke() if self.obedient:
                     self._give_back(order)
                 case Cancel() | Revoke() | Answer() | Welcome():
                     continue  # the test answers
+
+    def _go_on(self, order: Resume) -> None:
+        held = self.parked.get(order.run_id)
+        if held is None or held.epoch != order.before:
+            self.send(Refused(order.run_id, order.epoch, True))
+            return
+        del self.parked[order.run_id]
+        self.runs[order.run_id] = msgspec.structs.replace(held, epoch=order.epoch)
+        self._learn(order.run_id, order.entries)
+
+    def _hear(self, order: Resolved) -> None:
+        self._learn(order.run_id, order.entries)
+        held = self.parked.get(order.run_id)
+        if held is not None and held.epoch == order.epoch:
+            self.runs[order.run_id] = self.parked.pop(order.run_id)
+
+    def _learn(self, run_id: str, entries: Sequence[Entry]) -> None:
+        self.told.setdefault(run_id, {}).update({entry.key: entry for entry in entries})
 
     def answer_revokes(self) -> None:
         """Answer every Revoke so far as a worker does: what has not begun never will."""

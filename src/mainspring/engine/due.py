@@ -53,6 +53,11 @@ class Due:
         """Write the rows; returns (time of the timer, run) whose children are to be canceled."""
         cascades = []
         for at, kind, run_id, _ in self.timers:
+            if kind.startswith(wait.TIMER):  # also of a run that this turn has changed
+                batch.changes.drop_timer.append((at, kind, run_id))
+                key = kind.removeprefix(wait.TIMER)
+                wait.time_is_up(state, batch, facts, at, key, run_id)
+                continue
             if run_id in batch.touched:
                 state.timers.add((at, kind, run_id, ""))
                 continue
@@ -66,9 +71,6 @@ class Due:
             row = facts.located.get(run_id)
             if row is None:
                 continue
-            elif kind.startswith(wait.TIMER):
-                key = kind.removeprefix(wait.TIMER)
-                wait.time_is_up(state, batch, facts, at, key, run_id)
             elif kind == "ttl":
                 if row.place == "ready" and not row.started_at:
                     expire(state, batch, row)

@@ -9,6 +9,8 @@ from mainspring.store.waiting import EdgeRow
 
 Place = tuple[str, str, str]
 """(run id, journal key, waitpoint id)."""
+Wait = tuple[int, str, str]
+"""(end, epoch ms; journal key, run id)."""
 
 
 class Edges:
@@ -25,7 +27,7 @@ class Edges:
         self._points: dict[str, dict[Place, EdgeRow]] = {}
         self._left: dict[tuple[str, str], int] = {}
         self._new: dict[Place, EdgeRow] = {}
-        self._gone: list[Place] = []
+        self._gone: list[EdgeRow] = []
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -80,13 +82,25 @@ class Edges:
             del self._runs[row.run_id]
         self._points[row.waitpoint_id].pop(place)
         if self._new.pop(place, None) is None:
-            self._gone.append(place)
+            self._gone.append(row)
         self._left[wait] -= 1
         return self._left[wait]
 
+    def begun(self) -> set[Wait]:
+        """The waits that the turn registers and that have an end by time."""
+        return {(row.due_at, row.key, row.run_id) for row in self._new.values() if row.due_at}
+
+    def over(self) -> set[Wait]:
+        """The waits with an end by time that are over, and were there before the turn."""
+        return {
+            (row.due_at, row.key, row.run_id)
+            for row in self._gone
+            if row.due_at and not self._left[row.run_id, row.key]
+        }
+
     def write(self, changes: Changes) -> None:
         """Put what was added and dropped into the commit."""
-        changes.drop_edge.extend(self._gone)
+        changes.drop_edge.extend(map(_place, self._gone))
         changes.edge.extend(
             (
                 row.run_id,

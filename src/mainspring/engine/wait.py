@@ -92,8 +92,6 @@ def register(state: State, batch: Batch, facts: Facts, session: Session, wait: W
         facts.edges.add(row)
         if row.data == FOREIGN:
             state.awaited.add(row.waitpoint_id)
-    if due:
-        remind(state, batch, due, TIMER + wait.key, wait.run_id)
 
 
 def points_of(facts: Facts, live: Live, wait: Wait) -> list[str]:
@@ -139,8 +137,6 @@ def resolve(
 
 def conclude(state: State, batch: Batch, facts: Facts, row: EdgeRow, outcome: Outcome) -> None:
     """A wait is over, the rows of it are gone: journal its outcome and let the run know."""
-    if row.due_at:
-        forget(state, batch, row.due_at, TIMER + row.key, row.run_id)
     entry = Entry(
         row.key,
         row.seq,
@@ -208,7 +204,7 @@ def settle(state: State, batch: Batch, facts: Facts) -> None:
         for run_id in batch.over:
             resolve(state, batch, facts, run_id)
         for run_id in (*batch.over, *batch.anew):
-            clear(state, batch, facts, run_id)
+            clear(facts, run_id)
     if batch.over:
         state.awaited.difference_update(batch.over)
         for run_id in batch.over:
@@ -216,14 +212,16 @@ def settle(state: State, batch: Batch, facts: Facts) -> None:
     for session, message in batch.parks:
         park_run(state, batch, facts, session, message)
     edges.write(batch.changes)
+    for at, key, run_id in sorted(edges.over()):
+        forget(state, batch, at, TIMER + key, run_id)
+    for at, key, run_id in sorted(edges.begun()):
+        remind(state, batch, at, TIMER + key, run_id)
 
 
-def clear(state: State, batch: Batch, facts: Facts, run_id: str) -> None:
+def clear(facts: Facts, run_id: str) -> None:
     """Drop what a run still waits for; its waits must have been among `Wanted.edges`."""
     for row in facts.edges.of(run_id):
         facts.edges.drop(row)
-        if row.due_at:
-            forget(state, batch, row.due_at, TIMER + row.key, run_id)
 
 
 def park_run(state: State, batch: Batch, facts: Facts, session: Session, message: Park) -> None:
