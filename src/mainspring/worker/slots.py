@@ -36,6 +36,7 @@ class Held:
         begun: whether the body was entered; until then it can be taken back.
         since: monotonic seconds of that moment.
         stop: why it must end; None as long as it may run.
+        grace_s: how long it may take to end then.
         over: its end has been reported, or never will be.
         thread: the thread that is inside the body now.
         timers: to be canceled when it is over.
@@ -45,8 +46,8 @@ class Held:
     """
 
     __slots__ = (
-        "apart", "begun", "budget", "ctx", "lines", "order", "over", "port", "since", "stop",
-        "task", "thread", "timers", "work",
+        "apart", "begun", "budget", "ctx", "grace_s", "lines", "order", "over", "port", "since",
+        "stop", "task", "thread", "timers", "work",
     )  # fmt: skip
 
     def __init__(self, order: Execute, task: Executable, ctx: Context) -> None:
@@ -58,6 +59,7 @@ class Held:
         self.begun = False
         self.since = 0.0
         self.stop: Stop | None = None
+        self.grace_s = 0.0
         self.over = False
         self.thread: int | None = None
         self.timers: list[asyncio.TimerHandle] | None = None

@@ -71,7 +71,7 @@ class Stopper:
     def stop(self, run: Held, why: Stop, grace_s: float = GRACE_S) -> None:
         """Tell the body to end. A coroutine gets CancelledError at once, a thread after a while."""
         with self._gate:
-            run.stop = why
+            run.stop, run.grace_s = why, grace_s
             in_thread = run.thread is not None
         run.ctx.canceled.set()
         if in_thread:

@@ -1,0 +1,90 @@
+"""What a freshly forked process does before the user's code: lineage, limits, files, chance."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from mainspring.model.machine import Limits
+from mainspring.worker.isolation import kernel
+from mainspring.worker.isolation.cgroup import Group
+
+_CPU_MORE_S: Final = 5
+"""Between the signal that ends a process with too much processor time and the one that must."""
+_SLACK: Final = 256 * 1024 * 1024
+"""What a watched process may reserve beyond twice its limit; it is measured ten times a second."""
+
+
+def enter(zygote: int, files: tuple[int, int, int], limits: Limits, group: Group | None) -> None:
+    """Turn a copy of the zygote into a process for one run; `files` are its link, stdout, stderr.
+
+    Raises: OSError when a limit cannot be set.
+    """
+    os.setsid()
+    if not kernel.die_with_parent(zygote, signal.SIGKILL):
+        os._exit(1)
+    # whoever a descendant leaves behind stays below this run, so that it can be told apart
+    kernel.adopt_orphans()
+    _default_signals()
+    link, out, err = files
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    os.set_inheritable(link, False)
+    _limit(limits, group)
+    with contextlib.suppress(OSError):  # the machine is out of memory: rather this one than others
+        Path("/proc/self/oom_score_adj").write_text("500")
+    _shuffle()
+
+
+def _default_signals() -> None:
+    """No handler of the zygote, or of imported code, holds in a run."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) or (handler is signal.SIG_IGN and number in _RESTORED):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+_RESTORED: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+
+
+def _limit(limits: Limits, group: Group | None) -> None:
+    _at_most(resource.RLIMIT_CORE, 0, None)  # gigabytes of a crashed run fill the disk
+    if limits.cpu_seconds is not None:
+        _at_most(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + _CPU_MORE_S)
+    if group is not None:
+        group.join()
+    elif limits.memory is not None:
+        # private writable memory, not all addresses: interpreters and libraries reserve those
+        # freely without using them
+        most = kernel.data_size(os.getpid()) + 2 * limits.memory + _SLACK
+        _at_most(resource.RLIMIT_DATA, most, most)
+
+
+def _at_most(which: int, soft: int, hard: int | None) -> None:
+    """Lower a limit of this process; never raise it."""
+    _, ceiling = resource.getrlimit(which)
+    if hard is None or (ceiling != resource.RLIM_INFINITY and ceiling < hard):
+        hard = ceiling
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(which, (soft, hard))
+
+
+def _shuffle() -> None:
+    """No two runs throw the same dice."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        with contextlib.suppress(AttributeError, ImportError):
+            numpy.random.seed(int.from_bytes(os.urandom(4)))
