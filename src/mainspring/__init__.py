@@ -5,7 +5,9 @@ from mainspring.errors import (
     Conflict,
     InvalidOptions,
     InvalidPayload,
+    JournalFull,
     MainspringError,
+    Misplaced,
     NotFound,
     RateLimited,
     ResultTimeout,
@@ -13,8 +15,11 @@ from mainspring.errors import (
     RunCanceled,
     RunFailed,
     ServerUnreachable,
+    StepConflict,
+    StepFailed,
     Unauthorized,
     UnknownTask,
+    WaitTimeout,
 )
 from mainspring.sdk import (
     events,
@@ -27,10 +32,14 @@ from mainspring.sdk import (
     sync,
     tags,
     tasks,
+    wait,
 )
 from mainspring.sdk import retrying as retry
 from mainspring.sdk.call import Call
+from mainspring.sdk.checkpoint import checkpoint
+from mainspring.sdk.children import gather
 from mainspring.sdk.context import Context, current
+from mainspring.sdk.continuing import continue_with
 from mainspring.sdk.decorate import task
 from mainspring.sdk.handles import Handle
 from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
@@ -38,6 +47,9 @@ from mainspring.sdk.locals import Local
 from mainspring.sdk.logger import logger
 from mainspring.sdk.machine import Machine
 from mainspring.sdk.metadata import metadata
+from mainspring.sdk.moments import now, random, uuid
+from mainspring.sdk.parallel import parallel
+from mainspring.sdk.step import Step, step
 from mainspring.sdk.task import Task
 from mainspring.sdk.transport import configure
 
@@ -50,9 +62,11 @@ __all__ = [
     "Handle",
     "InvalidOptions",
     "InvalidPayload",
+    "JournalFull",
     "Local",
     "Machine",
     "MainspringError",
+    "Misplaced",
     "NotFound",
     "Queue",
     "RateLimit",
@@ -63,25 +77,38 @@ __all__ = [
     "RunCanceled",
     "RunFailed",
     "ServerUnreachable",
+    "Step",
+    "StepConflict",
+    "StepFailed",
     "Task",
     "Unauthorized",
     "UnknownTask",
+    "WaitTimeout",
+    "checkpoint",
     "configure",
+    "continue_with",
     "current",
     "events",
+    "gather",
     "hooks",
     "idempotency",
     "logger",
     "metadata",
+    "now",
     "observe",
+    "parallel",
     "queues",
+    "random",
     "retry",
     "runs",
+    "step",
     "streams",
     "sync",
     "tags",
     "task",
     "tasks",
+    "uuid",
+    "wait",
 ]
 
 __version__ = "0.1.0"

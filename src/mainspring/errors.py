@@ -322,7 +322,7 @@ def classes() -> dict[str, type[MainspringError]]:
     open_ = [MainspringError]
     while open_:
         cls = open_.pop()
-        found[cls.code] = cls
+        found.setdefault(cls.code, cls)
         open_.extend(cls.__subclasses__())
     return found
 

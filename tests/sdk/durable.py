@@ -1,4 +1,4 @@
-"""A port that keeps entries in a list and answers waits when told, and bodies run as a worker does."""
+"""A port that keeps entries in a list and answers waits when told; bodies run as in a worker."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import msgspec
 
 from mainspring.clock import ManualClock
 from mainspring.errors import MainspringError
@@ -19,7 +21,7 @@ from tests.sdk.conftest import order
 
 
 class ListPort:
-    """One run's way to an engine that remembers: `entries` outlive the worker, all else does not."""
+    """One run's way to an engine: `entries` outlive the worker, all else does not."""
 
     def __init__(self, entries: list[Entry] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -56,18 +58,26 @@ class ListPort:
         self.asked.append(request)
         await asyncio.sleep(0)
         if isinstance(request, calls.Trigger):
-            return calls.Triggered([self._make(request, item) for item in request.requests])
+            made = [self._make(item) for item in request.requests]
+            if request.key is not None:
+                data = msgspec.json.encode([[run.run_id, run.cached] for run in made]).decode()
+                mark = request.fingerprint
+                entry = Entry(request.key, request.seq, "trigger", data=data, fingerprint=mark)
+                self.entries.append(entry)
+            return calls.Triggered(made)
         if isinstance(request, calls.GetOutcomes):
             assert len(request.run_ids) <= 100
             found = [self.outcomes[run] for run in request.run_ids if run in self.outcomes]
             return calls.Outcomes(found)
         raise MainspringError(f"unexpected {request!r}")
 
-    def _make(self, request: calls.Trigger, item: Any) -> TriggerAnswer:
+    def _make(self, item: Any) -> TriggerAnswer:
         self.made += 1
         return TriggerAnswer(f"run_{item.task}_{self.made}")
 
-    def ended(self, run_id: str, output: str | None = "null", error: RunError | None = None) -> None:
+    def ended(
+        self, run_id: str, output: str | None = "null", error: RunError | None = None
+    ) -> None:
         status = "completed" if error is None else "failed"
         task = run_id.split("_")[1]
         self.outcomes[run_id] = calls.Outcome(run_id, task, status, output, error)

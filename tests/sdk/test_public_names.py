@@ -17,13 +17,16 @@ NAMES = {
     "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce", "Machine",
     # in a run and around it
     "Context", "Handle", "Local", "current", "logger", "configure",
+    # durable code
+    "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step", "uuid",
     # namespaces
     "events", "hooks", "idempotency", "metadata", "observe", "queues", "retry", "runs", "streams",
-    "sync", "tags", "tasks",
+    "sync", "tags", "tasks", "wait",
     # errors
     "AbortRun", "Conflict", "InvalidOptions", "InvalidPayload", "MainspringError", "NotFound",
     "RateLimited", "ResultTimeout", "RetryRun", "RunCanceled", "RunFailed", "ServerUnreachable",
-    "Unauthorized", "UnknownTask",
+    "Unauthorized", "UnknownTask", "JournalFull", "Misplaced", "StepConflict", "StepFailed",
+    "WaitTimeout",
 }  # fmt: skip
 
 
@@ -51,7 +54,9 @@ def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
         "metadata": "set delete replace append remove increment decrement get current flush "
         "flush_sync refresh",
         "retry": "on_throw on_throw_sync fetch fetch_sync skip after at RateHeaders",
-        "sync": "run iterate",
+        "sync": "run iterate checkpoint gather",
+        "wait": "seconds for_ until token event input create_token retrieve_token complete_token "
+        "list_tokens",
         "observe": "on_worker_event",
     }
     for namespace, verbs in documented.items():

@@ -12,7 +12,7 @@ from mainspring import runs, sync, task, tasks
 from mainspring.errors import Misplaced
 from mainspring.model.run import TriggerRequest
 from mainspring.sdk import transport
-from mainspring.sdk.sync import Portal
+from mainspring.sdk.portal import Portal
 from mainspring.wire import calls
 from tests.sdk.conftest import Recorder, finished
 

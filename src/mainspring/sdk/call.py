@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
 from mainspring.errors import InvalidOptions
 from mainspring.model.limits import BATCH
 from mainspring.model.run import TriggerRequest
-from mainspring.sdk import sync, transport
+from mainspring.sdk import portal, transport
 from mainspring.sdk.context import running
 from mainspring.sdk.handles import Handle
+from mainspring.sdk.journal import Journal, Place
 from mainspring.sdk.options import NONE, KeyFunctions, Resolved, resolve
+from mainspring.sdk.spawn import journal_of_run, kept, named
 from mainspring.sdk.transaction import trigger_on, trigger_on_blocking
 from mainspring.wire.calls import Trigger, Triggered
 
@@ -68,28 +70,28 @@ class Call(Generic[R]):
         )
 
 
-async def send_one(call: Call[R]) -> Handle[R]:
-    """Make a run for the call."""
-    if call.resolved.connection is not None:
-        return (await send([call]))[0]
-    to = transport.current()
-    triggered = await transport.ask(Trigger([call.request()]), Triggered, to)
-    answer = triggered.answers[0]
-    return Handle(answer.run_id, call.decode, cached=answer.cached, transport=to)
+def send_one(call: Call[R]) -> Coroutine[Any, Any, Handle[R]]:
+    """Make a run for the call; inside a run its place in the journal is taken now."""
+    return _first(send([call]))
 
 
-async def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R]]:
+def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> Coroutine[Any, Any, list[Handle[R]]]:
     """Make a run for each call, at most 1,000, all or none; handles in the same order.
 
-    `outer` are options for all of them, which yield to a call's own. Raises: InvalidOptions.
+    `outer` are options for all of them, which yield to a call's own. Inside a run its place in the
+    journal is taken now. Raises: InvalidOptions.
     """
-    calls, connection = _prepared(calls, outer)
+    calls, connection = prepared(calls, outer)
     if connection is not None:
-        slug = transport.environment()
-        return [
-            Handle(await trigger_on(connection, slug, call.request()), call.decode)
-            for call in calls
-        ]
+        return _send_on(connection, calls)
+    journal = journal_of_run() if calls else None
+    if journal is None:
+        return _send(calls)
+    place = journal.place(f"trigger:{named([call.task for call in calls])}")
+    return _send_kept(journal, place, calls)
+
+
+async def _send(calls: Sequence[Call[R]]) -> list[Handle[R]]:
     if not calls:
         return []
     to = transport.current()
@@ -101,18 +103,44 @@ async def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[
     ]
 
 
+async def _send_kept(journal: Journal, place: Place, calls: Sequence[Call[R]]) -> list[Handle[R]]:
+    to = transport.active.get()
+    answers = await kept(journal, place, [call.request() for call in calls])
+    return [
+        Handle(answer.run_id, call.decode, cached=answer.cached, transport=to)
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+
+
+async def _send_on(connection: Any, calls: Sequence[Call[R]]) -> list[Handle[R]]:
+    slug = transport.environment()
+    return [
+        Handle(await trigger_on(connection, slug, call.request()), call.decode) for call in calls
+    ]
+
+
+async def _first(handles: Coroutine[Any, Any, list[Handle[R]]]) -> Handle[R]:
+    return (await handles)[0]
+
+
 def send_sync(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R]]:
     """`send` for blocking code."""
-    ready, connection = _prepared(calls, outer)
+    ready, connection = prepared(calls, outer)
     if connection is None:
-        return sync.run(send(ready))
+        return blocking(send(ready))
     slug = transport.environment()
     return [
         Handle(trigger_on_blocking(connection, slug, call.request()), call.decode) for call in ready
     ]
 
 
-def _prepared(calls: Sequence[Call[R]], outer: Resolved) -> tuple[Sequence[Call[R]], Any]:
+def blocking(work: Coroutine[Any, Any, R]) -> R:
+    """Await something from blocking code, inside a run on the loop of its journal."""
+    journal = journal_of_run()
+    return portal.run(work) if journal is None else journal.block(work)
+
+
+def prepared(calls: Sequence[Call[R]], outer: Resolved) -> tuple[Sequence[Call[R]], Any]:
     """The calls with the outer options, and the connection to send them on, if any."""
     if len(calls) > BATCH:
         raise InvalidOptions(

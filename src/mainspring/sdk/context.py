@@ -153,6 +153,10 @@ class Context:
         """The payload object, or a dict of the arguments; decoded anew at each reading."""
         return self._payload(self._order.payload)
 
+    def read_payload(self, text: str) -> Any:
+        """JSON text as a payload of the task. Raises: InvalidPayload."""
+        return self._payload(text)
+
     @property
     def journal(self) -> Journal:
         """What the run has behind it. Raises: Misplaced where nothing can be recorded."""

@@ -11,7 +11,7 @@ import msgspec
 from mainspring.errors import ResultTimeout, RunCanceled, RunFailed
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.run import Run, RunError, Status
-from mainspring.sdk import sync
+from mainspring.sdk import portal
 from mainspring.sdk.options import Delay, delay
 from mainspring.sdk.transport import Transport, ask
 from mainspring.wire.calls import AwaitRun, CancelRun, RescheduleRun, Retrieve
@@ -77,19 +77,19 @@ class Handle(Generic[R_co]):
 
     def result_sync(self, timeout: Duration | None = None) -> R_co:
         """`result` for blocking code."""
-        return sync.run(self.result(timeout))
+        return portal.run(self.result(timeout))
 
     def run_sync(self) -> Run:
         """`run` for blocking code."""
-        return sync.run(self.run())
+        return portal.run(self.run())
 
     def cancel_sync(self) -> Run:
         """`cancel` for blocking code."""
-        return sync.run(self.cancel())
+        return portal.run(self.cancel())
 
     def reschedule_sync(self, delay: Delay) -> Run:
         """`reschedule` for blocking code."""
-        return sync.run(self.reschedule(delay))
+        return portal.run(self.reschedule(delay))
 
 
 async def final(run_id: str, timeout: Duration | None, transport: Transport | None = None) -> Run:

@@ -126,14 +126,12 @@ class Journal:
             label = f"{name}[!{self.attempt}]"
         use = scope.uses.get(label)
         if use is None:
-            prefix = scope.prefix
-            scope.uses[label] = Use(branch)
-            full = prefix + label if prefix else label
-        elif use.branch is branch:
-            full = f"{scope.prefix}{label}#{use.count}"
-            use.count += 1
-        else:
+            use = scope.uses[label] = Use(branch)
+        elif use.branch is not branch:
             raise _conflict(name, key)
+        count = use.count
+        full = f"{scope.prefix}{label}#{count}" if count else scope.prefix + label
+        use.count = count + 1
         if not self._entries:
             entry = None
         else:
@@ -205,11 +203,26 @@ class Journal:
             return await self._wait(wait)
         return await self._elsewhere(self._wait(wait))
 
-    async def call(self, request: Request) -> Response:
-        """Ask the engine in the name of the run."""
+    async def call(self, request: Request, *, kept: bool = False) -> Response:
+        """Ask the engine in the name of the run; `kept`: the engine makes an entry of it."""
         if asyncio.get_running_loop() is self.port.loop:
-            return await self.port.call(request)
-        return await self._elsewhere(self.port.call(request))
+            response = await self.port.call(request)
+        else:
+            response = await self._elsewhere(self.port.call(request))
+        if kept:
+            self._grow()
+            self._live = True
+        return response
+
+    def take(self, name: str, kind: str) -> Entry | None:
+        """The last entry of the name in this branch, passing over all of them; None without one."""
+        last = None
+        while (place := self.place(name)).entry is not None:
+            self.check(place, kind, "")
+            last = place.entry
+        use = (current_branch.get() or self.root).scope.uses[name]
+        use.count -= 1  # the place behind them is still to be used
+        return last
 
     def block(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop while this thread waits. Raises: Misplaced on a loop's own thread."""

@@ -20,7 +20,7 @@ class Use:
 
     def __init__(self, branch: Branch) -> None:
         self.branch = branch
-        self.count = 1
+        self.count = 0
 
 
 class Scope:

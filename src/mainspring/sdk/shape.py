@@ -22,7 +22,7 @@ NAME: Final = 64
 SAFE_INT: Final = 2**53
 REMEMBERED: Final = 4096
 
-_plain: Final = msgspec.json.Decoder().decode
+plain: Final = msgspec.json.Decoder().decode
 _BUILTINS: Final = frozenset({str, int, bool, float, type(None)})
 _EMPTY: Final = inspect.Parameter.empty
 _sha: Final = hashlib.sha256
@@ -50,7 +50,7 @@ class Shape:
         self.annotation = _annotation(inner)
         self.returns = returned(inner, self.annotation, local_names)
         known = _codec(self.returns, self.name)
-        self.reads: Callable[[Any], Any] = _plain if known is None else known.decode
+        self.reads: Callable[[Any], Any] = plain if known is None else known.decode
         # values of these types are read back as they are
         self._exact = _BUILTINS if known is None else _BUILTINS & {self.returns}
 

@@ -1,105 +1,78 @@
-"""Blocking forms of what is async: one background event loop for the whole process."""
+"""Public as `mainspring.sync`: what blocking code calls, in `def` tasks and in scripts."""
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import inspect
-import os
-import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
-from mainspring.errors import Misplaced
+from mainspring.sdk import checkpoint as checkpoints
+from mainspring.sdk import children, sync_wait
+from mainspring.sdk.call import Call, blocking
+from mainspring.sdk.portal import iterate, run
+from mainspring.sdk.step import NONE, Durability, Settled, StepOptions, begin_blocking, settle
 
+__all__ = ["checkpoint", "gather", "iterate", "run", "step", "wait"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+wait: Final = sync_wait
 
 
-class Portal:
-    """A daemon thread with an event loop, started by its first use, one per process."""
+class BlockingStepVerb:
+    """`step` for `def` tasks: `step("name", function, *arguments)` gives the result itself."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread: threading.Thread | None = None
-        os.register_at_fork(after_in_child=self._forget)
+    def __init__(self, settled: Settled) -> None:
+        self._settled = settled
 
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop of the portal."""
-        loop = self._loop
-        if loop is not None:
-            return loop
-        with self._lock:
-            if self._loop is None:
-                ready = threading.Event()
-                self._thread = threading.Thread(
-                    target=lambda: asyncio.run(self._serve(ready)),
-                    name="mainspring-sync",
-                    daemon=True,
-                )
-                self._thread.start()
-                ready.wait()
-            assert self._loop is not None
-            return self._loop
+    @overload
+    def __call__(
+        self,
+        name: str,
+        func: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+    @overload
+    def __call__(
+        self, name: str, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    def __call__(self, **options: Unpack[StepOptions]) -> BlockingStepVerb: ...
+    def __call__(  # type: ignore[misc]  # mypy does not see that **kwargs takes those of Unpack
+        self, name: Any = None, func: Any = None, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Call `func` once in the life of the run, a plain function in this thread.
 
-    def close(self) -> None:
-        """Stop the thread; connections held by its loop are closed. Safe to call twice."""
-        with self._lock:
-            loop, stop, thread = self._loop, self._stop, self._thread
-            self._loop = self._stop = self._thread = None
-        if loop is not None and stop is not None and thread is not None:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(timeout=5)
-
-    async def _serve(self, ready: threading.Event) -> None:
-        self._stop = stop = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        ready.set()
-        await stop.wait()
-
-    def _forget(self) -> None:
-        # threads do not survive a fork
-        self._lock = threading.Lock()
-        self._loop = self._stop = self._thread = None
+        Raises what `mainspring.step` raises.
+        """
+        if func is None:
+            given: Any = {**self._settled.given, **kwargs}
+            return BlockingStepVerb(settle(given))
+        return begin_blocking(name, func, args, kwargs, self._settled)
 
 
-_portal: Final = Portal()
-atexit.register(_portal.close)
+step: Final = BlockingStepVerb(NONE)
 
 
-def run(awaitable: Awaitable[T]) -> T:
-    """Await something from blocking code and give back its result.
-
-    The caller's context variables are visible inside, so it works in the thread of a `def` task.
-
-    Raises: Misplaced on a thread whose event loop runs, which it would block.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pending = asyncio.run_coroutine_threadsafe(_settle(awaitable), _portal.loop())
-        try:
-            return pending.result()
-        except BaseException:
-            pending.cancel()
-            raise
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
-    raise Misplaced(
-        "A blocking form was called on a thread whose event loop is running, and would stop "
-        "everything else there; await the form without `_sync` instead."
-    )
+def checkpoint(name: str, value: T, *, durability: Durability = "durable") -> T:
+    """`mainspring.checkpoint` for `def` tasks."""
+    return blocking(checkpoints.checkpoint(name, value, durability=durability))
 
 
-def iterate(items: AsyncIterator[T]) -> Iterator[T]:
-    """Walk through an async iterator from blocking code. Raises: Misplaced as `run` does."""
-    while True:
-        try:
-            yield run(anext(items))
-        except StopAsyncIteration:
-            return
-
-
-async def _settle(awaitable: Awaitable[T]) -> T:
-    return await awaitable
+@overload
+def gather(one: Call[A], /) -> tuple[A]: ...
+@overload
+def gather(one: Call[A], two: Call[B], /) -> tuple[A, B]: ...
+@overload
+def gather(one: Call[A], two: Call[B], three: Call[C], /) -> tuple[A, B, C]: ...
+@overload
+def gather(*calls: Call[R]) -> tuple[R, ...]: ...
+def gather(*calls: Call[Any]) -> Any:
+    """`mainspring.gather` for `def` tasks."""
+    return blocking(children.gather(*calls))

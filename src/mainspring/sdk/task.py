@@ -7,19 +7,21 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast, overload
 
-from mainspring.errors import InvalidOptions, InvalidOutput, InvalidTask
+from mainspring.errors import InvalidOptions, InvalidOutput, InvalidTask, RunFailed
 from mainspring.model.run import OUTPUT_LIMIT
 from mainspring.model.task import TaskSpec
 from mainspring.sdk import hooks
 from mainspring.sdk.aftermath import FailureTask
-from mainspring.sdk.call import Call, send, send_one, send_sync
+from mainspring.sdk.call import Call, blocking, send, send_one, send_sync
+from mainspring.sdk.children import wait_for, wait_for_one
 from mainspring.sdk.codec import UNREADABLE, Codec, codec
 from mainspring.sdk.context import Context
 from mainspring.sdk.declaration import Declaration
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, plain
+from mainspring.sdk.local import without_run
 from mainspring.sdk.options import NONE, Options, Resolved, resolve
 from mainspring.sdk.payload import Payload, payload
 from mainspring.sdk.policy import by_kind
@@ -35,19 +37,35 @@ class Verbs(Generic[P, R]):
     _task: Task[P, R]
     _resolved: Resolved
 
-    async def trigger(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """Make a run with these arguments; it is stored when this returns.
+    def trigger(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Handle[R]]:
+        """Make a run with these arguments; it is stored when the answer is there.
+
+        Inside a run it is kept in the journal, and made once however often the code is replayed.
 
         Raises:
             InvalidPayload: arguments do not fit; `details` names each. Nothing was sent.
             PayloadTooLarge: the payload is over 3 MB.
             UnknownTask: no worker ever registered the task.
         """
-        return await send_one(self.call(*args, **kwargs))
+        return send_one(self.call(*args, **kwargs))
 
     def trigger_sync(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """`trigger` for blocking code. Raises: Misplaced where an event loop runs."""
         return send_sync([self.call(*args, **kwargs)])[0]
+
+    def trigger_and_wait(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Make a run with these arguments and give its result, without a slot meanwhile.
+
+        Only inside a run. Raises what `trigger` raises, and:
+            RunFailed: the run ended without success; `details` is its stored `RunError`.
+            RunCanceled: it was canceled; a `RunFailed` too.
+            Misplaced: outside a run, where `(await trigger(…)).result()` waits.
+        """
+        return wait_for_one(self.call(*args, **kwargs))
+
+    def trigger_and_wait_sync(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """`trigger_and_wait` for `def` tasks."""
+        return blocking(wait_for_one(self.call(*args, **kwargs)))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Arguments for `batch_trigger`, checked now and sent later. Raises: InvalidPayload."""
@@ -63,18 +81,45 @@ class Verbs(Generic[P, R]):
             checked=True,
         )
 
-    async def batch_trigger(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+    def batch_trigger(self, calls: Iterable[Call[R]]) -> Coroutine[Any, Any, list[Handle[R]]]:
         """Make a run for each call, at most 1,000, all or none; handles in the same order.
 
         Options given here hold for all calls, those of a call come before them.
 
         Raises: InvalidOptions for more, and for a call of another task (`tasks.batch` takes those).
         """
-        return await send(self._own(calls), self._resolved)
+        return send(self._own(calls), self._resolved)
 
     def batch_trigger_sync(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
         """`batch_trigger` for blocking code."""
         return send_sync(self._own(calls), self._resolved)
+
+    @overload
+    def batch_trigger_and_wait(
+        self, calls: Iterable[Call[R]], *, return_exceptions: Literal[False] = False
+    ) -> Coroutine[Any, Any, list[R]]: ...
+    @overload
+    def batch_trigger_and_wait(
+        self, calls: Iterable[Call[R]], *, return_exceptions: Literal[True]
+    ) -> Coroutine[Any, Any, list[R | RunFailed]]: ...
+    def batch_trigger_and_wait(
+        self, calls: Iterable[Call[R]], *, return_exceptions: bool = False
+    ) -> Coroutine[Any, Any, Any]:
+        """`batch_trigger`, then the results of all runs in the same order, once all have ended.
+
+        With `return_exceptions` a run without success is a RunFailed in its place; else the first
+        of them, in order, is raised. `mainspring.gather` takes calls of several tasks.
+        """
+        return wait_for(
+            self._own(calls),
+            self._resolved,
+            return_exceptions=return_exceptions,
+            verb="batch_trigger_and_wait",
+        )
+
+    def batch_trigger_and_wait_sync(self, calls: Iterable[Call[R]]) -> list[R]:
+        """`batch_trigger_and_wait` for `def` tasks."""
+        return blocking(wait_for(self._own(calls), self._resolved))
 
     def with_options(self, **options: Unpack[Options]) -> Configured[P, R]:
         """The same verbs with options, for example `with_options(delay="10m").trigger(…)`.
@@ -145,11 +190,16 @@ class Task(Verbs[P, R]):
         return self.name
 
     async def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, a plain one in a thread: no run, no retry, no record."""
-        if self.is_async:
-            result: R = await self.func(*args, **kwargs)
-        else:
-            result = await asyncio.to_thread(self.func, *args, **kwargs)
+        """Call the function itself, a plain one in a thread: no run, no retry, no record.
+
+        Outside a run its steps are plain calls and its waits for time are slept; other waits and
+        `trigger_and_wait` raise Misplaced. Inside a run its steps are steps of that run.
+        """
+        with without_run():
+            if self.is_async:
+                result: R = await self.func(*args, **kwargs)
+            else:
+                result = await asyncio.to_thread(self.func, *args, **kwargs)
         return result
 
     def handle(self, run_id: str) -> Handle[R]:

@@ -1,0 +1,51 @@
+"""Triggers made by the code of a run: kept in its journal, so that no replay makes them twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, cast
+
+import msgspec
+
+from mainspring.model.run import TriggerAnswer, TriggerRequest
+from mainspring.sdk.context import running
+from mainspring.sdk.journal import Journal, Place, quoted
+from mainspring.wire.calls import Trigger, Triggered
+
+_ids: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
+
+
+def journal_of_run() -> Journal | None:
+    """The journal that triggers made here belong to; None outside a run."""
+    ctx = running.get()
+    return None if ctx is None or ctx.open_journal is None else ctx.journal
+
+
+def named(tasks: Sequence[str]) -> str:
+    """What one trigger of these tasks is called in a journal."""
+    first = tasks[0]
+    return quoted(first) if all(task == first for task in tasks) else "batch"
+
+
+async def kept(
+    journal: Journal, place: Place, requests: list[TriggerRequest]
+) -> list[TriggerAnswer]:
+    """Make the runs, or give those that the journal has; in the order of the requests."""
+    mark = _mark(requests)
+    journal.check(place, "trigger", mark)
+    if place.entry is not None:
+        answers = [TriggerAnswer(*pair) for pair in _ids(place.entry.data or "[]")]
+    else:
+        request = Trigger(requests, place.key, place.seq, journal.generation, mark)
+        answers = cast("Triggered", await journal.call(request, kept=True)).answers
+    if len(answers) != len(requests):
+        journal.diverge(place.key, f"{len(answers)} triggered runs", f"{len(requests)}")
+    return answers
+
+
+def _mark(requests: list[TriggerRequest]) -> str:
+    digest = hashlib.sha256(usedforsecurity=False)
+    for request in requests:
+        digest.update(f"{request.task} {request.payload}\n".encode())
+    return f"{named([request.task for request in requests])[-64:]}:{digest.hexdigest()[:12]}"
