@@ -1,4 +1,4 @@
-"""Durable runs in the harness: time moved by hand, workers killed between any two of their steps."""
+"""Durable runs in the harness: time moved by hand, workers killed between any two steps."""
 
 import asyncio
 from collections.abc import Iterator
