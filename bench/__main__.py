@@ -16,13 +16,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from bench import against
 from bench.cases import CASES, Figure
 from bench.place import STORES
+from mainspring.server.serve import runner
 
 
 def commit() -> str:
@@ -36,7 +36,9 @@ def measure(names: Iterable[str], stores: Iterable[str], quick: bool) -> Iterabl
     for name in names:
         for store in stores:
             print(f"{name} on {store} …", file=sys.stderr, flush=True)
-            yield uvloop.run(CASES[name](store, quick))
+            with runner() as loop:  # as a server's process
+                figure = loop.run(CASES[name](store, quick))
+            yield figure
 
 
 def table(rows: list[Figure]) -> Table:

@@ -19,7 +19,7 @@ from mainspring.clock import SystemClock
 from mainspring.engine.engine import Engine
 from mainspring.model.run import TriggerOptions, TriggerRequest
 from mainspring.model.task import TaskSpec
-from mainspring.server.serve import loop_factory
+from mainspring.server.serve import runner as serving
 from mainspring.settings import ServerSettings
 from mainspring.store.objects import MemoryObjects
 from mainspring.wire import calls
@@ -59,7 +59,7 @@ class Mainspring(Peer):
         "workers": 1,
         "bulk": True,
         "drain_n": 20000,
-        "settings": "server process + 1 worker process, 1000 slots",
+        "settings": "server process + 1 worker process, 2000 slots",
     }
 
     async def reset(self) -> None:
@@ -90,13 +90,13 @@ class Mainspring(Peer):
         await self.engine.answer(self.env, calls.Trigger(requests))
 
     def worker(self) -> None:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with serving() as runner:
             runner.run(serve())
 
 
 async def serve() -> None:
     async with hosted(locate(url()), ServerSettings(port=0), key=KEY) as server:
-        config = ChildConfig(server.url, KEY, (".",), (), str(FOLDER), 1000)
+        config = ChildConfig(server.url, KEY, (".",), (), str(FOLDER), 2000)
         supervisor = Supervisor(config, 1)
         await supervisor.start()
         await supervisor.wait()

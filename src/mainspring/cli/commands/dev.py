@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from mainspring import __version__
 from mainspring.app.dev import NOTE, Dev, develop
 from mainspring.app.stopping import stop_signals
 from mainspring.cli.telling import Teller
-from mainspring.server.serve import loop_factory
+from mainspring.server.serve import runner as serving
 from mainspring.settings import Loaded, load
 from mainspring.worker.supervise import News
 
@@ -47,7 +46,7 @@ def command(
         "database": database,
         "worker.processes": processes,
     }
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with serving() as runner:
         runner.run(_develop(_loaded(flags), reload=not no_reload))
 
 

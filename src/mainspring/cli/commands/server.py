@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from pathlib import Path
@@ -13,7 +12,7 @@ from mainspring.app.hosted import hosted
 from mainspring.app.stopping import stop_signals
 from mainspring.app.stores import locate
 from mainspring.cli.database import DEFAULT
-from mainspring.server.serve import loop_factory
+from mainspring.server.serve import runner as serving
 from mainspring.settings import Settings, load
 
 
@@ -39,7 +38,7 @@ def command(
     }
     settings = load(Path.cwd(), os.environ, flags).settings
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with serving() as runner:
         runner.run(_serve(settings))
 
 
