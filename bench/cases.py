@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 from bench.place import Platform, database, fill_finished, platform
 from bench.processes import drain_processes
@@ -13,7 +13,7 @@ from bench.tasks import MARKS, noop, stamp
 from bench.work import worker
 
 Figure = dict[str, object]
-Case = Callable[[str, bool], Awaitable[Figure]]
+Case = Callable[[str, bool], Coroutine[None, None, Figure]]
 SLOTS = 1000
 MEASURED = 20_000
 

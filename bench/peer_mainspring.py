@@ -4,7 +4,6 @@ Copied into the harness by `bench.against`; it runs in the repository's environm
 of the `bench` package.
 """
 
-import asyncio
 import os
 import random
 from collections.abc import Iterable
