@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import uvloop
@@ -26,6 +26,7 @@ from mainspring.sdk import transport as sdk_transport
 from mainspring.sdk.registry import registry
 from mainspring.wire.worker import Goodbye
 from mainspring.worker.beat import Beats
+from mainspring.worker.budget import Budget
 from mainspring.worker.capture import Capture, captured
 from mainspring.worker.channel import (
     REFUSED_STATUS,
@@ -33,12 +34,18 @@ from mainspring.worker.channel import (
     ChildEnd,
     Connection,
     Draining,
+    Full,
     Opened,
     Problem,
     Ready,
     Refused,
 )
+from mainspring.worker.isolation import zygote
+from mainspring.worker.isolation.apart import Apart
+from mainspring.worker.isolation.body import work
+from mainspring.worker.isolation.forks import Forks
 from mainspring.worker.lease import Lease
+from mainspring.worker.park import graveyard
 from mainspring.worker.posts import Posts
 from mainspring.worker.session import Session
 from mainspring.worker.websocket import WebSocketLink
@@ -53,7 +60,11 @@ log = logging.getLogger("mainspring.worker")
 class Child:
     """Serves sessions until SIGTERM, until it is refused, or until its supervisor is gone."""
 
-    def __init__(self, config: ChildConfig, channel: ChildEnd) -> None:
+    def __init__(
+        self, config: ChildConfig, channel: ChildEnd, helper: zygote.Started | None = None
+    ) -> None:
+        """`helper`: the zygote, if there are tasks that want a process of their own."""
+        self._forks = Forks(*helper, self._alone) if helper is not None else None
         self._config = config
         self._channel = channel
         self._clock = SystemClock()
@@ -75,6 +86,8 @@ class Child:
             orphaned=_end_at_once,
         )
         beats.start()
+        if self._forks is not None:
+            self._forks.start()
         try:
             with captured(self._capture):
                 return await self._sessions(beats)
@@ -100,25 +113,44 @@ class Child:
                 lease=lease,
                 tell=lambda up, reason: self._channel.tell(Connection(up, reason)),
             )
+            if self._forks is not None:
+                Apart(session, self._forks, self._capture)
             # before the server hears of the session: who dies now can still be reported
             self._channel.tell(Opened(session.id))
             sdk_transport.install(session.transport)
             beats.follow(lease)
             await session.start(link)
-            goodbye = await self._first(session)
+            with self._watched(session):
+                goodbye = await self._first(session)
             if goodbye is None:
                 async with self._progress(session):
                     await session.drain(self._config.drain_s)
-                return _status(session)
+                return _status(session.lingering)
             log.warning("worker session %s is over: %s", session.id, goodbye.reason)
             await session.abandon()
             if not goodbye.retry:
                 self._channel.tell(Refused(link.refusal_code, goodbye.reason))
-                return REFUSED_STATUS
+                return _status(0, REFUSED_STATUS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PAUSE_S):
                     await self._stop.wait()
-        return 0
+        return _status(0)
+
+    @contextlib.contextmanager
+    def _watched(self, session: Session) -> Iterator[None]:
+        """Ask to be replaced when too much waits in this process."""
+        budget = Budget(session.runner.parking, self._config.parked, self._config.memory)
+        budget.full.add_done_callback(self._full)
+        session.runner.stirred = budget.look
+        budget.start()
+        try:
+            yield
+        finally:
+            budget.stop()
+
+    def _full(self, full: asyncio.Future[str]) -> None:
+        if not full.cancelled():
+            self._channel.tell(Full(full.result()))
 
     async def _first(self, session: Session) -> Goodbye | None:
         """The session's end, or None when this process is to stop first."""
@@ -146,6 +178,11 @@ class Child:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
 
+    def _alone(self) -> None:
+        """The zygote has died, and no other can be made of a process that has threads."""
+        log.error("the zygote of worker process %s has died; the worker starts anew", os.getpid())
+        self._stop.set()
+
     def _on_loop(
         self, loop: asyncio.AbstractEventLoop, lease: Lease, act: Callable[[Session], None]
     ) -> None:
@@ -171,14 +208,30 @@ def _renewed(session: Session) -> None:
         session.renewed()
 
 
-def _status(session: Session) -> int:
-    """How to end after a drain: at once when a body still goes on in spite of everything."""
-    if session.lingering:
-        log.warning("%s bodies did not end; this process ends without them", session.lingering)
+def _status(lingering: int, status: int = 0) -> int:
+    """How to end: at once when a body still goes on in spite of everything, or would be ended with
+    the event loop although another worker executes it.
+    """
+    if lingering:
+        log.warning("%s bodies did not end; this process ends without them", lingering)
+    if lingering or graveyard:
         logging.shutdown()
         sys.stdout.flush()
-        os._exit(0)
-    return 0
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _zygote(channel: ChildEnd) -> zygote.Started | None:
+    """The helper of tasks that want a process of their own; before the first thread starts."""
+    if all(task.spec.isolation != "process" for task in registry.tasks.values()):
+        return None
+    control, up = zygote.start(work, closing=(channel.fileno(),))
+    if up.problem:
+        log.error("tasks with isolation='process' cannot be executed: %s", up.problem)
+    elif up.warning:
+        log.warning("tasks with isolation='process': %s", up.warning)
+    return control, up
 
 
 def main(fd: int) -> int:
@@ -196,9 +249,10 @@ def main(fd: int) -> int:
         return 0
     gc.collect()
     gc.freeze()  # what was imported is never garbage, so collections need not look at it
+    helper = _zygote(channel)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(Child(config, channel).run())
+            return runner.run(Child(config, channel, helper).run())
     except MainspringError as error:
         channel.tell(Refused(error.code, error.message))
         return REFUSED_STATUS

@@ -29,6 +29,8 @@ UNMADE: Final = 1
 
 Body = Callable[[int, str], None]
 """What a process does: given the descriptor of its link and its session's id."""
+Started = tuple[socket.socket, Up]
+"""The worker's end of the control socket, and what the zygote said of itself."""
 
 
 class _Run:
@@ -225,11 +227,10 @@ class Zygote:
             self._groups.remove()
 
 
-def start(body: Body, closing: Iterable[int] = ()) -> tuple[socket.socket, Up]:
+def start(body: Body, closing: Iterable[int] = ()) -> Started:
     """Fork the zygote off this process, which must not have started a thread.
 
     Everything that runs need has to be imported. `closing`: descriptors that it must not keep.
-    Returns our end of the control socket, and what the zygote said of itself.
     """
     if not kernel.SUPPORTED:
         return _refused("Processes of their own for runs need Linux.")
@@ -276,7 +277,7 @@ def live(control_end: socket.socket, parent: int, body: Body, *, grouped: bool =
         os._exit(status)
 
 
-def _refused(problem: str) -> tuple[socket.socket, Up]:
+def _refused(problem: str) -> Started:
     ours, theirs = control.pair()
     theirs.close()
     return ours, Up(0, problem)
