@@ -12,6 +12,7 @@ from msgspec import Struct
 from mainspring.engine import query
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.intake import Prepared, prepare
+from mainspring.engine.journal import OWN, START
 from mainspring.engine.owner import Owner
 from mainspring.engine.place import Place, enqueue, park, remind
 from mainspring.engine.state import State
@@ -30,7 +31,6 @@ from mainspring.store.protocol import EnvironmentRow
 from mainspring.store.waiting import JournalRow
 from mainspring.wire import calls
 
-START: Final = "!start"
 EDITABLE: Final = ("step", "checkpoint", "token", "event", "input")
 SHOWN: Final = 12
 
@@ -180,4 +180,4 @@ async def edited(
 
 def _key(row: JournalRow) -> str:
     """The key that people know an entry by; empty for what the engine notes for itself."""
-    return "" if row.kind in ("attempt", "lost") else row.key.partition("!")[0]
+    return "" if row.kind in OWN else row.key.partition("!")[0]

@@ -12,8 +12,8 @@ from msgspec import Struct
 from mainspring.engine import query, wait
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.cancel import end_waiting
+from mainspring.engine.journal import START
 from mainspring.engine.owner import Owner
-from mainspring.engine.restart import START
 from mainspring.engine.state import State
 from mainspring.errors import Conflict, InvalidOptions
 from mainspring.model import limits
@@ -27,13 +27,14 @@ _decode_error: Final = msgspec.json.Decoder(RunError).decode
 
 
 class SettleCall(Struct):
-    """Somebody has decided. `entry` is the one that the code did not fit, `start` the mark of its
-    generation, both as they stood.
+    """Somebody has decided. `generation` is the journal's, `entry` the one that the code did not
+    fit, `start` the mark of the generation, all as they stood.
     """
 
     run_id: str
     action: str
     version: str | None
+    generation: int
     entry: JournalRow | None
     start: JournalRow | None
     future: Future[None]
@@ -68,29 +69,38 @@ class SettleCall(Struct):
         self, state: State, batch: Batch, facts: Facts, row: LiveRow, edge: EdgeRow
     ) -> None:
         facts.edges.drop(edge)
+        seq = self.entry.seq if self.entry is not None else 0
         if self.action == "accept":
-            seq = self.entry.seq if self.entry is not None else 0
-            self._note(batch, row, f"!accept:{edge.key}", edge.generation, seq, None)
+            self._note(batch, row, f"!accept:{edge.key}", self.generation, seq)
         elif self.action == "restart":
-            wait.clear(state, batch, facts, self.run_id)  # they would answer the old generation
-            below = self.entry.seq if self.entry is not None else edge.seq
-            data = self.start.data if self.start is not None else None
-            self._note(batch, row, START, edge.generation + 1, 0, data)
+            wait.clear(facts, self.run_id)  # they would answer the old generation
+            self._note(batch, row, START, self.generation + 1, 0)
             batch.changes.copy_journal.append(
-                (self.run_id, edge.generation + 1, self.run_id, edge.generation, below)
+                (self.run_id, self.generation + 1, self.run_id, self.generation, seq)
             )
         if self.version is not None:
             row = msgspec.structs.replace(row, version=self.version)
         wait.resume(state, batch, row)
 
-    def _note(
-        self, batch: Batch, row: LiveRow, key: str, generation: int, seq: int, data: str | None
-    ) -> None:
-        ref = self.start.data_ref if key == START and self.start is not None else None
+    def _note(self, batch: Batch, row: LiveRow, key: str, generation: int, seq: int) -> None:
+        """An entry of the engine's own; a new generation begins with the payload of the old one."""
+        start = self.start if key == START else None
         batch.changes.journal.append(
-            (row.run_id, key, generation, "step", row.epoch, "completed", data, batch.now,
-             batch.now, seq, ref, "")
-        )  # fmt: skip
+            (
+                row.run_id,
+                key,
+                generation,
+                "step",
+                row.epoch,
+                "completed",
+                start.data if start is not None else None,
+                batch.now,
+                batch.now,
+                seq,
+                start.data_ref if start is not None else None,
+                "",
+            )
+        )
 
 
 async def settle(owner: Owner, env: EnvironmentRow, request: calls.SettleRun) -> Run:
@@ -109,7 +119,8 @@ async def settle(owner: Owner, env: EnvironmentRow, request: calls.SettleRun) ->
     edge = next((edge for edge in edges if edge.kind == "diverged"), None)
     if edge is None:
         raise not_diverged(run.id)
-    keys = [(run.id, key, edge.generation) for key in (edge.key, START)]
+    generation = (await waits.generations(shard_id, [run.id])).get(run.id, 0)
+    keys = [(run.id, key, generation) for key in (edge.key, START)]
     found = {row.key: row for row in await waits.entries(shard_id, keys)}
     future: Future[None] = asyncio.get_running_loop().create_future()
     owner.submit(
@@ -117,6 +128,7 @@ async def settle(owner: Owner, env: EnvironmentRow, request: calls.SettleRun) ->
             run.id,
             request.action,
             request.version,
+            generation,
             found.get(edge.key),
             found.get(START),
             future,
