@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mainspring.errors import ConfigurationError, Unauthorized
-from mainspring.wire.worker import Capacity
+from mainspring.wire.worker import Capacity, Dropped
 from mainspring.worker.channel import ChildConfig
 from mainspring.worker.reload import reload_on_change
 from mainspring.worker.supervise import News, Supervisor
@@ -22,6 +22,7 @@ from tests.worker.engine import KEY, Engine, Served, execute
 TASKS = """
 import asyncio, os, pathlib, sys, time
 from mainspring.sdk.decorate import task
+from mainspring.sdk import wait
 from mainspring.sdk.context import Context
 
 print("imported by", os.getpid())
@@ -49,6 +50,13 @@ def stuck() -> None:
 async def hang_the_process() -> None:
     while True:
         time.sleep(1)
+
+@task
+async def waits(path: str) -> None:
+    try:
+        await wait.token("tok")
+    finally:
+        pathlib.Path(path).touch()
 
 @task
 async def spawn() -> int:
@@ -288,6 +296,42 @@ async def test_a_fresh_child_takes_over_and_the_old_one_finishes(
         await engine.until(lambda: engine.lost)
         assert engine.lost == [old.session_id]
         assert t.told("died") == []
+
+
+async def test_a_child_in_which_too_many_runs_wait_is_replaced_and_ends_as_if_killed(
+    engine: Engine, served: Served, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.worker.supervise.SETTLED_S", 0.0)
+    touched = tmp_path / "finally"
+    async with team(root, served, parked=2) as made:
+        await made.supervisor.start()
+        await engine.until(lambda: engine.hellos)
+        (old,) = made.supervisor.pids
+        for number in range(3):
+            payload = f'{{"path":"{touched}"}}'
+            engine.order(execute("waits", f"run_{number}", payload=payload))
+        await engine.until(lambda: engine.of(Dropped))
+        await until_gone(old)
+
+        assert "3 runs wait in it, and 2 may" in made.told("full")[0].text
+        dropped = [pair for message in engine.of(Dropped) for pair in message.runs]
+        assert sorted(dropped) == [("run_0", 1), ("run_1", 1), ("run_2", 1)]
+        assert len(made.supervisor.pids) == 1
+        assert not touched.exists()
+
+
+async def test_a_child_that_takes_too_much_memory_while_runs_wait_in_it_is_replaced(
+    engine: Engine, served: Served, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.worker.supervise.SETTLED_S", 0.0)
+    async with team(root, served, memory=1) as made:
+        await made.supervisor.start()
+        await engine.until(lambda: engine.hellos)
+        payload = f'{{"path":"{tmp_path / "finally"}"}}'
+        engine.order(execute("waits", payload=payload))
+        await engine.until(lambda: engine.of(Dropped))
+
+        assert "0 MiB are allowed" in made.told("full")[0].text
 
 
 async def test_code_that_cannot_be_imported_leaves_the_old_one_at_work(

@@ -52,6 +52,16 @@ class WorkerSettings:
     slots: Annotated[Count, Said("Runs at once in one child process.")] = 100
     processes: Annotated[Count, Said("Child processes.")] = 1
     drain_s: Annotated[Seconds, Said("Seconds that runs have to finish at a stop.")] = 30.0
+    parked: Annotated[
+        int,
+        Meta(ge=0, le=10_000_000),
+        Said("Waiting runs in the memory of one child process; beyond, it is replaced."),
+    ] = 20_000
+    memory_mb: Annotated[
+        int,
+        Meta(ge=0),
+        Said("MiB that a child process with waiting runs may take before it is replaced; 0: any."),
+    ] = 0
 
 
 @dataclass(frozen=True)

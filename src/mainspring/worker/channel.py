@@ -25,7 +25,8 @@ class ChildConfig(Struct, frozen=True):
     arguments or the environment of a process.
 
     `dirs` and `ignore` say where tasks are looked for below `root`. `echo` = what runs print is
-    shown on the terminal as well.
+    shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
+    any do it may take `memory` bytes (0 = any number); else it asks to be replaced.
     """
 
     url: str
@@ -37,6 +38,8 @@ class ChildConfig(Struct, frozen=True):
     version: str = ""
     drain_s: float = 30.0
     echo: bool = False
+    parked: int = 20_000
+    memory: int = 0
 
 
 class Problem(Struct, frozen=True):
@@ -78,6 +81,12 @@ class Draining(Struct, frozen=True, tag="draining"):
     left: int
 
 
+class Full(Struct, frozen=True, tag="full"):
+    """Too much waits in the child: another one is to take its place."""
+
+    reason: str
+
+
 class Refused(Struct, frozen=True, tag="refused"):
     """The server does not want this worker, now or later; the child ends."""
 
@@ -85,7 +94,7 @@ class Refused(Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Report = Ready | Opened | Connection | Draining | Refused
+Report = Ready | Opened | Connection | Draining | Full | Refused
 
 _encode: Final = msgspec.json.Encoder().encode
 decode_report: Final = msgspec.json.Decoder(Report).decode

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -42,6 +43,7 @@ class ChildProcess:
         ended: answered with its exit status, negative for the signal that killed it.
         refused: why the server does not want it, if so.
         session_ids: the sessions that it was, the last one being current.
+        began: when it was started, by `time.monotonic`.
     """
 
     def __init__(self, config: ChildConfig, heard: Callable[[ChildProcess, Report], None]) -> None:
@@ -52,6 +54,7 @@ class ChildProcess:
         self.refused: Refused | None = None
         self.session_ids: list[str] = []
         self.pid = 0
+        self.began = time.monotonic()
         self._config = config
         self._heard = heard
         self._loop = loop

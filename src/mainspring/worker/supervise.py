@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from mainspring.worker.channel import (
     ChildConfig,
     Connection,
     Draining,
+    Full,
     Opened,
     Problem,
     Ready,
@@ -37,7 +38,7 @@ CONNECT_S: Final = 10.0
 
 Kind = Literal[
     "ready", "import_failed", "connected", "disconnected", "died", "crash_loop", "draining",
-    "drained", "reloaded", "kept", "killed", "unreachable",
+    "drained", "full", "reloaded", "kept", "killed", "unreachable",
 ]  # fmt: skip
 
 
@@ -134,21 +135,37 @@ class Supervisor:
         When a fresh one cannot import the tasks that the old one could, the old ones stay.
         """
         for seat in self._seats:
-            fresh = await self._started()
-            ready = await fresh.ready
-            problems = ready is None or bool(ready.problems)
-            if ready is None or (problems and seat.healthy):
+            if not await self._exchange(seat):
                 self._tell("kept", "The new code cannot be imported; the old one keeps running.")
-                fresh.kill()
                 return False
-            old, seat.child = seat.child, fresh
-            seat.healthy, seat.up = not problems, None
-            fresh.go()
-            await asyncio.wait({fresh.connected}, timeout=CONNECT_S)
-            if old is not None:
-                old.drain()
         self._tell("reloaded", "Worker reloaded.")
         return True
+
+    async def _exchange(self, seat: _Seat) -> bool:
+        """Put a fresh child on a seat, and let the old one drain; False when the old one stays."""
+        fresh = await self._started()
+        ready = await fresh.ready
+        problems = ready is None or bool(ready.problems)
+        if ready is None or (problems and seat.healthy):
+            fresh.kill()
+            return False
+        old, seat.child = seat.child, fresh
+        seat.healthy, seat.up = not problems, None
+        fresh.go()
+        await asyncio.wait({fresh.connected}, timeout=CONNECT_S)
+        if old is not None:
+            old.drain()
+        return True
+
+    async def _relieve(self, child: ChildProcess, reason: str) -> None:
+        """Replace a child in which too much waits: all of that goes on from its journal."""
+        left = child.began + SETTLED_S - time.monotonic()
+        if left > 0:
+            await self._sleep(left)  # one that is full at once again must not be replaced all day
+        seat = next((seat for seat in self._seats if seat.child is child), None)
+        if seat is not None and not self._stopping.is_set():
+            self._tell("full", f"Worker process {child.pid} is replaced: {reason}.", child)
+            await self._exchange(seat)
 
     async def _fill(self, seat: _Seat) -> None:
         """Put a fresh child on an empty seat."""
@@ -190,9 +207,12 @@ class Supervisor:
                 f"{LAST_DELAY_S:g} s at most.",
                 child,
             )
-        refill = asyncio.create_task(self._refill(seat, delay), name="refill")
-        self._refills.add(refill)
-        refill.add_done_callback(self._refills.discard)
+        self._beside(self._refill(seat, delay))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="refill")
+        self._refills.add(task)
+        task.add_done_callback(self._refills.discard)
 
     async def _refill(self, seat: _Seat, delay: float) -> None:
         await self._sleep(delay)
@@ -224,6 +244,8 @@ class Supervisor:
                 if report.left:
                     text = f"Worker process {child.pid} waits for {report.left} runs to end."
                     self._news(News("draining", text, child.pid, left=report.left))
+            case Full():
+                self._beside(self._relieve(child, report.reason))
             case Opened() | Refused():
                 return  # the child keeps these itself
 
