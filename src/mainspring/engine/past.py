@@ -54,18 +54,21 @@ async def journal(owner: Owner, env: EnvironmentRow, run_id: str) -> calls.Journ
     pending: dict[str, list[EdgeRow]] = {}
     for edge in await waits.of_runs(shard_id, [run_id]):
         pending.setdefault(edge.key, []).append(edge)
-    lines += [_line(edges) for key, edges in pending.items() if key not in entries]
+    for key, edges in pending.items():
+        known = entries.get(key)
+        if known is None or edges[0].kind == "diverged":
+            lines.append(_line(edges, known.seq if known is not None else edges[0].seq))
     lines.sort(key=lambda line: (line.seq, line.key))
     generation = max((row.generation for row in rows), default=0)
     return calls.Journal(generation, lines)
 
 
-def _line(edges: Sequence[EdgeRow]) -> calls.JournalLine:
+def _line(edges: Sequence[EdgeRow], seq: int) -> calls.JournalLine:
     first = edges[0]
     points = tuple(edge.waitpoint_id for edge in edges if edge.waitpoint_id not in ("", "!"))
     return calls.JournalLine(
         first.key,
-        first.seq,
+        seq,
         first.kind,
         "pending",
         first.data if first.kind in ("event", "diverged") else None,
