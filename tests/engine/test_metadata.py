@@ -233,6 +233,16 @@ async def test_a_doubtful_change_by_people_counts_once(house: House, end: str) -
     assert await metadata(house, parent) == {"m": 1}
 
 
+async def test_a_repeat_with_the_same_key_changes_nothing(house: House) -> None:
+    worker = house.worker()
+    run_id = await started(house, worker)
+    request = calls.UpdateMetadata(run_id, [op("increment", "n", 1)], "once")
+    await asyncio.gather(*(house.ask(request) for _ in range(3)))
+    await house.ask(request)
+    assert await metadata(house, run_id) == {"n": 1}
+    assert await update(house, run_id, op("increment", "n", 1)) == {"n": 2}
+
+
 @pytest.mark.parametrize(
     "bad, said",
     [

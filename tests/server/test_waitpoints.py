@@ -263,6 +263,19 @@ async def test_metadata_over_its_limit_is_a_413(served: Served) -> None:
     assert response.status_code == 413
 
 
+async def test_the_repeats_of_a_request_are_known_as_such(served: Served) -> None:
+    served.engine.answers[calls.UpdateMetadata] = Run("r", "t", Status.QUEUED, "q", 1, NOW)
+    headers = {"x-trigger-request-idempotency-key": "x" * 500}
+    for _ in range(2):
+        await served.client.put("/api/v1/runs/r/metadata", json={}, headers=headers)
+    asked: list[Any] = [calls.UpdateMetadata("r", []), calls.SendInput("r", "s", "1")]
+    for request in asked:
+        body = msgspec.msgpack.encode(request)
+        await served.client.post("/api/mainspring/v1/call", content=body, headers=headers)
+    (key,) = {request.request_key for request in served.engine.asked}
+    assert len(key) == 64
+
+
 async def test_metadata_is_read_as_text(served: Served) -> None:
     path = "/api/v1/runs/run_1/metadata"
     assert (await served.client.get(path)).json() == {"metadataType": "application/json"}
@@ -279,10 +292,10 @@ async def test_an_input_is_sent_to_a_stream_of_a_run(served: Served) -> None:
     assert response.json() == {"ok": True}
     ours = await served.client.post("/api/mainspring/v1/runs/run_1/inputs/chat", json={"data": 1})
     assert ours.json() == {"number": 3}
-    assert served.engine.asked == [
-        calls.SendInput("run_1", "chat", '{"text":"hi"}', "once"),
-        calls.SendInput("run_1", "chat", "1"),
-    ]
+    first, second = served.engine.asked
+    assert (first.run_id, first.stream, first.data) == ("run_1", "chat", '{"text":"hi"}')
+    assert len(first.request_key) == 64  # the same over the repeats of the call
+    assert second == calls.SendInput("run_1", "chat", "1")
     assert (
         await served.client.post("/realtime/v1/streams/run_1/input/chat", json={})
     ).status_code == 400

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import logging
 from asyncio import Future
+from typing import Final
 
 from msgspec import Struct
 
 from mainspring.engine import held
-from mainspring.engine.batch import Batch, Facts, Wanted
+from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.document import Document
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
+from mainspring.engine.trigger import REQUEST_TTL_MS, claim_key
 from mainspring.errors import CallerError, NotFound
 from mainspring.model.limits import check_tags
 from mainspring.wire.worker import LogLine, Op, Update
+
+KEYS: Final = "!metadata"
+"""Stands for the task where keys of requests are kept; no task is named so."""
 
 log = logging.getLogger("mainspring.engine")
 
@@ -80,13 +85,17 @@ def write(batch: Batch, facts: Facts) -> None:
 class UpdateCall(Struct):
     """Somebody changes the metadata of a run; all changes are applied or none."""
 
+    env_id: int
     run_id: str
     ops: list[Op]
+    request_key: str | None
     future: Future[None]
     planned: tuple[Document, ...] = ()
 
     def want(self, wanted: Wanted) -> None:
         want_documents(wanted, self.run_id, self.ops)
+        if self.request_key is not None:
+            wanted.keys.add(self._key)
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
         """Take the changes over."""
@@ -94,7 +103,8 @@ class UpdateCall(Struct):
         if document is None:
             batch.answer(self.future, NotFound(f"Run {self.run_id} is not stored any more."))
             return True
-        if self._is_kept(facts):
+        known = facts.keys.get(self._key) if self.request_key is not None else None
+        if (known is not None and known.expires_at > batch.now) or self._is_kept(facts):
             batch.answer(self.future, None)
             return True
         try:
@@ -105,8 +115,14 @@ class UpdateCall(Struct):
         for target, text in texts:
             target.put(text)
         self.planned = tuple(target for target, _ in texts)
+        if self.request_key is not None:
+            claim_key(batch, facts, self._key, self.run_id, batch.now + REQUEST_TTL_MS)
         batch.answer(self.future, None)
         return True
+
+    @property
+    def _key(self) -> KeyId:
+        return (self.env_id, KEYS, f"{self.run_id}:{self.request_key}")
 
     def _applied(
         self, batch: Batch, facts: Facts, document: Document

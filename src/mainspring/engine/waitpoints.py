@@ -118,8 +118,7 @@ async def send_input(owner: Owner, env: EnvironmentRow, request: calls.SendInput
     Raises: NotFound, Conflict when the run has ended, InvalidPayload, PayloadTooLarge over 3 MB.
     """
     limits.check_text(request.stream, "stream", limits.NAME_LENGTH)
-    if request.request_key is not None:
-        limits.check_text(request.request_key, "request_key", limits.NAME_LENGTH)
+    _check_request_key(request.request_key)
     run = await query.one(owner, env, request.run_id)
     if run.status.is_final:
         raise Conflict(f"Run {run.id} has ended as {run.status.value}; it takes no more inputs.")
@@ -153,12 +152,18 @@ async def update_metadata(owner: Owner, env: EnvironmentRow, request: calls.Upda
             raise InvalidOptions(
                 f"{op.target[:40]!r} is no target; {', '.join(TARGETS)} is allowed."
             )
+    _check_request_key(request.request_key)
     run = await query.one(owner, env, request.run_id)
     if request.ops:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        owner.submit(UpdateCall(run.id, request.ops, future))
+        owner.submit(UpdateCall(env.env_id, run.id, request.ops, request.request_key, future))
         await future
     return await query.one(owner, env, run.id)
+
+
+def _check_request_key(key: str | None) -> None:
+    if key is not None:
+        limits.check_text(key, "request_key", limits.NAME_LENGTH)
 
 
 async def _stored(owner: Owner, text: str | None) -> tuple[str | None, str | None]:

@@ -14,6 +14,7 @@ from mainspring.errors import CallerError, PayloadTooLarge
 from mainspring.server.port import EnginePort
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import plain, words
+from mainspring.wire.triggers import key_of_request
 
 BODY: Final = 64 * 1024
 """The limit of a body that carries options only."""
@@ -70,6 +71,12 @@ class Exchange:
     def request_key(self) -> str | None:
         """What is the same over the repeats of this request."""
         return self.header(REQUEST_KEY) or None
+
+    @property
+    def repeat_key(self) -> str | None:
+        """The same as `request_key`, but always short."""
+        key = self.request_key
+        return None if key is None else key_of_request("", key, 0)
 
     @cached_property
     def query(self) -> dict[str, str]:

@@ -293,10 +293,13 @@ class EmitEvent(Struct, tag="emit"):
 
 
 class UpdateMetadata(Struct, tag="metadata"):
-    """Change the metadata of a run, ended or not, in this order → Run."""
+    """Change the metadata of a run, ended or not, in this order → Run. A repeat with the same
+    `request_key` changes nothing.
+    """
 
     run_id: str
     ops: list[Op]
+    request_key: str | None = None
 
 
 class ListQueues(Struct, tag="queues"):

@@ -37,6 +37,8 @@ async def call(exchange: Exchange) -> Response:
         for wanted in request.requests:
             _check(wanted.options, exchange.env)
         return msgpack(calls.Triggered(await trigger(exchange, request.requests)))
+    if isinstance(request, calls.SendInput | calls.UpdateMetadata):
+        request.request_key = request.request_key or exchange.repeat_key
     if isinstance(request, calls.AwaitRun):
         return msgpack(await _patiently(exchange, request))
     return msgpack(await exchange.engine.answer(exchange.env, request))

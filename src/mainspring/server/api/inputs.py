@@ -42,7 +42,7 @@ async def _send(exchange: Exchange) -> calls.Sent:
     if not isinstance(body, dict) or "data" not in body:
         raise CallerError('Body Error: "data" is missing; give any JSON value.')
     data = plain.write(body["data"], "data")
-    request = calls.SendInput(run_id, name, data, exchange.request_key)
+    request = calls.SendInput(run_id, name, data, exchange.repeat_key)
     return await ask(exchange, request, calls.Sent)
 
 

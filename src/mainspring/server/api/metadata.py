@@ -28,7 +28,8 @@ async def retrieve(exchange: Exchange) -> Response:
 async def change(exchange: Exchange) -> Response:
     """`PUT /api/v1/runs/{run}/metadata`: all changes or none."""
     ops = metadata.changes(await exchange.json(BODY))
-    run = await ask(exchange, calls.UpdateMetadata(exchange.parameters[0], ops), Run)
+    request = calls.UpdateMetadata(exchange.parameters[0], ops, exchange.repeat_key)
+    run = await ask(exchange, request, Run)
     return json({"metadata": Raw((run.metadata or "{}").encode())})
 
 
