@@ -58,6 +58,11 @@ class Wanted:
         self.generations: set[str] = set()
         self.losses: set[str] = set()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to be known."""
+        return not any(getattr(self, name) for name in self.__slots__)
+
 
 class Facts:
     """The answers to `Wanted`, and what the turn itself has added to them.

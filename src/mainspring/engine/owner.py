@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mainspring.engine import claim, finish, metadata, order, takeover, wait
+from mainspring.engine.ahead import Ahead
 from mainspring.engine.batch import Batch, settle
 from mainspring.engine.cancel import cancel_children
 from mainspring.engine.due import MOST, Due
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
 from mainspring.engine.order import Wish
-from mainspring.engine.reading import Verb, read
+from mainspring.engine.reading import Verb, needs_nothing, read
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.tray import Tray
@@ -36,8 +37,7 @@ from mainspring.store.protocol import Store
 from mainspring.wire.worker import Ack, LogLine
 
 PAUSES = 4
-"""Iterations of the loop before a turn: what the last turn set off in this process, short runs and
-the next triggers of their callers, comes along in this commit instead of waiting for it to end."""
+"""Iterations of the loop before a turn, so that what the last one set off here comes along."""
 
 log = logging.getLogger("mainspring.engine")
 
@@ -70,6 +70,8 @@ class Owner:
         self._wake: asyncio.TimerHandle | None = None
         self._cascades: set[asyncio.Task[None]] = set()
         self._turns: list[asyncio.Future[None]] = []
+        self._flying = False
+        self._ahead: Ahead | None = None
 
     async def start(self) -> None:
         """Take the shard, rebuild its memory, and begin. Raises: StoreUnavailable."""
@@ -135,15 +137,20 @@ class Owner:
         self._bell.set()
 
     def arrive(self, arrived: Arrived) -> None:
-        """Take in what a session sent."""
-        self._tray.arrive(arrived)
+        """Take in what a session sent; it is decided at once where nothing has to be read for it.
+
+        A commit in flight is no obstacle to that: either it holds, or all of memory is read anew.
+        """
+        if self._flying and self._tray.is_empty and needs_nothing(self.state, arrived):
+            if self._ahead is None:
+                self._ahead = Ahead(self.state.clock.now())
+            self._ahead.add(self.state, arrived)
+        else:
+            self._tray.arrive(arrived)
         self._bell.set()
 
     def lose(self, lost: Live | Session, reason: str) -> None:
-        """The worker of an active run is gone or never got the order; or a whole session is gone.
-
-        A session loses what it holds once the commit under way is done.
-        """
+        """A run's worker, or a whole session with what it then holds, is gone."""
         self._tray.losing.append((lost, reason))
         self._bell.set()
 
@@ -174,31 +181,35 @@ class Owner:
         return not self._stopping
 
     async def _turn(self) -> None:
+        ahead, self._ahead = self._ahead or Ahead(self.state.clock.now()), None
         arrived, work = self._tray.take()
+        everything = ahead.arrived + arrived
         try:
-            await self._decide(arrived, work)
+            await self._decide(ahead, arrived, work)
         except FencedOut:
-            self._tray.put_back(arrived, work)
+            self._put_back_ahead()
+            self._tray.put_back(everything, work)
             raise
         except MainspringError as error:
-            await self._doubt(error, arrived, work)
+            await self._doubt(error, everything, work)
         except Exception as error:
             # the supervisor of the loop: a bug must neither stop the shard nor lose its work
             log.exception("turn of shard %s failed; its memory is rebuilt", self.state.shard_id)
-            await self._doubt(EngineError(f"The engine failed: {error!r}."), arrived, work)
+            await self._doubt(EngineError(f"The engine failed: {error!r}."), everything, work)
 
-    async def _decide(self, arrived: list[Arrived], work: list[Verb]) -> None:
+    async def _decide(self, ahead: Ahead, arrived: list[Arrived], work: list[Verb]) -> None:
         """Read, let the rules write, commit, publish."""
         state = self.state
         now = state.clock.now()
         if state.timers.horizon < now + takeover.HORIZON_MS // 2:
             await takeover.load_timers(state, self.store)
         await takeover.refill(state, self.store)
-        batch = Batch(now)
+        ahead.begin(now)
+        batch, facts = ahead.batch, ahead.facts
         self._looked_at = now
         due = Due(state.timers.due(now, MOST))
         losing, self._tray.losing = self._tray.losing, []
-        facts = await read(state, self.store, arrived, losing, work, due)
+        await read(state, self.store, arrived, losing, work, due, facts)
         for message in arrived:
             message.plan(state, batch, facts)
         for lost, reason in losing:
@@ -212,16 +223,25 @@ class Owner:
             batch.changes.rate.extend(state.core.rates.changed())
         claimed: list[Claimed] = []
         if not batch.is_empty:
-            claimed = await self.store.shards.commit(state.shard_id, self.epoch, batch.changes)
-            self.commits += 1
-            self.ended += len(batch.changes.done)
-        self._publish(batch, claimed, arrived)
+            claimed = await self._commit(batch)
+        self._publish(batch, claimed, ahead.arrived + arrived)
         for verb in later:
             self._tray.submit(verb)
         for at, run_id in cascades:
             self._spawn(self._cascade(at, run_id))
         if more or later or self._tray.has_verbs or len(due.timers) == MOST:
             self._bell.set()
+
+    async def _commit(self, batch: Batch) -> list[Claimed]:
+        """Make the turn durable; meanwhile the next one begins."""
+        self._flying = True
+        try:
+            claimed = await self.store.shards.commit(self.state.shard_id, self.epoch, batch.changes)
+        finally:
+            self._flying = False
+        self.commits += 1
+        self.ended += len(batch.changes.done)
+        return claimed
 
     def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
         """The commit is durable: now everybody may know."""
@@ -320,16 +340,20 @@ class Owner:
     async def _doubt(
         self, error: MainspringError, arrived: list[Arrived], work: list[Verb]
     ) -> None:
-        """A commit failed or is doubtful: find out what is true, then do the same work again.
-
-        What cannot be committed even alone, with a memory just read, is given back to its caller.
-        """
+        """A commit failed or is doubtful: find out what is true, then do the same work again."""
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
+        self._put_back_ahead()
         if isinstance(error, UnknownOutcome | StoreUnavailable):
             self._tray.put_back(arrived, work)
         else:
             self._tray.put_back_refused(arrived, work, error)
         await self._recover()
+
+    def _put_back_ahead(self) -> None:
+        """What was decided on top of a commit that failed is to be decided again."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            self._tray.put_back(ahead.arrived, [])
 
     async def _recover(self) -> None:
         """Raise our own epoch, which waits for every commit in flight, and read everything anew."""

@@ -38,9 +38,10 @@ async def read(
     losing: Sequence[Loss],
     work: Sequence[Verb],
     due: Due,
-) -> Facts:
+    facts: Facts,
+) -> None:
     """Look up what a turn's work wants; nothing is read that nobody wants."""
-    wanted, facts = Wanted(), Facts()
+    wanted = Wanted()
     for message in arrived:
         message.want(state, wanted)
     for lost, _ in losing:
@@ -59,7 +60,18 @@ async def read(
         await _read_edges(state, store, wanted, facts)
     if wanted.journal or wanted.ends or wanted.generations or wanted.losses:
         await _read_journals(store.waits, state.shard_id, wanted, facts)
-    return facts
+
+
+def needs_nothing(state: State, arrived: Arrived) -> bool:
+    """Whether a frame can be planned without a look at the database."""
+    if arrived.unknown is not None:
+        return False
+    wanted = Wanted()
+    arrived.want(state, wanted)
+    if wanted.ending:
+        _want_ends(state, wanted, Facts())
+        wanted.ending.clear()
+    return wanted.is_empty
 
 
 async def _read_triggers(

@@ -38,6 +38,11 @@ class Tray:
         """Whether somebody asked for a change."""
         return bool(self._verbs or self._triggers)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for a turn, and none has to be careful."""
+        return not (self._arrived or self.losing or self.has_verbs or self._careful)
+
     def submit(self, verb: Verb) -> None:
         """Put in a change."""
         if isinstance(verb, TriggerCall):
