@@ -420,6 +420,8 @@ class Worker:
         raw = fields.pop("raw", None)
         if fields["outcome"] == "completed":
             fields["output"] = msgspec.json.encode(output).decode() if raw is None else raw
+        elif raw is not None:
+            fields["output"] = raw
         self.begun.discard(run_id)
         self.ended.add((run_id, fields["epoch"]))
         self.runs.pop(run_id, None)

@@ -43,7 +43,7 @@ async def answer(  # noqa: C901 - one line per request is the table
             kept = Kept.of(run_id, epoch, request)
             return calls.Triggered(await trigger(owner, env, request.requests, run_id, kept))
         case calls.AwaitRun():
-            return await query.result(owner, env, request.run_id, request.timeout_ms)
+            return await query.result(owner, env, request.run_id, request.timeout_ms, run_id)
         case calls.Retrieve():
             return await query.one(owner, env, request.run_id)
         case calls.ListRuns():

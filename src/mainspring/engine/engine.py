@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from mainspring.clock import Clock
-from mainspring.engine import inbox
+from mainspring.engine import deadlock, inbox
 from mainspring.engine.answer import answer
 from mainspring.engine.connect import Connection, Door
 from mainspring.engine.owner import Owner
@@ -157,6 +157,7 @@ class Engine:
             door.reap()
             await door.flush_logs()
             await inbox.drain(owner)
+            await deadlock.look(owner)
             owner.ring_if_due()
 
     async def idle(self) -> None:

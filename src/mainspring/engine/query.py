@@ -6,7 +6,9 @@ import asyncio
 
 import msgspec
 
+from mainspring.engine import deadlock
 from mainspring.engine.owner import Owner
+from mainspring.engine.state import Await
 from mainspring.errors import NotFound
 from mainspring.model.duration import spell
 from mainspring.model.run import Run, RunFilter, RunPage, Status
@@ -69,17 +71,26 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
     )
 
 
-async def result(owner: Owner, env: EnvironmentRow, run_id: str, timeout_ms: int) -> Run:
-    """Wait until the run is final, at most so long; then as it stands. Raises: NotFound."""
+async def result(
+    owner: Owner, env: EnvironmentRow, run_id: str, timeout_ms: int, asker: str | None = None
+) -> Run:
+    """Wait until the run is final, at most so long; then as it stands. `asker` is the run whose
+    code waits. Raises: NotFound, Deadlock when the run cannot end before the asker does.
+    """
     state = owner.state
     future: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
     state.waiters.setdefault(run_id, []).append(future)
+    call = Await(asker, run_id, future) if asker is not None else None
+    if call is not None:
+        state.awaits.append(call)
     try:
         live = state.lives.get(run_id)
         if live is None or live.env_id != env.env_id:
             run = await one(owner, env, run_id)
             if run.status.is_final or timeout_ms <= 0:
                 return run
+        if call is not None:
+            await deadlock.check(owner, [call])
         async with asyncio.timeout(timeout_ms / 1000):
             run = await future
         if run.output is None and run.output_ref is not None:
@@ -88,6 +99,8 @@ async def result(owner: Owner, env: EnvironmentRow, run_id: str, timeout_ms: int
     except TimeoutError:
         return await one(owner, env, run_id)
     finally:
+        if call is not None:
+            state.awaits.remove(call)
         futures = state.waiters.get(run_id)
         if futures is not None and future in futures:
             futures.remove(future)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from asyncio import Future
 
+from msgspec import Struct
+
 from mainspring.clock import Clock
 from mainspring.dispatch.core import Core
 from mainspring.dispatch.limits import EnvironmentLimits, QueueLimits
@@ -21,12 +23,22 @@ PoolKey = tuple[int, str]
 """(env_id, version)."""
 
 
+class Await(Struct, eq=False):
+    """The code of an active run awaits the end of another, in its slot."""
+
+    run_id: str
+    awaited: str
+    future: Future[Run]
+
+
 class State:
     """The memory of one shard: scheduler, active runs, sessions, catalog, and who awaits which run.
 
     Attributes:
         tasks: registered tasks by (env_id, task id), with their version.
         waiters: futures of callers that await the end of a run.
+        awaits: those of them that are runs, `awaits_seen_at` when all were looked at last
+            (monotonic seconds).
         holders: sessions by the run whose coroutine is parked in them.
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
@@ -47,6 +59,8 @@ class State:
         self.tasks: dict[tuple[int, str], tuple[TaskSpec, str]] = {}
         self.queues: dict[tuple[int, str], QueueRow] = {}
         self.waiters: dict[str, list[Future[Run]]] = {}
+        self.awaits: list[Await] = []
+        self.awaits_seen_at = 0.0
         self.holders: dict[str, Session] = {}
         self.outcomes: dict[str, list[Entry]] = {}
         self.awaited: set[str] = set()

@@ -1,0 +1,151 @@
+"""Finds runs that await, in their slots, what only their own slots could let start. Changes none.
+
+A run that waits durably gives its slot back; one that calls `result()` of another run keeps it. A
+set of runs that can only go on when one of the set ends would stand still for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from mainspring.dispatch.explain import Gate
+from mainspring.dispatch.explain import explain as ask_core
+from mainspring.engine.owner import Owner
+from mainspring.engine.state import Await, State
+from mainspring.engine.wait import is_waiting
+from mainspring.errors import Deadlock
+from mainspring.store.protocol import LiveRow
+from mainspring.store.waiting import EdgeRow
+
+MOST: Final = 2_000
+"""Runs that are looked at; a set that is larger is not found."""
+EVERY_S: Final = 2.0
+LIMITS: Final = frozenset(
+    {Gate.ENVIRONMENT_LIMIT, Gate.QUEUE_LIMIT, Gate.QUEUE_TOTAL, Gate.KEY_LIMIT}
+)
+
+
+class Need(Struct):
+    """What a run that stands still waits for: it goes on when one of `any_of` has come, each of
+    which comes when all its runs go on.
+    """
+
+    any_of: list[list[str]]
+
+
+async def look(owner: Owner) -> None:
+    """Look at all calls that wait, every two seconds: most stand still only after they began.
+
+    Raises: StoreUnavailable.
+    """
+    state = owner.state
+    now = state.clock.monotonic()
+    if state.awaits and now - state.awaits_seen_at >= EVERY_S:
+        state.awaits_seen_at = now
+        await check(owner, list(state.awaits))
+
+
+async def check(owner: Owner, awaits: list[Await]) -> None:
+    """Answer the first of these calls that can never end otherwise. Raises: StoreUnavailable."""
+    if not awaits:
+        return
+    needs = await _needs(owner, [call.awaited for call in awaits])
+    stuck = _stuck(needs)
+    for call in sorted(awaits, key=lambda call: call.run_id):
+        if call.future.done() or call.awaited not in stuck:
+            continue
+        if call.run_id in _reached(needs, call.awaited):
+            error = Deadlock(
+                f"Run {call.awaited} cannot end before run {call.run_id} does: a limit that holds "
+                "it, or what it waits for, is full of runs that wait for each other in their "
+                "slots. Wait with `trigger_and_wait`, which gives the slot back, or use a queue "
+                "of its own for the awaited task."
+            )
+            call.future.set_exception(error)
+            return
+
+
+async def _needs(owner: Owner, first: list[str]) -> dict[str, Need]:
+    """What every run that these depend on waits for; who can go on by itself is left out."""
+    state, needs = owner.state, dict[str, Need]()
+    frontier, seen = set(first), set(first)
+    while frontier and len(seen) <= MOST:
+        away = sorted(run_id for run_id in frontier if run_id not in state.lives)
+        rows = await owner.store.live.locate(state.shard_id, away) if away else []
+        located = {row.run_id: row for row in rows}
+        parked = [row.run_id for row in rows if is_waiting(row)]
+        edges: dict[str, list[EdgeRow]] = {}
+        for edge in await owner.store.waits.of_runs(state.shard_id, parked) if parked else ():
+            edges.setdefault(edge.run_id, []).append(edge)
+        for run_id in frontier:
+            need = _need(state, run_id, located.get(run_id), edges.get(run_id, []))
+            if need is not None:
+                needs[run_id] = need
+        depended = {other for need in needs.values() for group in need.any_of for other in group}
+        frontier = depended - seen
+        seen |= frontier
+    return {} if frontier else needs
+
+
+def _need(state: State, run_id: str, row: LiveRow | None, edges: list[EdgeRow]) -> Need | None:
+    """What the run waits for; None when it can go on, or something outside lets it."""
+    if run_id in state.lives:
+        awaited = [call.awaited for call in state.awaits if call.run_id == run_id]
+        return Need([awaited]) if awaited else None
+    if row is None:
+        return None
+    if row.place == "ready":
+        return _slot(state, row)
+    if not edges or any(edge.kind != "run" or edge.due_at for edge in edges):
+        return None
+    keys: dict[str, list[str]] = {}
+    for edge in edges:
+        keys.setdefault(edge.key, []).append(edge.waitpoint_id)
+    return Need(list(keys.values()))
+
+
+def _slot(state: State, row: LiveRow) -> Need | None:
+    """The runs that hold the slots of the limit that keeps a ready run from starting."""
+    found = ask_core(
+        state.core,
+        (row.env_id, row.queue, row.ckey, row.version),
+        row.ord,
+        row.run_id,
+        state.clock.now(),
+        resume=row.kind == "resume",
+        holders=lambda env_id, queue, key: [
+            live.run_id
+            for live in state.lives.values()
+            if live.env_id == env_id and queue in (None, live.queue) and key in (None, live.ckey)
+        ],
+    )
+    if found.gate not in LIMITS or not found.holders or len(found.holders) != found.running:
+        return None  # a slot is just being given, or there is none to give
+    return Need([[run_id] for run_id in found.holders])
+
+
+def _stuck(needs: dict[str, Need]) -> set[str]:
+    """The largest set of runs of which none goes on unless another one of it does."""
+    stuck = set(needs)
+    while True:
+        free = {
+            run_id
+            for run_id in stuck
+            if any(stuck.isdisjoint(group) for group in needs[run_id].any_of)
+        }
+        if not free:
+            return stuck
+        stuck -= free
+
+
+def _reached(needs: dict[str, Need], first: str) -> set[str]:
+    """Every run that this one depends on."""
+    seen, frontier = {first}, [first]
+    while frontier:
+        need = needs.get(frontier.pop())
+        for group in need.any_of if need is not None else ():
+            frontier += [other for other in group if other not in seen]
+            seen.update(group)
+    return seen
