@@ -229,7 +229,7 @@ class Owner:
             self._tray.submit(verb)
         for at, run_id in cascades:
             self._spawn(self._cascade(at, run_id))
-        if more or later or self._tray.has_verbs or len(due.timers) == MOST:
+        if more or later or len(due.timers) == MOST or not self._tray.is_empty:
             self._bell.set()
 
     async def _commit(self, batch: Batch) -> list[Claimed]:
