@@ -116,6 +116,32 @@ EXPLANATION: Final[Columns] = {
     "starts": _when("startsAt"),
     "held by": lambda item: "\n".join(item.get("holders") or ()),
 }
+TOKEN: Final[Columns] = {
+    "ID": _text("id"),
+    "STATUS": _text("status"),
+    "CREATED": _when("createdAt"),
+    "TIMES OUT": lambda item: _when("timeoutAt")(item) if item["status"] == "WAITING" else "",
+    "KEY": _text("idempotencyKey"),
+    "TAGS": _words("tags"),
+}
+TOKEN_SHEET: Final[Columns] = {
+    "token": _text("id"),
+    "status": _text("status"),
+    "created": _when("createdAt"),
+    "times out": TOKEN["TIMES OUT"],
+    "completed": _when("completedAt"),
+    "key": _text("idempotencyKey"),
+    "tags": _words("tags"),
+    "output": _json("output"),
+    "address": _text("url"),
+}
+ENTRY: Final[Columns] = {
+    "KEY": _text("key"),
+    "KIND": _text("kind"),
+    "STATUS": _text("status"),
+    "STARTED": _when("startedAt"),
+    "DATA": lambda item: _short(compact(item.get("data")) or ", ".join(item.get("waitsFor") or ())),
+}
 
 
 def log_line(item: Item) -> str:
@@ -125,6 +151,10 @@ def log_line(item: Item) -> str:
     return f"{item['time'][11:23]} {level:<5} {item['message']}" + (
         f" {compact(data)}" if data is not None else ""
     )
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _spelled(item: Item, name: str) -> str:

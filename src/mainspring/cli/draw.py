@@ -25,6 +25,7 @@ _STYLES: Final = {
     "CRASHED": "red",
     "SYSTEM_FAILURE": "red",
     "TIMED_OUT": "red",
+    "PENDING": "blue",
     "ok": "green",
     "warn": "yellow",
     "fail": "red",

@@ -9,8 +9,10 @@ from typing import Final
 from mainspring.cli.connection import Talk
 from mainspring.errors import InvalidOptions, NotFound, UnknownTask
 from mainspring.ids import shard_of
+from mainspring.model.key import key_hash
 from mainspring.model.run import RunFilter
 from mainspring.wire.calls import ListQueues, ListRuns, ListTasks, Queue, QueueList, Task, TaskList
+from mainspring.wire.waitpoints import callback_path
 
 _PAGE: Final = 100
 _RECENT: Final = 500
@@ -46,6 +48,12 @@ async def full_id(talk: Talk, text: str) -> str:
             f"No run among the newest {seen} has an id that begins or ends with {text!r}."
         )
     return found[0]
+
+
+def token_url(talk: Talk, token_id: str) -> str:
+    """The address that completes a token without a key, on the server that was asked."""
+    path = callback_path(key_hash(talk.settings.key or ""), token_id)
+    return f"{talk.settings.url.rstrip('/')}{path}"
 
 
 async def task_named(talk: Talk, name: str) -> Task:

@@ -8,8 +8,8 @@ import msgspec
 
 from mainspring.model.run import Run
 from mainspring.model.task import TaskSpec
-from mainspring.wire import queues, runs
-from mainspring.wire.calls import Explanation, LogPage, Queue, Task
+from mainspring.wire import journal, queues, runs, waitpoints
+from mainspring.wire.calls import Explanation, JournalLine, LogPage, Queue, Task, Token
 from mainspring.wire.moments import iso
 from mainspring.wire.words import CURRENT
 
@@ -62,6 +62,19 @@ def task(answer: Task) -> dict[str, Any]:
         "payloadSchema": answer.payload_schema,
         "outputSchema": spec.output_schema,
     }
+
+
+def token(answer: Token, url: str) -> dict[str, Any]:
+    """A token with its output as a value; `url` completes it without a key."""
+    shown = waitpoints.retrieved(answer, url)
+    if "output" in shown:
+        shown["output"] = msgspec.json.decode(shown["output"])
+    return shown
+
+
+def entry(line: JournalLine) -> dict[str, Any]:
+    """An entry of a journal, or an open wait."""
+    return _plain(journal.entry(line))
 
 
 def logs(page: LogPage) -> list[dict[str, Any]]:

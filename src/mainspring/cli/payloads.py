@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -35,4 +36,26 @@ def read_json(text: str, name: str) -> str:
             f"{name}: {source if source != name else repr(shown)} is not JSON ({error}). "
             'Write for example \'{"name": "Ada"}\', and text in double quotes: \'"Ada"\'.'
         ) from error
+    return found
+
+
+def read_edits(texts: Iterable[str], name: str) -> dict[str, str]:
+    """Values by their keys, each given as KEY=JSON, KEY=@file or KEY=-; a key may hold `=` too.
+
+    Raises: InvalidOptions as `read_json`, and for text without `=`.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        cuts = [at for at, sign in enumerate(text) if sign == "="]
+        if not cuts:
+            raise InvalidOptions(
+                f"{name}: {text[:80]!r} is no KEY=JSON; write for example total=7."
+            )
+        for at in cuts:
+            try:
+                found[text[:at]] = read_json(text[at + 1 :], name)
+                break
+            except InvalidOptions:
+                if at == cuts[-1]:
+                    raise
     return found

@@ -88,13 +88,13 @@ class UpdateCall(Struct):
     env_id: int
     run_id: str
     ops: list[Op]
-    request_key: str | None
+    repeat_key: str | None
     future: Future[None]
     planned: tuple[Document, ...] = ()
 
     def want(self, wanted: Wanted) -> None:
         want_documents(wanted, self.run_id, self.ops)
-        if self.request_key is not None:
+        if self.repeat_key is not None:
             wanted.keys.add(self._key)
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
@@ -103,7 +103,7 @@ class UpdateCall(Struct):
         if document is None:
             batch.answer(self.future, NotFound(f"Run {self.run_id} is not stored any more."))
             return True
-        known = facts.keys.get(self._key) if self.request_key is not None else None
+        known = facts.keys.get(self._key) if self.repeat_key is not None else None
         if (known is not None and known.expires_at > batch.now) or self._is_kept(facts):
             batch.answer(self.future, None)
             return True
@@ -115,14 +115,14 @@ class UpdateCall(Struct):
         for target, text in texts:
             target.put(text)
         self.planned = tuple(target for target, _ in texts)
-        if self.request_key is not None:
+        if self.repeat_key is not None:
             claim_key(batch, facts, self._key, self.run_id, batch.now + REQUEST_TTL_MS)
         batch.answer(self.future, None)
         return True
 
     @property
     def _key(self) -> KeyId:
-        return (self.env_id, KEYS, f"{self.run_id}:{self.request_key}")
+        return (self.env_id, KEYS, self.repeat_key or "")
 
     def _applied(
         self, batch: Batch, facts: Facts, document: Document

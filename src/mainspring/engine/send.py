@@ -25,14 +25,14 @@ class SendCall(Struct):
     stream: str
     data: str | None
     data_ref: str | None
-    request_key: str | None
+    repeat_key: str | None
     future: Future[int]
     number: int | None = None
 
     def want(self, wanted: Wanted) -> None:
         wanted.known.add(self.run_id)
         wanted.inputs.add((self.run_id, self.stream))
-        if self.request_key is not None:
+        if self.repeat_key is not None:
             wanted.keys.add(self._key)
         if self.number is not None:
             wanted.records.add((self.run_id, self.stream, self.number))
@@ -49,7 +49,7 @@ class SendCall(Struct):
             self.number = None
         if self.run_id in batch.touched:
             return False
-        held = facts.keys.get(self._key) if self.request_key is not None else None
+        held = facts.keys.get(self._key) if self.repeat_key is not None else None
         if held is not None and held.expires_at > batch.now:
             batch.answer(self.future, int(held.run_id))
             return True
@@ -71,7 +71,7 @@ class SendCall(Struct):
         batch.changes.input.append(
             (self.run_id, self.stream, number, inline, self.data_ref, batch.now)
         )
-        if self.request_key is not None:
+        if self.repeat_key is not None:
             claim_key(batch, facts, self._key, str(number), batch.now + REQUEST_TTL_MS)
         point = wait.input_point(self.run_id, self.stream, number)
         wait.resolve(state, batch, facts, point, "completed", inline, self.data_ref)
@@ -79,4 +79,4 @@ class SendCall(Struct):
 
     @property
     def _key(self) -> KeyId:
-        return (self.env_id, KEYS, f"{self.run_id}:{self.stream}:{self.request_key}")
+        return (self.env_id, KEYS, self.repeat_key or "")

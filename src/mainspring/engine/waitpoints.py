@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Final
 
 import msgspec
@@ -118,15 +119,13 @@ async def send_input(owner: Owner, env: EnvironmentRow, request: calls.SendInput
     Raises: NotFound, Conflict when the run has ended, InvalidPayload, PayloadTooLarge over 3 MB.
     """
     limits.check_text(request.stream, "stream", limits.NAME_LENGTH)
-    _check_request_key(request.request_key)
     run = await query.one(owner, env, request.run_id)
     if run.status.is_final:
         raise Conflict(f"Run {run.id} has ended as {run.status.value}; it takes no more inputs.")
     data, ref = await _stored(owner, request.data)
+    key = _repeat_key(run.id, request.stream, request.request_key)
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    owner.submit(
-        SendCall(env.env_id, run.id, request.stream, data, ref, request.request_key, future)
-    )
+    owner.submit(SendCall(env.env_id, run.id, request.stream, data, ref, key, future))
     return calls.Sent(await future)
 
 
@@ -152,18 +151,21 @@ async def update_metadata(owner: Owner, env: EnvironmentRow, request: calls.Upda
             raise InvalidOptions(
                 f"{op.target[:40]!r} is no target; {', '.join(TARGETS)} is allowed."
             )
-    _check_request_key(request.request_key)
     run = await query.one(owner, env, request.run_id)
     if request.ops:
+        key = _repeat_key(run.id, "", request.request_key)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        owner.submit(UpdateCall(env.env_id, run.id, request.ops, request.request_key, future))
+        owner.submit(UpdateCall(env.env_id, run.id, request.ops, key, future))
         await future
     return await query.one(owner, env, run.id)
 
 
-def _check_request_key(key: str | None) -> None:
-    if key is not None:
-        limits.check_text(key, "request_key", limits.NAME_LENGTH)
+def _repeat_key(run_id: str, stream: str, given: str | None) -> str | None:
+    """What the repeats of one request have in common, in few letters."""
+    if given is None:
+        return None
+    text = f"{run_id}\0{stream}\0{given}"
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 async def _stored(owner: Owner, text: str | None) -> tuple[str | None, str | None]:
