@@ -14,6 +14,7 @@ from mainspring.store.sqlite import SqliteStore
 
 pytest.register_assert_rewrite("mainspring.testing.store_contract")
 pytest.register_assert_rewrite("mainspring.testing.store_reads")
+pytest.register_assert_rewrite("mainspring.testing.store_journals")
 
 KEPT = ("schema_version",)
 

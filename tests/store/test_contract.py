@@ -1,6 +1,6 @@
 """Both databases keep the public contract of a store."""
 
-from mainspring.testing import store_contract, store_reads, store_waits
+from mainspring.testing import store_contract, store_journals, store_reads, store_waits
 
 
 class TestOwnership(store_contract.OwnershipContract):
@@ -32,4 +32,12 @@ class TestWaitpoints(store_waits.WaitpointsContract):
 
 
 class TestDocuments(store_waits.DocumentsContract):
+    pass
+
+
+class TestJournals(store_journals.JournalsContract):
+    pass
+
+
+class TestWaits(store_journals.WaitsContract):
     pass
