@@ -35,6 +35,7 @@ from mainspring.sdk import (
     wait,
 )
 from mainspring.sdk import retrying as retry
+from mainspring.sdk.atomic import transaction
 from mainspring.sdk.call import Call
 from mainspring.sdk.checkpoint import checkpoint
 from mainspring.sdk.children import gather
@@ -107,6 +108,7 @@ __all__ = [
     "tags",
     "task",
     "tasks",
+    "transaction",
     "uuid",
     "wait",
 ]

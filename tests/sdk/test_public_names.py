@@ -18,7 +18,8 @@ NAMES = {
     # in a run and around it
     "Context", "Handle", "Local", "current", "logger", "configure",
     # durable code
-    "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step", "uuid",
+    "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step",
+    "transaction", "uuid",
     # namespaces
     "events", "hooks", "idempotency", "metadata", "observe", "queues", "retry", "runs", "streams",
     "sync", "tags", "tasks", "wait",
@@ -54,7 +55,7 @@ def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
         "metadata": "set delete replace append remove increment decrement get current flush "
         "flush_sync refresh",
         "retry": "on_throw on_throw_sync fetch fetch_sync skip after at RateHeaders",
-        "sync": "run iterate checkpoint gather",
+        "sync": "run iterate checkpoint gather transaction",
         "wait": "seconds for_ until token event input create_token retrieve_token complete_token "
         "list_tokens",
         "observe": "on_worker_event",

@@ -11,10 +11,10 @@ import msgspec
 from mainspring.errors import InvalidOptions
 from mainspring.model.metadata import applied, check, steps_of
 from mainspring.model.run import Run
-from mainspring.sdk import sync
 from mainspring.sdk.context import Context, current
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.port import Port
+from mainspring.sdk.portal import run
 from mainspring.sdk.transport import ask
 from mainspring.wire.calls import Retrieve
 from mainspring.wire.worker import Op
@@ -134,7 +134,7 @@ class Metadata(Changes):
 
     def flush_sync(self) -> None:
         """`flush` for blocking code."""
-        sync.run(self.flush())
+        run(self.flush())
 
 
 metadata: Final = Metadata()

@@ -23,11 +23,11 @@ from mainspring.errors import (
 )
 from mainspring.model.duration import Duration
 from mainspring.model.retry import next_delay_ms
-from mainspring.sdk import sync
 from mainspring.sdk.context import running
 from mainspring.sdk.limits import Retry, declared_ms
 from mainspring.sdk.logger import logger
 from mainspring.sdk.policy import Matcher, after, at, matchers, matches, skip
+from mainspring.sdk.portal import run
 
 if TYPE_CHECKING:
     import httpx2  # loaded by the first fetch, not by importing the package
@@ -176,7 +176,7 @@ async def fetch(url: str, **options: Unpack[FetchOptions]) -> httpx2.Response:
 
 def fetch_sync(url: str, **options: Unpack[FetchOptions]) -> httpx2.Response:
     """`fetch` for blocking code. Raises: Misplaced where an event loop runs."""
-    return sync.run(fetch(url, **options))
+    return run(fetch(url, **options))
 
 
 class _Rule:

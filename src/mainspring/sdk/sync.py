@@ -7,11 +7,12 @@ from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from mainspring.sdk import checkpoint as checkpoints
 from mainspring.sdk import children, sync_wait
+from mainspring.sdk.atomic import transaction_sync as transaction
 from mainspring.sdk.call import Call, blocking
 from mainspring.sdk.portal import iterate, run
 from mainspring.sdk.step import NONE, Durability, Settled, StepOptions, begin_blocking, settle
 
-__all__ = ["checkpoint", "gather", "iterate", "run", "step", "wait"]
+__all__ = ["checkpoint", "gather", "iterate", "run", "step", "transaction", "wait"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
