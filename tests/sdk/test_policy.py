@@ -8,6 +8,7 @@ import pytest
 from mainspring import AbortRun, Context, InvalidOptions, RetryRun, hooks, task
 from mainspring.errors import Diverged, InvalidTask
 from mainspring.sdk import policy
+from mainspring.sdk.signals import Continued
 from tests.sdk.conftest import order
 
 CTX = Context(order())
@@ -105,7 +106,7 @@ async def test_an_error_that_is_a_decision_is_not_asked_about() -> None:
     @task(abort_on=Exception, catch_error=lambda ctx, error: policy.skip())
     async def work() -> None: ...
 
-    for said in (AbortRun(), RetryRun(after=5), Diverged("x")):
+    for said in (AbortRun(), RetryRun(after=5), Diverged("x"), Continued("{}")):
         assert await resolved(work, said) is said
 
 

@@ -20,11 +20,12 @@ from mainspring.errors import (
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.sdk import hooks
 from mainspring.sdk.context import Context
+from mainspring.sdk.signals import Signal
 
 Matcher = type[BaseException] | Callable[[BaseException], object]
 """An exception class, or a function that says whether it means this error."""
 
-_SAID_ALREADY: Final = (AbortRun, RetryRun, Diverged, FencedOut)
+_SAID_ALREADY: Final = (AbortRun, RetryRun, Diverged, FencedOut, Signal)
 """Errors that are a decision themselves; nobody is asked about them."""
 
 
