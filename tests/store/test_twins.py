@@ -149,6 +149,24 @@ class Twins(RuleBasedStateMachine):
             changes.journal.append(
                 (run_id, note, number, "step", 1, "ok", None, NOW, None, 0, None, "")
             )
+            entry = (
+                run_id,
+                "!start",
+                number,
+                "step",
+                1,
+                "ok",
+                note,
+                NOW,
+                None,
+                at,
+                note or None,
+                "",
+            )
+            changes.journal.append(entry)
+            point = ("", self.ids[at - 1])[at % 2]
+            wait = (run_id, f"k{number}", point, "run", 0, at, number, note or None, "", NOW)
+            changes.edge.append(wait)
             changes.timer.append((number, "ttl", run_id))
             changes.payload.append((run_id, note, None))
         changes.key = [(*key, self.ids[chosen[0]], NOW + number)]
@@ -162,6 +180,7 @@ class Twins(RuleBasedStateMachine):
         for at in chosen:
             changes.drop_timer.append((number, "ttl", self.ids[at]))
             changes.drop_inbox.append((f"inbox{at}",))
+            changes.drop_edge.append((self.ids[at], f"k{number}", self.ids[at - 1]))
         key = (ENV, "t", f"k{chosen[0] % 3}")
         changes.drop_key = [(*key, self.ids[chosen[0]])]
         changes.drop_debounce = [key]
@@ -221,7 +240,16 @@ class Twins(RuleBasedStateMachine):
         shard_id, ids = self.shard_id, self.ids
         keys = [(ENV, "t", f"k{at}") for at in range(3)]
         lanes = [((ENV, "task/t", "", v), 1, ids[1], most) for v, most in (("", 2), ("v2", 9))]
+        entries = [(id_, "!start", at) for id_ in ids for at in (0, 2)]
         reads: list[Verb] = [
+            lambda store: store.waits.history(shard_id, ids),
+            lambda store: store.waits.generations(shard_id, ids),
+            lambda store: store.waits.losses(shard_id, ids),
+            lambda store: store.waits.foreign(shard_id),
+            lambda store: by_id(store.waits.entries(shard_id, entries)),
+            lambda store: by_id(store.waits.of_runs(shard_id, ids)),
+            lambda store: by_id(store.waits.on(shard_id, ids)),
+            lambda store: by_id(store.waits.ends(shard_id, ids)),
             lambda store: store.live.active(shard_id),
             lambda store: store.live.lanes(shard_id),
             lambda store: store.live.resumes(shard_id),
