@@ -14,9 +14,10 @@ from mainspring.engine.state import State
 from mainspring.store.changes import Claimed, RunOptions
 from mainspring.wire.worker import Fenced, Resume
 
-MOST: Final = 500
-"""Claims in one commit. Workers with more slots than that run one half while the other is being
-committed; one batch over all slots would have either side wait for the other."""
+LEAST: Final = 500
+MOST: Final = 1_000
+"""Claims in one commit: half of the slots there are, within these bounds. Workers run one half
+while the other is being committed; one batch over all would have either side wait for the other."""
 
 _decode_options = msgspec.json.Decoder(RunOptions).decode
 
@@ -24,8 +25,9 @@ _decode_options = msgspec.json.Decoder(RunOptions).decode
 def plan(state: State, batch: Batch) -> bool:
     """Claim for every pool with free slots; True when there may be more to claim at once."""
     more = False
+    most = min(max(LEAST, sum(pool.slots for pool in state.pools.values()) // 2), MOST)
     for (env_id, version), pool in state.pools.items():
-        free = min(pool.free, MOST - len(batch.changes.claim))
+        free = min(pool.free, most - len(batch.changes.claim))
         if free <= 0:
             continue
         claims = state.core.claim(env_id, version, free, batch.now)

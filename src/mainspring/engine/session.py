@@ -64,6 +64,11 @@ class Pool:
         self._turn = 0
 
     @property
+    def slots(self) -> int:
+        """All slots of its sessions, free or not."""
+        return sum(session.slots for session in self.sessions)
+
+    @property
     def free(self) -> int:
         """Free slots of all its sessions."""
         return sum(session.free for session in self.sessions if session.free > 0)

@@ -14,7 +14,7 @@ from mainspring.store.protocol import LiveRow, Store
 
 HORIZON_MS = 120_000
 PAGE = 5_000
-WINDOW = 1_024
+WINDOW = 4_096
 
 _decode_options = msgspec.json.Decoder(RunOptions).decode
 
