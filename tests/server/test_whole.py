@@ -31,8 +31,11 @@ from mainspring.wire.worker import (
     Hello,
     LogLine,
     Logs,
+    Park,
+    Resume,
     Started,
     ToWorker,
+    Wait,
     decode_orders,
     encoder,
 )
@@ -370,3 +373,63 @@ async def test_a_session_lives_by_its_beats_and_dies_when_it_is_said_to(whole: W
     assert await whole.post(BEAT, {"session_id": "session_1"}) == {"known": False}
     await whole.house.settle()
     assert (await whole.run(run_id))["status"] == "QUEUED"
+
+
+async def test_a_run_waits_for_a_token_that_a_stranger_completes(whole: Whole) -> None:
+    worker = await whole.worker()
+    run_id = await whole.trigger()
+    order = await worker.next(Execute)
+    made = await whole.post("/api/v1/waitpoints/tokens", {"timeout": "1h", "tags": ["a"]})
+    wait = Wait(run_id, order.epoch, 0, "pay", 1, "token", [made["id"]])
+    await worker.send(wait, Park(run_id, order.epoch, ["pay"]))
+    await worker.durable()
+    assert (await whole.run(run_id))["status"] == "WAITING"
+    stranger = httpx2.AsyncClient()
+    async with stranger:
+        wrong = await stranger.post(made["url"][:-1] + "x", json={})
+        assert wrong.status_code == 401
+        right = await stranger.post(made["url"], json={"paid": True})
+    assert (right.status_code, right.json()) == (200, {"success": True})
+    resume = await worker.next(Resume)
+    assert [(entry.key, entry.data) for entry in resume.entries] == [("pay", '{"paid":true}')]
+    token = await whole.get(f"/api/v1/waitpoints/tokens/{made['id']}")
+    assert (token["status"], token["output"]) == ("COMPLETED", '{"paid":true}')
+    listed = await whole.get("/api/v1/waitpoints/tokens?filter[tags]=a&filter[status]=COMPLETED")
+    assert [found["id"] for found in listed["data"]] == [made["id"]]
+    journal = await whole.get(f"/api/mainspring/v1/runs/{run_id}/journal")
+    assert [entry["key"] for entry in journal["entries"]] == ["pay"]
+
+
+async def test_tokens_inputs_and_metadata_of_others_are_not_found(whole: Whole) -> None:
+    await whole.worker()
+    run_id = await whole.trigger()
+    token_id = (await whole.post("/api/v1/waitpoints/tokens"))["id"]
+    for method, path, body in (
+        ("GET", f"/api/v1/waitpoints/tokens/{token_id}", None),
+        ("POST", f"/api/v1/waitpoints/tokens/{token_id}/complete", {}),
+        ("PUT", f"/api/v1/runs/{run_id}/metadata", {"metadata": {}}),
+        ("GET", f"/api/v1/runs/{run_id}/metadata", None),
+        ("POST", f"/realtime/v1/streams/{run_id}/input/chat", {"data": 1}),
+        ("GET", f"/api/mainspring/v1/runs/{run_id}/journal", None),
+        ("POST", f"/api/mainspring/v1/runs/{run_id}/restart", {}),
+        ("POST", f"/api/mainspring/v1/runs/{run_id}/settle", {"action": "accept"}),
+    ):
+        response = await whole.foreign.request(method, path, json=body)
+        assert response.status_code == 404, path
+
+
+async def test_metadata_goes_there_and_back(whole: Whole) -> None:
+    await whole.worker()
+    run_id = await whole.trigger(metadata={"a": [1]})
+    path = f"/api/v1/runs/{run_id}/metadata"
+    body = {"operations": [{"type": "append", "key": "a", "value": 2}]}
+    once = {"x-trigger-request-idempotency-key": "once"}
+    for _ in range(2):
+        response = await whole.client.put(path, json=body, headers=once)
+        assert response.json() == {"metadata": {"a": [1, 2]}}
+    bad = await whole.client.put(
+        path, json={"operations": [{"type": "increment", "key": "a", "value": 1}]}
+    )
+    assert (bad.status_code, "a list, not a number" in bad.text) == (422, True)
+    assert (await whole.get(path))["metadata"] == '{"a":[1,2]}'
+    assert (await whole.run(run_id))["metadata"] == {"a": [1, 2]}

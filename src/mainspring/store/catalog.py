@@ -84,7 +84,7 @@ class Catalog:
         return found[0].row() if found else None
 
     async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
-        rows = await self._database.fetch("keys_of_shard", _Key, {"shard": shard_id})
+        rows = await self._database.fetch("environment_keys", _Key, {"shard": shard_id})
         return [(row.key_hash, row.environment().row()) for row in rows]
 
     async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:

@@ -13,7 +13,7 @@ SELECT e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
 FROM api_key k CROSS JOIN environment e
 WHERE k.key_hash = :key_hash AND e.env_id = k.env_id;
 
--- name: keys_of_shard
+-- name: environment_keys
 -- takes: shard bigint
 SELECT k.key_hash, e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
 FROM environment e CROSS JOIN api_key k
