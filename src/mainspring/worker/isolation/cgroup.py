@@ -33,7 +33,8 @@ class Group:
 
     def join(self) -> None:
         """Put this process into the group. Raises: OSError."""
-        (self.path / "cgroup.procs").write_text("0")
+        with open(self.path / "cgroup.procs", "wb", buffering=0) as file:
+            file.write(b"0")
 
     def ran_out(self) -> bool:
         """Whether the kernel has killed a process of it because the limit was reached."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import Final
 
 from mainspring.model.machine import Limits
@@ -21,8 +19,15 @@ _SLACK: Final = 256 * 1024 * 1024
 """What a watched process may reserve beyond twice its limit; it is measured ten times a second."""
 
 
-def enter(zygote: int, files: tuple[int, int, int], limits: Limits, group: Group | None) -> None:
-    """Turn a copy of the zygote into a process for one run; `files` are its link, stdout, stderr.
+def enter(
+    zygote: int,
+    files: tuple[int, int, int],
+    limits: Limits,
+    group: Group | None,
+    own: tuple[int, ...],
+) -> None:
+    """Turn a copy of the zygote into a process for one run; `files` are its link, stdout, stderr,
+    `own` the signals that the zygote has handlers for.
 
     Raises: OSError when a limit cannot be set.
     """
@@ -31,7 +36,7 @@ def enter(zygote: int, files: tuple[int, int, int], limits: Limits, group: Group
         os._exit(1)
     # whoever a descendant leaves behind stays below this run, so that it can be told apart
     kernel.adopt_orphans()
-    _default_signals()
+    _default_signals(own)
     link, out, err = files
     os.dup2(out, 1)
     os.dup2(err, 2)
@@ -40,22 +45,26 @@ def enter(zygote: int, files: tuple[int, int, int], limits: Limits, group: Group
     os.set_inheritable(link, False)
     _limit(limits, group)
     with contextlib.suppress(OSError):  # the machine is out of memory: rather this one than others
-        Path("/proc/self/oom_score_adj").write_text("500")
+        _write("/proc/self/oom_score_adj", b"500")
     _shuffle()
 
 
-def _default_signals() -> None:
+def handled() -> tuple[int, ...]:
+    """Signals that this process, so far, does not leave to the kernel's default."""
+    restored = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+    return tuple(
+        int(number)
+        for number in signal.valid_signals()
+        if number in restored or callable(signal.getsignal(number))
+    )
+
+
+def _default_signals(own: tuple[int, ...]) -> None:
     """No handler of the zygote, or of imported code, holds in a run."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        if callable(handler) or (handler is signal.SIG_IGN and number in _RESTORED):
-            signal.signal(number, signal.SIG_DFL)
+    for number in own:
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-_RESTORED: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 
 
 def _limit(limits: Limits, group: Group | None) -> None:
@@ -81,9 +90,16 @@ def _at_most(which: int, soft: int, hard: int | None) -> None:
     resource.setrlimit(which, (soft, hard))
 
 
+def _write(path: str, data: bytes) -> None:
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.write(file, data)
+    finally:
+        os.close(file)
+
+
 def _shuffle() -> None:
-    """No two runs throw the same dice."""
-    random.seed()
+    """No two runs throw the same dice; Python's own `random` sees to that itself at a fork."""
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         with contextlib.suppress(AttributeError, ImportError):

@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 from mainspring.worker.isolation import control, kernel
 from mainspring.worker.isolation.cgroup import Group, Groups
 from mainspring.worker.isolation.control import Fork, Forked, Gone, Kill, Up
-from mainspring.worker.isolation.enter import enter
+from mainspring.worker.isolation.enter import enter, handled
 
 WATCH_S: Final = 0.1
 """How often memory is measured where no control group limits it."""
@@ -65,6 +65,8 @@ class Zygote:
         self._leftover: list[Group] = []
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pidfd = os.pidfd_open(parent)
+        self._pid = os.getpid()
+        self._handled: tuple[int, ...] = ()
 
     def serve(self) -> None:
         """Work until the worker is gone, then end every run."""
@@ -74,6 +76,7 @@ class Zygote:
             signal.signal(number, signal.SIG_IGN)  # the worker decides when runs end
         signal.signal(signal.SIGCHLD, _noted)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        self._handled = handled()
         problem = self._problem()
         memory = "cgroup" if self._groups is not None else "watch"
         try:
@@ -156,7 +159,7 @@ class Zygote:
             for fd in (self._wake, self._waker, self._pidfd):
                 os.close(fd)
             link, out, err = files
-            enter(os.getppid(), (link, out, err), order.limits, group)
+            enter(self._pid, (link, out, err), order.limits, group, self._handled)
             self._body(link, order.session_id)
             status = 0
         except BaseException:  # noqa: BLE001 - the end of a process; its worker reads this
