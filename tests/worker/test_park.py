@@ -411,24 +411,6 @@ async def test_a_session_that_connects_again_names_its_parked_runs(
     assert (hello.runs, hello.parked) == ([], [("run_1", 1)])
 
 
-async def test_a_park_that_is_not_known_to_be_durable_is_named_among_the_runs(
-    engine: Engine, remote: Worker, served: object
-) -> None:
-    @task(id="waiter")
-    async def waiter() -> None:
-        await wait_for("tok")
-
-    await remote()
-    engine.stop_acks()
-    engine.order(execute("waiter"))
-    await engine.until(lambda: engine.of(Park))
-    await served.cut()  # type: ignore[attr-defined]
-    await engine.until(lambda: len(engine.hellos) == 2)
-
-    hello: Hello = engine.hellos[1]
-    assert (hello.runs, hello.parked) == ([("run_1", 1)], [])
-
-
 async def test_a_drain_gives_parked_runs_away_and_does_not_wait_for_them(
     engine: Engine, worker: Worker
 ) -> None:

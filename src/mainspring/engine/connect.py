@@ -264,7 +264,11 @@ class Door:
         state = self._owner.state
         for run_id, epoch in parked:
             live = state.lives.get(run_id)
-            if live is not None and live.session is session and live.epoch == epoch + 1:
+            if live is None:
+                known = run_id in state.holders
+            else:
+                known = live.session is not session or live.epoch != epoch + 1
+            if not known:  # believed until the rows are read, so that a claim finds it
                 state.hold(session, run_id, epoch)
         self._owner.submit(HeldCall(session, parked, asyncio.get_running_loop().create_future()))
 

@@ -153,15 +153,9 @@ class Slots:
             del self.parked[run_id]
 
     def pairs(self) -> list[tuple[str, int]]:
-        """(run id, epoch) of everything that the server may believe to execute here."""
-        doubtful = [run for run in self.parked.values() if not _surely_parked(run)]
-        return [(run.order.run_id, run.order.epoch) for run in (*self.held.values(), *doubtful)]
+        """(run id, epoch) of everything that executes."""
+        return [(run.order.run_id, run.order.epoch) for run in self.held.values()]
 
     def parked_pairs(self) -> list[tuple[str, int]]:
-        """(run id, epoch) of everything that waits without a slot, and the server knows it."""
-        sure = [run for run in self.parked.values() if _surely_parked(run)]
-        return [(run.order.run_id, run.order.epoch) for run in sure]
-
-
-def _surely_parked(run: Held) -> bool:
-    return run.port is not None and run.port.said is not None and run.port.said.done()
+        """(run id, epoch) of everything that waits without a slot, or has asked to."""
+        return [(run.order.run_id, run.order.epoch) for run in self.parked.values()]
