@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
+from mainspring.engine import aftermath
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.place import forget
 from mainspring.engine.state import State
@@ -134,6 +135,7 @@ def end_waiting(
             batch.changes.drop_key.append(key)
         if options.debounce_key is not None and row.kind == "delay":
             batch.changes.drop_debounce.append((row.env_id, row.task, options.debounce_key))
+    aftermath.follow(state, batch, row, row.version, status)
     batch.changes.done.append(
         (
             row.run_id,

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.engine import journal
+from mainspring.engine import aftermath, journal
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
@@ -163,6 +163,7 @@ def end(
     if options is not None and options.idempotency_key is not None and status in FREES_KEY:
         key = (live.env_id, live.task, options.idempotency_key, live.run_id)
         batch.changes.drop_key.append(key)
+    aftermath.follow(state, batch, live, live.lane.version, status)
     if live.run_id in state.waiters:
         batch.ended.append(
             Run(
