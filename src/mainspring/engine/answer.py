@@ -78,20 +78,16 @@ async def answer(  # noqa: C901 - one line per request is the table
             return await restart(owner, env, request)
         case calls.SettleRun():
             return await settle(owner, env, request)
-        case calls.CreateToken():
-            return await waitpoints.create_token(owner, env, request)
-        case calls.GetToken():
-            return await waitpoints.get_token(owner, env, request.token_id)
-        case calls.CompleteToken():
-            return await waitpoints.complete_token(owner, env, request)
-        case calls.ListTokens():
-            return await waitpoints.list_tokens(owner, env, request)
-        case calls.SendInput():
-            return await waitpoints.send_input(owner, env, request)
-        case calls.EmitEvent():
-            return await waitpoints.emit_event(owner, env, request)
-        case calls.UpdateMetadata():
-            return await waitpoints.update_metadata(owner, env, request)
+        case (
+            calls.CreateToken()
+            | calls.GetToken()
+            | calls.CompleteToken()
+            | calls.ListTokens()
+            | calls.SendInput()
+            | calls.EmitEvent()
+            | calls.UpdateMetadata()
+        ):
+            return await waitpoints.answer(owner, env, request)
         case _:
             assert_never(request)
 

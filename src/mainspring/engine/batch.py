@@ -15,8 +15,8 @@ from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.model.run import Run
 from mainspring.store.changes import PLAN, Changes
-from mainspring.store.protocol import DebounceRow, InputRow, KeyRow, LiveRow, WaitpointRow
-from mainspring.store.waiting import EndRow, JournalRow
+from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
+from mainspring.store.waiting import EndRow, InputRow, JournalRow, WaitpointRow
 from mainspring.wire.worker import Entry, LogLine, Park, ToWorker
 
 KeyId = tuple[int, str, str]

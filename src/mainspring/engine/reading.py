@@ -14,8 +14,8 @@ from mainspring.engine.finish import Loss
 from mainspring.engine.link import Arrived
 from mainspring.engine.state import State
 from mainspring.engine.trigger import TriggerCall
-from mainspring.store.protocol import Live, Runs, Store, Waitpoints
-from mainspring.store.waiting import Waits
+from mainspring.store.protocol import Live, Runs, Store
+from mainspring.store.waiting import Waitpoints, Waits
 
 
 class Verb(Protocol):

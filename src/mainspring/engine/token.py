@@ -15,7 +15,7 @@ from mainspring.engine.place import forget, remind
 from mainspring.engine.state import State
 from mainspring.engine.trigger import claim_key
 from mainspring.errors import NotFound
-from mainspring.store.protocol import WaitpointRow
+from mainspring.store.waiting import WaitpointRow
 from mainspring.store.waitpoints import tags_text
 
 KEYS: Final = "!token"

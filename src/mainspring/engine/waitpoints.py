@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -17,7 +17,8 @@ from mainspring.engine.token import CompleteCall, CreateCall, missing
 from mainspring.errors import Conflict, InvalidOptions
 from mainspring.model import limits, metadata
 from mainspring.model.run import INLINE_LIMIT, Run
-from mainspring.store.protocol import EnvironmentRow, WaitpointRow
+from mainspring.store.protocol import EnvironmentRow
+from mainspring.store.waiting import WaitpointRow
 from mainspring.wire import calls
 
 STATUSES: Final = ("waiting", "completed", "timed_out")
@@ -27,6 +28,40 @@ OPS: Final = 1_000
 TARGETS: Final = ("self", "parent", "root")
 
 _texts: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+Request = (
+    calls.CreateToken
+    | calls.GetToken
+    | calls.CompleteToken
+    | calls.ListTokens
+    | calls.SendInput
+    | calls.EmitEvent
+    | calls.UpdateMetadata
+)
+
+
+async def answer(
+    owner: Owner, env: EnvironmentRow, request: Request
+) -> calls.Token | calls.TokenPage | calls.Sent | Run:
+    """Answer one of these requests. Raises: as the function that answers it."""
+    match request:
+        case calls.CreateToken():
+            return await create_token(owner, env, request)
+        case calls.GetToken():
+            return await get_token(owner, env, request.token_id)
+        case calls.CompleteToken():
+            return await complete_token(owner, env, request)
+        case calls.ListTokens():
+            return await list_tokens(owner, env, request)
+        case calls.SendInput():
+            return await send_input(owner, env, request)
+        case calls.EmitEvent():
+            return await emit_event(owner, env, request)
+        case calls.UpdateMetadata():
+            return await update_metadata(owner, env, request)
+        case _:
+            assert_never(request)
 
 
 async def create_token(

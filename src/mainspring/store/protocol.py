@@ -13,8 +13,8 @@ from msgspec import Struct
 from mainspring.model.run import Run, RunFilter
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.changes import Changes, Claimed
-from mainspring.store.waiting import Waits
-from mainspring.wire.calls import ListTokens, LogEntry
+from mainspring.store.waiting import Waitpoints, Waits
+from mainspring.wire.calls import LogEntry
 from mainspring.wire.worker import LogLine
 
 Lane = tuple[int, str, str, str]
@@ -113,32 +113,6 @@ class RateRow(Struct, array_like=True):
     queue: str
     key: str
     tat: int
-
-
-class WaitpointRow(Struct, array_like=True):
-    """A token. `status`: waiting, completed, timed_out; `tags` is a JSON list."""
-
-    waitpoint_id: str
-    env_id: int
-    status: str
-    idempotency_key: str | None
-    idempotency_expires_at: int | None
-    tags: str
-    output: str | None
-    output_ref: str | None
-    created_at: int
-    timeout_at: int | None
-    completed_at: int | None
-
-
-class InputRow(Struct, array_like=True):
-    """A record of an input stream; `number` counts from 1 within run and stream."""
-
-    run_id: str
-    stream: str
-    number: int
-    data: str | None
-    data_ref: str | None
 
 
 class DocumentRow(Struct, array_like=True):
@@ -292,28 +266,6 @@ class Runs(Protocol):
 
     async def trigger_later(self, shard_id: int, row: InboxRow) -> None:
         """Write an inbox row (a process that is not the owner of a SQLite file)."""
-        ...
-
-
-class Waitpoints(Protocol):
-    """Tokens and inputs: what others send to runs."""
-
-    async def many(self, shard_id: int, token_ids: Sequence[str]) -> list[WaitpointRow]:
-        """These tokens; unknown ones are missing."""
-        ...
-
-    async def page(self, shard_id: int, env_id: int, wanted: ListTokens) -> list[WaitpointRow]:
-        """Newest first, at most `wanted.limit` + 1 rows; cursors as in `Runs.page`."""
-        ...
-
-    async def inputs(self, shard_id: int, wanted: Sequence[tuple[str, str, int]]) -> list[InputRow]:
-        """The records of these (run id, stream, number) that are there."""
-        ...
-
-    async def last_inputs(
-        self, shard_id: int, wanted: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], int]:
-        """The highest number of each (run id, stream); 0 where there is none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the owner of a shard reads of journals and waits: the rows and the protocol. No SQL.
+"""Journals, waits, tokens and inputs as the rooms above read them: rows and protocols. No SQL.
 
 Every coroutine may raise `StoreUnavailable`.
 """
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
+
+from mainspring.wire.calls import ListTokens
 
 
 class EdgeRow(Struct, array_like=True, gc=False):
@@ -60,6 +62,32 @@ class EndRow(Struct, array_like=True, gc=False):
     status: str
 
 
+class WaitpointRow(Struct, array_like=True):
+    """A token. `status`: waiting, completed, timed_out; `tags` is a JSON list."""
+
+    waitpoint_id: str
+    env_id: int
+    status: str
+    idempotency_key: str | None
+    idempotency_expires_at: int | None
+    tags: str
+    output: str | None
+    output_ref: str | None
+    created_at: int
+    timeout_at: int | None
+    completed_at: int | None
+
+
+class InputRow(Struct, array_like=True):
+    """A record of an input stream; `number` counts from 1 within run and stream."""
+
+    run_id: str
+    stream: str
+    number: int
+    data: str | None
+    data_ref: str | None
+
+
 class Waits(Protocol):
     """What runs have behind them and what they wait for; as `Live`, for the owner of the shard."""
 
@@ -95,4 +123,26 @@ class Waits(Protocol):
 
     async def ends(self, shard_id: int, run_ids: Sequence[str]) -> list[EndRow]:
         """Whether these runs have ended; unknown ones are missing."""
+        ...
+
+
+class Waitpoints(Protocol):
+    """Tokens and inputs: what others send to runs."""
+
+    async def many(self, shard_id: int, token_ids: Sequence[str]) -> list[WaitpointRow]:
+        """These tokens; unknown ones are missing."""
+        ...
+
+    async def page(self, shard_id: int, env_id: int, wanted: ListTokens) -> list[WaitpointRow]:
+        """Newest first, at most `wanted.limit` + 1 rows; cursors as in `Runs.page`."""
+        ...
+
+    async def inputs(self, shard_id: int, wanted: Sequence[tuple[str, str, int]]) -> list[InputRow]:
+        """The records of these (run id, stream, number) that are there."""
+        ...
+
+    async def last_inputs(
+        self, shard_id: int, wanted: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """The highest number of each (run id, stream); 0 where there is none."""
         ...

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.ids import lower_bound
 from mainspring.store.database import Database
-from mainspring.store.protocol import InputRow, WaitpointRow
+from mainspring.store.waiting import InputRow, WaitpointRow
 from mainspring.wire.calls import ListTokens
 
 _COLUMNS: Final = ", ".join(f"w.{column}" for column in WaitpointRow.__struct_fields__)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.store.protocol import DocumentRow, InputRow, Store, WaitpointRow
+from mainspring.store.protocol import DocumentRow, Store
+from mainspring.store.waiting import InputRow, WaitpointRow
 from mainspring.store.waitpoints import tags_text
 from mainspring.testing.store_rows import NOW, Shard
 from mainspring.wire.calls import ListTokens
