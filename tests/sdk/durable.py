@@ -143,9 +143,10 @@ class Run:
         """The worker is gone: what the next one is given."""
         self.port.lost = True
         await idle()
-        for task in [*self.journal.branches, self.task]:
-            task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        while not self.task.done():  # `wait_for` of Python 3.11 may swallow a cancellation
+            for task in [*self.journal.branches, self.task]:
+                task.cancel()
+            await idle(3)
         return list(self.port.entries)
 
 

@@ -181,9 +181,11 @@ class Context:
 
         Log lines, metadata and tags of that part are there already; they are dropped meanwhile.
         """
-        if not self._order.journal:
-            return False
-        return self.open_journal is not None and self.journal.replaying
+        if self._journal is not None:
+            return self._journal.replaying
+        return (
+            bool(self._order.journal) and self.open_journal is not None and self.journal.replaying
+        )
 
     @property
     def deadline(self) -> datetime | None:
