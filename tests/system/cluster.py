@@ -39,6 +39,7 @@ class Cluster:
     deaths: dict[int, int] = field(default_factory=dict)
     server: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    tasks: Path = TASKS
 
     def __post_init__(self) -> None:
         self.key = new_key("dev", random.Random(str(self.root)))
@@ -49,7 +50,7 @@ class Cluster:
         self.history.touch()
         self.folder = self.root / "project"
         self.folder.mkdir()
-        shutil.copy(TASKS, self.folder / "tasks.py")
+        shutil.copy(self.tasks, self.folder / "tasks.py")
 
     @property
     def url(self) -> str:

@@ -116,6 +116,21 @@ async def test_a_lease_lapses_when_beats_are_not_acknowledged(
     assert heart.renewed == []
 
 
+async def test_a_server_that_has_just_begun_does_not_end_sessions_that_come_back_to_it(
+    engine: Engine, served: Served, hearts: Callable[..., Heart]
+) -> None:
+    lease = begun("ses_1", ManualClock())
+    lease.linked = False
+    engine.known = False
+    heart = hearts(Posts(served.url, KEY))
+    heart.beats.follow(lease)
+    await engine.until(lambda: len(engine.beats) > 3)
+    assert heart.lapsed == []
+
+    engine.known = lease.linked = True
+    await heart.until(lambda: heart.renewed)
+
+
 async def test_a_session_that_the_server_does_not_know_is_over_at_once(
     engine: Engine, served: Served, hearts: Callable[..., Heart]
 ) -> None:

@@ -88,7 +88,7 @@ class Beats:
         sent_at, known, over = lease.now(), False, False
         try:
             known = self._posts.beat(lease.session_id)
-            over = not known
+            over = not known and lease.linked
         except MainspringError as error:
             log.debug("a beat was not acknowledged: %s", error)
         if lease is not self._lease:

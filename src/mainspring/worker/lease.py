@@ -16,11 +16,16 @@ class Lease:
 
     It counts from the moment an acknowledged beat was *sent*, never from when the answer came, so
     that it ends here before it ends at the server, whatever the network does.
+
+    Attributes:
+        linked: whether the link stands. Only then does it count when the server says that it does
+            not know the session: a new server learns of it when the link comes up again.
     """
 
     def __init__(self, session_id: str, clock: Clock) -> None:
         self.session_id = session_id
         self.seconds = LEASE_S
+        self.linked = True
         self._clock = clock
         self._until: float | None = None
 

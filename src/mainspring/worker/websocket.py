@@ -111,6 +111,8 @@ class WebSocketLink:
                 reason = f"{self._url} answered {status}"
             except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
                 reason = f"{type(error).__name__}: {error}"
+            if self._lease is not None:
+                self._lease.linked = False
             self._tell(False, reason)
             await asyncio.sleep(self._delay * (0.5 + random.random() / 2))
             self._delay = min(self._delay * 2, LAST_DELAY_S)
@@ -158,6 +160,7 @@ class WebSocketLink:
         if self._lease is not None:
             self._lease.seconds = welcome.lease_s
             self._lease.renew(sent_at)
+            self._lease.linked = True
         self._tell(True, "")
 
     async def _write(self, socket: ClientConnection, again: list[Frame]) -> None:
