@@ -193,6 +193,29 @@ async def test_people_change_metadata_and_see_what_it_became(house: House) -> No
     assert await update(house, run_id, op("increment", "$.a.b", 1)) == {"a": {"b": 2}}
 
 
+@pytest.mark.parametrize("delay_ms", [None, 1000])
+async def test_what_is_put_beside_a_run_before_it_starts_is_told_with_its_order(
+    house: House, delay_ms: int | None
+) -> None:
+    worker = house.worker(slots=0)
+    run_id = await house.trigger(delay_ms=delay_ms, priority_ms=7, tags=("a",))
+    tagged = await house.trigger(delay_ms=delay_ms)
+    await update(house, run_id, op("set", "a", 1))
+    await asyncio.gather(
+        update(house, run_id, op("set", "b", 2)),
+        house.ask(calls.AddTags(run_id, ("b",))),
+        house.ask(calls.AddTags(tagged, ("c",))),
+    )
+    await house.crash()
+    worker.slots = 2
+    worker.connect()
+    await house.advance(delay_ms or 0)
+    order = worker.runs[run_id]
+    assert json.loads(order.metadata or "") == {"a": 1, "b": 2}
+    assert (order.tags, order.priority_ms) == (("a", "b"), 7)
+    assert (worker.runs[tagged].tags, worker.runs[tagged].metadata) == (("c",), None)
+
+
 async def test_people_change_all_or_nothing(house: House) -> None:
     worker = house.worker()
     parent = await started(house, worker)

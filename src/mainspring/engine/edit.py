@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from asyncio import Future
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from mainspring.engine.batch import Batch, Facts, Wanted
@@ -11,6 +13,10 @@ from mainspring.engine.state import State
 from mainspring.engine.trigger import postpone
 from mainspring.errors import Conflict, NotFound
 from mainspring.model.run import TriggerAnswer
+from mainspring.store.changes import RunOptions
+
+_decode_options: Final = msgspec.json.Decoder(RunOptions).decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class RescheduleCall(Struct):
@@ -50,12 +56,13 @@ class TagCall(Struct):
     future: Future[None]
 
     def want(self, wanted: Wanted) -> None:
-        """Nothing has to be known."""
+        wanted.located.add(self.run_id)
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
         """Write the rows."""
         for tag in self.tags:
             batch.changes.tag.append((self.env_id, tag, self.run_id))
+        mark(batch, facts, self.run_id)
         batch.answer(self.future, None)
         return True
 
@@ -83,3 +90,17 @@ class ResetKeyCall(Struct):
         batch.changes.drop_key.append((self.env_id, self.task, self.key, row.run_id))
         batch.answer(self.future, TriggerAnswer(row.run_id))
         return True
+
+
+def mark(batch: Batch, facts: Facts, run_id: str) -> None:
+    """Tags or metadata were put beside a run, which must be located: note with one that nobody has
+    claimed yet that its first order has to bring them along. Later orders always do.
+    """
+    row = facts.located.get(run_id)
+    if row is None or row.place == "active" or row.epoch:
+        return
+    options = _decode_options(row.options) if row.options else RunOptions()
+    if not options.has_metadata:
+        options.has_metadata = True
+        row.options = _encode(options).decode()
+        batch.changes.options.append((run_id, row.options))

@@ -15,6 +15,7 @@ from msgspec import Struct
 from mainspring.engine import held
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.document import Document
+from mainspring.engine.edit import mark
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.trigger import REQUEST_TTL_MS, claim_key
@@ -94,6 +95,7 @@ class UpdateCall(Struct):
 
     def want(self, wanted: Wanted) -> None:
         want_documents(wanted, self.run_id, self.ops)
+        wanted.located.add(self.run_id)
         if self.repeat_key is not None:
             wanted.keys.add(self._key)
 
@@ -114,6 +116,7 @@ class UpdateCall(Struct):
             return True
         for target, text in texts:
             target.put(text)
+        mark(batch, facts, self.run_id)
         self.planned = tuple(target for target, _ in texts)
         if self.repeat_key is not None:
             claim_key(batch, facts, self._key, self.run_id, batch.now + REQUEST_TTL_MS)

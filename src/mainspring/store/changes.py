@@ -24,6 +24,7 @@ PLAN: Final = (
     "drop_debounce",
     "run",
     "payload",
+    "options",
     "key",
     "debounce",
     "tag",
@@ -84,6 +85,7 @@ class Changes:
         # root_id, depth, batch_id, is_test, created_at
         self.run: list[Row] = []
         self.payload: list[Row] = []  # run_id, payload, payload_ref
+        self.options: list[Row] = []  # run_id, options
         self.key: list[Row] = []  # env_id, task, key, run_id, expires_at (replaces the old row)
         # env_id, task, key, run_id, first_at, due_at, payload (replaces the old row)
         self.debounce: list[Row] = []

@@ -1,5 +1,16 @@
 -- What others send to a run: tokens that they complete, inputs that they append, metadata and tags.
--- The first five are lists of a commit, see store/changes.py.
+-- The first six are lists of a commit, see store/changes.py.
+
+-- name: options
+-- rows: run_id text, options text
+-- takes: shard bigint
+-- Only of runs that nobody has claimed yet. Not UPDATE ... FROM, as in `payload`.
+INSERT INTO run (shard_id, run_id, env_id, task, queue, ckey, version, payload, payload_ref,
+  options, parent_id, root_id, depth, batch_id, is_test, created_at)
+SELECT n.shard_id, n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, n.payload,
+  n.payload_ref, r.options, n.parent_id, n.root_id, n.depth, n.batch_id, n.is_test, n.created_at
+FROM {rows} {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id} WHERE true
+ON CONFLICT (shard_id, run_id) DO UPDATE SET options = excluded.options;
 
 -- name: document
 -- rows: run_id text, metadata text, updated_at bigint, epoch bigint, frame bigint
