@@ -19,6 +19,7 @@ from mainspring.sdk.decorate import task
 from mainspring.sdk.limits import Retry
 from mainspring.sdk.logger import logger
 from mainspring.sdk.machine import Machine
+from mainspring.wire.worker import Entry, Wait
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(1000)"]
 
@@ -162,3 +163,40 @@ def bomb(folder: str, depth: int) -> None:
 async def trigger_another() -> str:
     handle = await about.trigger()
     return handle.id
+
+
+async def wait_for(name: str) -> str | None:
+    """A durable wait, as the verbs of the SDK make it."""
+    journal = current().journal
+    place = journal.place(name)
+    return (await journal.wait(place, Wait("", 0, 0, place.key, place.seq, "token", [name]))).data
+
+
+async def keep(name: str, data: str) -> str | None:
+    """A durable step, as the verbs of the SDK make it."""
+    journal = current().journal
+    place = journal.place(name)
+    if place.entry is None:
+        await journal.record(Entry(place.key, place.seq, "step", data=data))
+        return data
+    return place.entry.data
+
+
+@task(isolation="process")
+async def wait_durably(ctx: Context) -> list[object]:
+    try:
+        before = await keep("before", str(os.getpid()))
+        got = await wait_for("tok")
+        return [before, got, os.getpid(), ctx.epoch]
+    finally:
+        print("finally")
+
+
+@task(isolation="process")
+def wait_durably_plain(ctx: Context) -> list[object]:
+    try:
+        before = ctx.journal.block(keep("before", str(os.getpid())))
+        got = ctx.journal.block(wait_for("tok"))
+        return [before, got, os.getpid(), ctx.epoch]
+    finally:
+        print("finally")

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,7 +19,19 @@ from mainspring.model.run import TriggerAnswer
 from mainspring.sdk.registry import registry
 from mainspring.sdk.task import Task
 from mainspring.wire.calls import Triggered
-from mainspring.wire.worker import Call, Cancel, Fenced, Finished
+from mainspring.wire.worker import (
+    Call,
+    Cancel,
+    Dropped,
+    Entry,
+    Fenced,
+    Finished,
+    Park,
+    Record,
+    Resolved,
+    Resume,
+    Wait,
+)
 from mainspring.worker.capture import Capture
 from mainspring.worker.isolation import control
 from mainspring.worker.isolation.apart import Apart
@@ -370,3 +383,107 @@ async def test_nothing_outlives_a_worker_that_closes_its_end(
 
     assert await asyncio.to_thread(host.process.wait, 10) == 0
     await until(lambda: all(map(gone, pids)))
+
+
+WAITERS = pytest.mark.parametrize("name", ["wait_durably", "wait_durably_plain"])
+
+
+def came(data: str) -> Entry:
+    return Entry("tok", 2, "token", data=data)
+
+
+@WAITERS
+async def test_a_run_waits_in_its_process_and_goes_on_there(
+    isolating: Isolating, host: Host, name: str
+) -> None:
+    engine, session = isolating.engine, await isolating.start(host)
+    engine.order(execute(name))
+    await engine.until(lambda: engine.of(Park))
+    (recorded,) = engine.of(Record)
+    assert (session.running, isolating.forks.count) == (0, 1)
+    assert engine.of(Wait)[0].epoch == 1
+    engine.order(Resume("run_1", 2, 1, [came("7")]))
+    await engine.until(lambda: engine.ended)
+
+    pid = recorded.entries[0].data
+    assert pid is not None
+    assert json.loads(engine.ended["run_1"].output or "") == [pid, "7", int(pid), 2]
+    assert engine.ended["run_1"].epoch == 2
+
+
+@WAITERS
+async def test_an_outcome_that_is_there_already_keeps_the_slot(
+    isolating: Isolating, host: Host, name: str
+) -> None:
+    engine, session = isolating.engine, await isolating.start(host)
+    engine.order(execute(name))
+    await engine.until(lambda: engine.of(Wait))
+    engine.order(Resolved("run_1", 1, [came('"early"')]))
+    await engine.until(lambda: engine.ended)
+
+    assert json.loads(engine.ended["run_1"].output or "")[1] == '"early"'
+    assert engine.ended["run_1"].epoch == 1
+    assert session.running == 0
+
+
+@WAITERS
+async def test_a_cold_run_leaves_its_process_without_a_word_and_is_replayed_in_another(
+    isolating: Isolating, host: Host, name: str
+) -> None:
+    engine = isolating.engine
+    await isolating.start(host, warm_s=0.05)
+    engine.order(execute(name))
+    await engine.until(lambda: engine.of(Dropped))
+    await isolating.empty()
+    (recorded,) = engine.of(Record)
+    assert engine.of(Dropped) == [Dropped([("run_1", 1)])]
+    assert (engine.ended, engine.lines) == ({}, [])
+    engine.order(execute(name, epoch=2, journal=[*recorded.entries, came("7")]))
+    await engine.until(lambda: engine.ended)
+
+    before, got, pid, epoch = json.loads(engine.ended["run_1"].output or "")
+    assert (before, got, epoch) == (recorded.entries[0].data, "7", 2)
+    assert str(pid) != before
+
+
+@WAITERS
+async def test_a_run_that_goes_on_in_time_is_not_let_go(
+    isolating: Isolating, host: Host, name: str
+) -> None:
+    engine = isolating.engine
+    await isolating.start(host, warm_s=0.3)
+    engine.order(execute(name, "run_1"))
+    await engine.until(lambda: engine.of(Park))
+    engine.order(Resume("run_1", 2, 1, []))
+    await engine.until(lambda: len(engine.of(Park)) == 2)
+    engine.order(Resume("run_1", 3, 2, [came("7")]))
+    await engine.until(lambda: engine.ended)
+
+    assert engine.of(Dropped) == []
+
+
+async def test_a_parked_run_that_is_canceled_cleans_up(isolating: Isolating, host: Host) -> None:
+    engine = isolating.engine
+    await isolating.start(host)
+    engine.order(execute("wait_durably"))
+    await engine.until(lambda: engine.of(Park))
+    engine.order(Cancel("run_1", 1, 1000))
+    await engine.until(lambda: engine.ended)
+
+    assert engine.ended["run_1"].outcome == "canceled"
+    assert [line.message for line in engine.lines] == ["finally"]
+
+
+async def test_a_process_that_dies_while_its_run_is_parked_is_only_let_go_of(
+    isolating: Isolating, host: Host
+) -> None:
+    engine = isolating.engine
+    await isolating.start(host)
+    engine.order(execute("wait_durably"))
+    await engine.until(lambda: engine.of(Park))
+    (recorded,) = engine.of(Record)
+    os.kill(int(recorded.entries[0].data or ""), signal.SIGKILL)
+    await isolating.empty()
+    await engine.until(lambda: engine.of(Dropped))
+
+    assert engine.ended == {}

@@ -203,6 +203,11 @@ class Parking:
             if run.port is not None and run.port.said is not None and run.port.said.done():
                 self._give_away(run, run.port.said)
 
+    def let_go(self, run: Held, said: asyncio.Future[None]) -> None:
+        """The same for one run, if it has waited ever since `said`, as soon as that is certain."""
+        if run.port is not None and run.port.said is said:
+            said.add_done_callback(lambda said: self._give_away(run, said))
+
     def _give_away(self, run: Held, said: asyncio.Future[None]) -> None:
         if run.port is None or run.port.said is not said or run.over:
             return
