@@ -76,6 +76,7 @@ def child_config(settings: Settings, url: str, key: str, root: Path) -> ChildCon
         root=str(root),
         slots=settings.worker.slots,
         drain_s=settings.worker.drain_s,
+        warm_s=settings.worker.warm_s,
         parked=settings.worker.parked,
         memory=settings.worker.memory_mb * 1024 * 1024,
     )

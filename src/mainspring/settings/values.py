@@ -52,6 +52,9 @@ class WorkerSettings:
     slots: Annotated[Count, Said("Runs at once in one child process.")] = 100
     processes: Annotated[Count, Said("Child processes.")] = 1
     drain_s: Annotated[Seconds, Said("Seconds that runs have to finish at a stop.")] = 30.0
+    warm_s: Annotated[
+        Seconds, Said("Seconds that the process of a waiting run is kept; then it is replayed.")
+    ] = 10.0
     parked: Annotated[
         int,
         Meta(ge=0, le=10_000_000),

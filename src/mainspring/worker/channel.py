@@ -26,7 +26,8 @@ class ChildConfig(Struct, frozen=True):
 
     `dirs` and `ignore` say where tasks are looked for below `root`. `echo` = what runs print is
     shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
-    any do it may take `memory` bytes (0 = any number); else it asks to be replaced.
+    any do it may take `memory` bytes (0 = any number); else it asks to be replaced. A run with a
+    process of its own that waits keeps it for `warm_s`.
     """
 
     url: str
@@ -38,6 +39,7 @@ class ChildConfig(Struct, frozen=True):
     version: str = ""
     drain_s: float = 30.0
     echo: bool = False
+    warm_s: float = 10.0
     parked: int = 20_000
     memory: int = 0
 

@@ -114,7 +114,7 @@ class Child:
                 tell=lambda up, reason: self._channel.tell(Connection(up, reason)),
             )
             if self._forks is not None:
-                Apart(session, self._forks, self._capture)
+                Apart(session, self._forks, self._capture, warm_s=self._config.warm_s)
             # before the server hears of the session: who dies now can still be reported
             self._channel.tell(Opened(session.id))
             sdk_transport.install(session.transport)
