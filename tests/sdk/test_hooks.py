@@ -106,11 +106,6 @@ async def test_what_a_run_came_to_is_told_in_order() -> None:
     done = hooks.Result(ok=True, output=5)
     assert told == [("global", 5), ("own", 5), ("global", done), ("own", done)]
     told.clear()
-    error = ValueError("x")
-    await hooks.after_failure(work, CTX, error)
-    failed = hooks.Result(ok=False, error=error)
-    assert told == [("global", error), ("own", error), ("global", failed), ("own", failed)]
-    told.clear()
     await hooks.after_cancel(work, CTX)
     assert told == [("global", "canceled"), ("own", "canceled")]
 

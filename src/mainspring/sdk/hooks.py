@@ -44,7 +44,8 @@ class Waiting(Struct, frozen=True):
 class Hooks:
     """The hooks of one task, or of all; each method is a decorator that returns the function.
 
-    `any` is False as long as there is none, so that a task without hooks pays nothing for them;
+    `any` is False as long as there is none that the worker calls, so that a task without hooks pays
+    nothing for them;
     `alone` means that those of all tasks are not called for this one.
     """
 
@@ -79,7 +80,8 @@ class Hooks:
         raises, without those that have returned. `ctx` is that of the failed run, `error` a
         RunFailed with the stored `RunError` as `details`. Not called for canceled and expired runs.
         """
-        return self._add(self.failures, hook)
+        self.failures.append(hook)  # nothing for the worker to do around the body
+        return hook
 
     def on_complete(self, hook: H) -> H:
         """Call `hook(ctx, result)` after success and after failure, as the last one.
@@ -188,12 +190,6 @@ async def after_success(task: Hooked, ctx: Context, output: Any) -> None:
     """The success hooks, then the complete hooks; their errors are logged."""
     await _told(task, "successes", ctx, output)
     await _told(task, "completions", ctx, Result(ok=True, output=output))
-
-
-async def after_failure(task: Hooked, ctx: Context, error: BaseException) -> None:
-    """The failure hooks, then the complete hooks; their errors are logged. Last attempt only."""
-    await _told(task, "failures", ctx, error)
-    await _told(task, "completions", ctx, Result(ok=False, error=error))
 
 
 async def after_cancel(task: Hooked, ctx: Context) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from mainspring.clock import Clock
 from mainspring.sdk import hooks
-from mainspring.sdk.policy import resolve_error, shown
+from mainspring.sdk.policy import resolve_error
 from mainspring.wire.worker import Finished
 from mainspring.worker import report
 from mainspring.worker.outcome import Phase
@@ -23,8 +23,6 @@ from mainspring.worker.slots import Held, Stop
 from mainspring.worker.stop import Stopper
 from mainspring.worker.threads import Threads
 
-FINAL: Final = frozenset({"aborted", "invalid_payload", "timed_out"})
-"""Outcomes after which there is no further attempt."""
 UNSETTLED: Final = frozenset({"continued", "diverged"})
 """Outcomes after which the run goes on, or waits for somebody to decide."""
 
@@ -161,7 +159,6 @@ class Executor:
             return
         task, ctx, phase = run.task, run.ctx, Phase.BIND
         value: Any = None
-        failure: BaseException | None = None
         try:
             args, kwargs = task.bind_payload(run.order.payload, ctx)
             phase = Phase.BODY
@@ -174,9 +171,9 @@ class Executor:
                 raise
             if phase is Phase.BODY and run.stop is None:
                 error = await self._judged(run, error)
-            failure, end = shown(error), report.failed(run, error, phase, self.active_ms(run))
+            end = report.failed(run, error, phase, self.active_ms(run))
         try:
-            await self._after(run, end, value, failure)
+            await self._after(run, end, value)
         except BaseException:  # the attempt has its result; hooks cannot change it
             log.warning("hooks of run %s were cut short", ctx.run_id, exc_info=True)
         self._ended(run, end)
@@ -190,18 +187,14 @@ class Executor:
                 raise
             return error  # it was stopped meanwhile
 
-    async def _after(
-        self, run: Held, end: Finished, value: Any, failure: BaseException | None
-    ) -> None:
+    async def _after(self, run: Held, end: Finished, value: Any) -> None:
+        """The hooks after a good end or a cancel; those after a bad one are a run of their own."""
         if run.stop is Stop.SILENT or end.outcome in UNSETTLED:
             return
         if run.stop is Stop.CANCELED:
             await hooks.after_cancel(run.task, run.ctx)
-        elif failure is None and end.outcome == "completed":
+        elif end.outcome == "completed":
             await hooks.after_success(run.task, run.ctx, value)
-        elif end.outcome in FINAL or run.order.attempt >= run.order.max_attempts:
-            error = failure or TimeoutError(end.error.message if end.error else "")
-            await hooks.after_failure(run.task, run.ctx, error)
 
     async def _threaded(self, run: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a plain function in a thread."""
