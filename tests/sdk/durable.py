@@ -27,6 +27,7 @@ class ListPort:
         self.loop = asyncio.get_running_loop()
         self.entries = [] if entries is None else entries
         self.waits: dict[str, tuple[Wait, asyncio.Future[Entry]]] = {}
+        self.bell = asyncio.Event()
         self.asked: list[Any] = []
         self.outcomes: dict[str, calls.Outcome] = {}
         self.made = 0
@@ -46,7 +47,14 @@ class ListPort:
     async def wait(self, wait: Wait) -> Entry:
         future: asyncio.Future[Entry] = self.loop.create_future()
         self.waits[wait.key] = wait, future
+        self.bell.set()
         return await future
+
+    async def begun(self, key: str) -> None:
+        """Return once a wait is there, of code in a thread."""
+        while key not in self.waits:
+            self.bell.clear()
+            await self.bell.wait()
 
     def resolve(self, key: str, data: str | None = None, status: str = "completed") -> None:
         wait, future = self.waits.pop(key)
