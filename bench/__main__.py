@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import against
-from bench.cases import CASES, Figure
+from bench.cases import CASES
+from bench.figure import Figure
 from bench.place import STORES
 from mainspring.server.serve import runner
 

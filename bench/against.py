@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.cases import Figure
+from bench.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 ADAPTER = Path(__file__).with_name("peer_mainspring.py")

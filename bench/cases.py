@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Coroutine
 
+from bench.cold import cold_1m
+from bench.durable import (
+    fork,
+    parked_100k,
+    replay,
+    resume_hot,
+    step_latency,
+    step_latency_embedded,
+    steps_100x10,
+    steps_100x10_embedded,
+)
+from bench.figure import Case, Figure, figure
 from bench.place import Platform, database, fill_finished, platform
 from bench.processes import drain_processes
 from bench.tasks import MARKS, noop, stamp
 from bench.work import worker
 
-Figure = dict[str, object]
-Case = Callable[[str, bool], Coroutine[None, None, Figure]]
 SLOTS = 1000
 MEASURED = 20_000
-
-
-def figure(name: str, store: str, count: int, seconds: float, **more: object) -> Figure:
-    return {"bench": name, "store": store, "per_s": round(count / seconds), "n": count, **more}
 
 
 async def drain(place: Platform, count: int) -> float:
@@ -137,4 +142,13 @@ CASES: dict[str, Case] = {
     "backlog_1m": backlog_1m,
     "keys_100k": keys_100k,
     "finished_1m": finished_1m,
+    "step_latency": step_latency,
+    "step_latency_embedded": step_latency_embedded,
+    "steps_100x10": steps_100x10,
+    "steps_100x10_embedded": steps_100x10_embedded,
+    "resume_hot": resume_hot,
+    "replay": replay,
+    "parked_100k": parked_100k,
+    "cold_1m": cold_1m,
+    "fork": fork,
 }

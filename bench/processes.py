@@ -35,7 +35,7 @@ async def drain_processes(store: str, quick: bool) -> dict[str, object]:
     count = 4_000 if quick else 20_000
     with tempfile.TemporaryDirectory(prefix="mainspring-tasks-") as folder:
         Path(folder, "tasks.py").write_text(TASKS)  # noqa: ASYNC240 - nothing runs yet
-        key = new_key("dev", _Bits())
+        key = new_key("dev", Bits())
         async with database(store) as url:
             place = locate(url)
             await migrate(place)
@@ -66,7 +66,7 @@ async def fill(engine: Engine, count: int) -> Owner:
 
 async def work(config: ChildConfig, owner: Owner, count: int) -> tuple[float, int]:
     """Seconds and runs between the first commit with an end and the last one."""
-    supervisor = Supervisor(config, 1, _silent)
+    supervisor = Supervisor(config, 1, silent)
     goal = owner.ended + count
     await supervisor.start()
     try:
@@ -80,10 +80,10 @@ async def work(config: ChildConfig, owner: Owner, count: int) -> tuple[float, in
         await asyncio.wait_for(supervisor.drain(), 30)
 
 
-def _silent(_news: News) -> None:
+def silent(_news: News) -> None:
     return None
 
 
-class _Bits:
+class Bits:
     def getrandbits(self, k: int, /) -> int:
         return (1 << k) - 1
