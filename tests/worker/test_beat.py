@@ -10,7 +10,9 @@ import pytest
 from mainspring.clock import ManualClock
 from mainspring.errors import MainspringError, ServerUnreachable, Unauthorized
 from mainspring.sdk import observe
+from mainspring.sdk.context import current
 from mainspring.sdk.decorate import task
+from mainspring.wire.worker import Entry, Park, Resume, Wait
 from mainspring.worker.beat import Beats
 from mainspring.worker.lease import Lease
 from mainspring.worker.posts import Posts
@@ -223,3 +225,39 @@ async def test_those_who_watch_see_claim_renewal_and_durable_end(
         ("run_1", 3, 2, "body", "ses_1", 7)
     }
     assert seen[-1].outcome == "completed"
+
+
+async def test_those_who_watch_see_durable_steps_and_every_claim_of_a_run_that_waits(
+    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int, str]] = []
+    known: list[str] = []
+
+    def watch(event: observe.WorkerEvent) -> None:
+        seen.append((event.kind, event.epoch, event.task))
+
+    monkeypatch.setattr(observe, "observers", [watch])
+
+    @task
+    async def waiter() -> None:
+        journal = current().journal
+        place = journal.place("first")
+        await journal.record(Entry(place.key, place.seq, "step", data="1"))
+        known.append(seen[-1][0])
+        place = journal.place("token")
+        await journal.wait(place, Wait("", 0, 0, place.key, place.seq, "token", ["token"]))
+
+    await worker()
+    engine.order(execute("waiter"))
+    await engine.until(lambda: engine.of(Park))
+    engine.order(Resume("run_1", 2, 1, [Entry("token", 2, "token", data="1")]))
+    await engine.until(lambda: engine.ended)
+    await worker.link.outbox.settled()
+
+    assert known == ["step"]
+    assert seen == [
+        ("claim", 1, "waiter"),
+        ("step", 1, "waiter"),
+        ("claim", 2, "waiter"),
+        ("end", 2, "waiter"),
+    ]

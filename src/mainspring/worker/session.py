@@ -25,6 +25,7 @@ from mainspring.wire.worker import (
     FromWorker,
     Goodbye,
     Hello,
+    Record,
     Resolved,
     Resume,
     Revoke,
@@ -142,6 +143,7 @@ class Session:
                 if self._linked is not None:
                     self._linked.answered(order)
             elif isinstance(order, Resume):
+                self._resumed(order)
                 runner.resume(order)
             elif isinstance(order, Resolved):
                 runner.parking.resolved(order)
@@ -239,9 +241,19 @@ class Session:
         self._attempts[order.run_id, order.epoch] = order.task, order.attempt
         self._observe("claim", order.run_id, order.epoch, order.task, order.attempt)
 
+    def _resumed(self, order: Resume) -> None:
+        attempt = self._attempts.pop((order.run_id, order.before), None)
+        if attempt is not None and observe.observers:
+            self._attempts[order.run_id, order.epoch] = attempt
+            self._observe("claim", order.run_id, order.epoch, *attempt)
+
     def _durable(self, messages: list[FromWorker]) -> None:
         for message in messages if observe.observers else ():
-            if isinstance(message, Finished):
+            if isinstance(message, Record):
+                task, attempt = self._attempts.get((message.run_id, message.epoch), ("", 0))
+                for _ in message.entries:
+                    self._observe("step", message.run_id, message.epoch, task, attempt)
+            elif isinstance(message, Finished):
                 task, attempt = self._attempts.pop((message.run_id, message.epoch), ("", 0))
                 self._observe("end", message.run_id, message.epoch, task, attempt, message.outcome)
 
