@@ -40,7 +40,8 @@ async def test_a_token_waits_and_names_its_shard(house: House) -> None:
 async def test_a_token_that_nobody_made_here_is_not_found(house: House) -> None:
     token = await make(house)
     other = await house.engine.environment("prod")
-    for env, token_id in ((house.env, "waitpoint_x"), (house.env, ""), (other, token.id)):
+    wrong = [(house.env, id_) for id_ in ("waitpoint_x", "", "a\0", "\ud800", "run_" + token.id)]
+    for env, token_id in (*wrong, (other, token.id)):
         for request in (calls.GetToken(token_id), calls.CompleteToken(token_id, "1")):
             with pytest.raises(NotFound, match="tokens ls"):
                 await house.engine.answer(env, request)
@@ -152,6 +153,7 @@ async def test_a_doubtful_commit_makes_one_token(house: House, end: str) -> None
         ({"timeout_at": 1 << 60}, "timeout"),
         ({"idempotency_key": ""}, "idempotency_key"),
         ({"idempotency_key": "a\0"}, "NUL"),
+        ({"idempotency_key": "ü" * 2048}, "4,096 bytes"),
         ({"idempotency_key": "k", "idempotency_ttl_ms": 0}, "idempotency_ttl"),
         ({"tags": tuple(map(str, range(11)))}, "11 tags"),
         ({"tags": ("x" * 129,)}, "tag"),
@@ -259,5 +261,13 @@ async def test_tokens_are_listed_newest_first_in_pages(house: House) -> None:
     since = made[5].created_at
     assert [token.id for token in (await page(created_from=since)).tokens] == ids[:2]
     assert (await page(created_to=made[0].created_at - 1)).tokens == []
-    with pytest.raises(InvalidOptions, match="no status"):
-        await page(status=("done",))
+    for wrong in (
+        {"status": ("done",)},
+        {"after": "a\0"},
+        {"tags": ("\0",)},
+        {"before": "x" * 9999},
+    ):
+        with pytest.raises(InvalidOptions):
+            await page(**wrong)
+    with pytest.raises(InvalidOptions, match="at most 100"):
+        await page(tags=tuple(map(str, range(101))))

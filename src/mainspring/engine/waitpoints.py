@@ -15,6 +15,7 @@ from mainspring.engine.owner import Owner
 from mainspring.engine.send import SendCall
 from mainspring.engine.token import CompleteCall, CreateCall, missing
 from mainspring.errors import Conflict, InvalidOptions
+from mainspring.ids import shard_of
 from mainspring.model import limits, metadata
 from mainspring.model.run import INLINE_LIMIT, Run
 from mainspring.store.protocol import EnvironmentRow
@@ -78,7 +79,7 @@ async def create_token(
         if number is not None:
             limits.check_number(number, name, low, limits.LONGEST_MS)
     if request.idempotency_key is not None:
-        limits.check_text(request.idempotency_key, "idempotency_key", limits.KEY_LENGTH)
+        check_key(request.idempotency_key)
     tags = tuple(dict.fromkeys(request.tags))
     limits.check_tags(tags)
     future: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
@@ -99,12 +100,32 @@ async def create_token(
     return token
 
 
+def check_key(key: str) -> None:
+    """Refuse an idempotency key that is no text or over 2,048 bytes. Raises: InvalidOptions."""
+    limits.check_text(key, "idempotency_key", limits.KEY_LENGTH)
+    if len(key.encode()) > limits.KEY_LENGTH:
+        raise InvalidOptions(
+            f"idempotency_key has {len(key.encode()):,} bytes; at most {limits.KEY_LENGTH:,}."
+        )
+
+
 async def get_token(owner: Owner, env: EnvironmentRow, token_id: str) -> calls.Token:
     """One token with its output. Raises: NotFound, also for one of another environment."""
-    found = await owner.store.waitpoints.many(owner.state.shard_id, [token_id])
+    found = await owner.store.waitpoints.many(owner.state.shard_id, [checked(token_id)])
     if not found or found[0].env_id != env.env_id:
         raise missing(token_id)
     return await _token(owner, found[0])
+
+
+def checked(token_id: str) -> str:
+    """The id, if it is one of a token. Raises: NotFound."""
+    try:
+        right = token_id.startswith("waitpoint_") and shard_of(token_id) >= 0
+    except ValueError:
+        right = False
+    if not right:
+        raise missing(token_id)
+    return token_id
 
 
 async def complete_token(
@@ -114,9 +135,10 @@ async def complete_token(
 
     Raises: NotFound, InvalidPayload, PayloadTooLarge over 3 MB.
     """
+    token_id = checked(request.token_id)
     output, ref = await _stored(owner, request.output)
     future: asyncio.Future[WaitpointRow] = asyncio.get_running_loop().create_future()
-    owner.submit(CompleteCall(env.env_id, request.token_id, output, ref, future))
+    owner.submit(CompleteCall(env.env_id, token_id, output, ref, future))
     return await _token(owner, await future)
 
 
@@ -129,6 +151,10 @@ async def list_tokens(
             raise InvalidOptions(
                 f"{status[:40]!r} is no status of a token; {', '.join(STATUSES)} is allowed."
             )
+    if wanted.idempotency_key is not None:
+        check_key(wanted.idempotency_key)
+    for text in (*wanted.tags, *filter(None, (wanted.after, wanted.before))):
+        limits.check_text(text, "tag or cursor", limits.KEY_LENGTH)
     for values, name in ((wanted.status, "statuses"), (wanted.tags, "tags")):
         if len(values) > FILTERS:
             raise InvalidOptions(f"{len(values)} {name}; at most {FILTERS} are allowed.")
