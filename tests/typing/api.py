@@ -24,14 +24,25 @@ from mainspring import (
     RateLimit,
     Retry,
     RetryRun,
+    RunFailed,
+    Step,
+    checkpoint,
+    continue_with,
     current,
+    gather,
     hooks,
     logger,
+    now,
+    parallel,
     queues,
+    random,
     runs,
+    step,
     sync,
     task,
     tasks,
+    uuid,
+    wait,
 )
 from mainspring.model.run import Run
 
@@ -217,3 +228,94 @@ async def timed(ctx: Context, call_next: hooks.Next) -> Any:
 
 async def decorators_give_the_function_back(ctx: Context) -> None:
     assert_type(await tell(ctx, ValueError()), None)
+
+
+# ── durable code
+
+
+async def price(order: Order, *, currency: str = "EUR") -> float:
+    return 1.0
+
+
+def label(order: Order) -> bytes:
+    return b""
+
+
+@step
+async def charge(order: Order, cents: int) -> str:
+    return ""
+
+
+@step(retry=Retry(max_attempts=5), timeout="10s", name="print")
+def label_step(order: Order) -> bytes:
+    return b""
+
+
+class Shop:
+    @step
+    async def pay(self, cents: int) -> str:
+        return ""
+
+
+async def durable() -> None:
+    order = Order(1)
+    assert_type(await step("price", price, order, currency="USD"), float)
+    assert_type(await step("label", label, order), bytes)
+    assert_type(await step("lambda", lambda: 3), int)
+    assert_type(await step(key="7", durability="relaxed")("price", price, order), float)
+    assert_type(await charge(order, 3), str)
+    assert_type(await charge.with_options(key="7")(order, cents=3), str)
+    assert_type(await label_step(order), bytes)
+    assert_type(label_step.sync(order), bytes)
+    assert_type(await Shop().pay(3), str)
+    assert_type(await checkpoint("rows", 3), int)
+
+    assert_type(await wait.seconds(3), None)
+    assert_type(await wait.for_(timedelta(days=1), key="a"), None)
+    assert_type(await wait.until(now() + timedelta(days=1)), None)
+    assert_type(await wait.token("waitpoint_1", Order, timeout="1d"), Order)
+    assert_type(await wait.token("waitpoint_1"), Any)
+    assert_type(await wait.event("paid", Order, match={"id": 1}), Order)
+    assert_type(await wait.input("chat", str), str)
+
+    assert_type(await receipt.trigger_and_wait(order, copy_to="x"), str)
+    assert_type(await resize.with_options(tags="a").trigger_and_wait("a", 1), bytes)
+    assert_type(await resize.batch_trigger_and_wait([resize.call("a", 1)]), list[bytes])
+    assert_type(
+        await resize.batch_trigger_and_wait([resize.call("a", 1)], return_exceptions=True),
+        list[bytes | RunFailed],
+    )
+    both = await gather(resize.call("a", 1), receipt.call(order))
+    assert_type(both, tuple[bytes, str])
+    assert_type(await gather(*[resize.call("a", n) for n in range(3)]), tuple[bytes, ...])
+    pair = await parallel(charge(order, 1), label_step(order))
+    assert_type(pair, tuple[str, bytes])
+    assert_type(await parallel(*[charge(order, n) for n in range(3)]), tuple[str, ...])
+    assert_type(random().random(), float)
+    assert_type(uuid().hex, str)
+    if both:
+        continue_with(order)
+
+
+def durable_in_a_thread() -> None:
+    assert_type(sync.step("price", price, Order(1)), float)
+    assert_type(sync.step("label", label, Order(1)), bytes)
+    assert_type(sync.wait.token("waitpoint_1", Order), Order)
+    assert_type(sync.gather(resize.call("a", 1), first.call(1)), tuple[bytes, list[Order]])
+    assert_type(resize.trigger_and_wait_sync("a", 1), bytes)
+
+
+async def wrong_durable() -> None:
+    await step("price", price, 3)  # type: ignore[call-overload]
+    await step("price", price, Order(1), currencyy="USD")  # type: ignore[call-arg]
+    await step("label", label)  # type: ignore[call-overload]
+    await charge(Order(1), "3")  # type: ignore[arg-type]
+    step(retries=3)  # type: ignore[call-overload]
+    step(scope="global")  # type: ignore[call-overload]
+    await resize.trigger_and_wait("a")  # type: ignore[call-arg]
+    await receipt.with_options(delay=3).trigger_and_wait(1)  # type: ignore[arg-type]
+    await gather(receipt(Order(1)))  # type: ignore[call-overload]
+    await wait.seconds("1h")  # type: ignore[arg-type]
+    await wait.token("waitpoint_1", timeuot=3)  # type: ignore[call-overload]
+    number: int = await charge(Order(1), 3)  # type: ignore[assignment]
+    assert number
