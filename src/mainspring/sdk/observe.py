@@ -16,9 +16,10 @@ class WorkerEvent(Struct, frozen=True):
     """Something that the worker and the server agreed on.
 
     Attributes:
-        kind: `claim` an order to run, or to go on after a wait, has arrived; `renew` the server acknowledged a beat of the
-            session, so its leases go on (once for each run that it holds); `step` a journal
-            entry is durable, which the code does not know yet; `end` the end of the attempt is.
+        kind: `claim` an order to run, or to go on after a wait, has arrived; `renew` the server
+            acknowledged a beat of the session, so its leases go on (once for each run that it
+            holds); `step` a journal entry is durable, which the code does not know yet; `end` the
+            end of the attempt is.
         epoch: the fencing token of the run.
         at: epoch ms, by this machine's clock.
         outcome: of an `end`: completed, failed, aborted, retry, canceled, timed_out, ….
