@@ -348,3 +348,17 @@ async def test_a_run_that_has_not_diverged_waits_for_no_decision(house: House) -
         await settle(house, run_id, "accept")
     with pytest.raises(NotFound):
         await settle(house, "run_x", "accept")
+
+
+@pytest.mark.parametrize("run_id", ["", "a\0", "\ud800", "ü"])
+async def test_a_run_id_that_no_database_holds_is_not_found(house: House, run_id: str) -> None:
+    for request in (
+        calls.Retrieve(run_id),
+        calls.RestartRun(run_id),
+        calls.SettleRun(run_id, "fail"),
+        calls.SendInput(run_id, "chat", "1"),
+        calls.UpdateMetadata(run_id, []),
+        calls.ListJournal(run_id),
+    ):
+        with pytest.raises(NotFound):
+            await house.ask(request)

@@ -20,7 +20,9 @@ PAGE_LIMIT = 100
 
 async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
     """One run with everything. Raises: NotFound, also for a run of another environment."""
-    run = await owner.store.runs.get(owner.state.shard_id, env.env_id, run_id)
+    run = None
+    if run_id.isascii() and "\0" not in run_id:  # no database could even look for another one
+        run = await owner.store.runs.get(owner.state.shard_id, env.env_id, run_id)
     if run is None:
         raise missing(run_id)
     if run.payload_ref is not None:
