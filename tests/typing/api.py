@@ -25,7 +25,6 @@ from mainspring import (
     Retry,
     RetryRun,
     RunFailed,
-    Step,
     checkpoint,
     continue_with,
     current,
@@ -291,6 +290,8 @@ async def durable() -> None:
     pair = await parallel(charge(order, 1), label_step(order))
     assert_type(pair, tuple[str, bytes])
     assert_type(await parallel(*[charge(order, n) for n in range(3)]), tuple[str, ...])
+    wide = await gather(resize.call("a", 1), tasks.call("far", 1), first.call(1))
+    assert_type(wide, tuple[bytes, Any, list[Order]])
     assert_type(random().random(), float)
     assert_type(uuid().hex, str)
     if both:

@@ -51,7 +51,17 @@ def gather(
     one: Call[A], two: Call[B], three: Call[C], four: Call[D], five: Call[E], six: Call[F], /
 ) -> Coroutine[Any, Any, tuple[A, B, C, D, E, F]]: ...
 @overload
-def gather(*calls: Call[R]) -> Coroutine[Any, Any, tuple[R, ...]]: ...
+def gather(
+    one: Call[R],
+    two: Call[R],
+    three: Call[R],
+    four: Call[R],
+    five: Call[R],
+    six: Call[R],
+    seven: Call[R],
+    /,
+    *more: Call[R],
+) -> Coroutine[Any, Any, tuple[R, ...]]: ...
 def gather(*calls: Call[Any], return_exceptions: bool = False) -> Coroutine[Any, Any, Any]:
     """Run calls of any tasks side by side, and give their results in order, once all have ended.
 

@@ -38,7 +38,16 @@ async def parallel(
     /,
 ) -> tuple[A, B, C, D, E]: ...
 @overload
-async def parallel(*branches: Awaitable[R]) -> tuple[R, ...]: ...
+async def parallel(
+    one: Awaitable[R],
+    two: Awaitable[R],
+    three: Awaitable[R],
+    four: Awaitable[R],
+    five: Awaitable[R],
+    six: Awaitable[R],
+    /,
+    *more: Awaitable[R],
+) -> tuple[R, ...]: ...
 async def parallel(*branches: Awaitable[Any]) -> tuple[Any, ...]:
     """Await all of them at once, and give their results in order.
 
