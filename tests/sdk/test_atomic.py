@@ -17,9 +17,11 @@ import pytest
 
 from mainspring import InvalidOptions, MainspringError, sync, transaction
 from mainspring.errors import InvalidOutput
+from mainspring.sdk.atomic import TABLE
 from mainspring.sdk.drivers import settled
 from mainspring.sdk.local import without_run
 from mainspring.wire.worker import Entry
+from tests.architecture.sources import ROOT
 from tests.sdk.durable import Run, idle, ran
 
 
@@ -445,6 +447,10 @@ async def test_a_connection_that_is_always_in_a_transaction_is_refused() -> None
 
     with pytest.raises(InvalidOptions, match="autocommit=False"):
         await ran(body)
+
+
+def test_the_guide_shows_the_table_as_it_is_made() -> None:
+    assert f"{TABLE};" in (ROOT / "docs" / "guides" / "transactions.md").read_text()
 
 
 async def test_something_else_is_no_connection() -> None:
