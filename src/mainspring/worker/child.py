@@ -48,6 +48,7 @@ from mainspring.worker.lease import Lease
 from mainspring.worker.park import graveyard
 from mainspring.worker.posts import Posts
 from mainspring.worker.session import Session
+from mainspring.worker.watchdog import Watchdog, report
 from mainspring.worker.websocket import WebSocketLink
 
 PROGRESS_S: Final = 1.0
@@ -86,12 +87,15 @@ class Child:
             orphaned=_end_at_once,
         )
         beats.start()
+        watchdog = Watchdog(self._blocked)
+        watchdog.start()
         if self._forks is not None:
             self._forks.start()
         try:
             with captured(self._capture):
                 return await self._sessions(beats)
         finally:
+            watchdog.stop()
             beats.stop()
 
     async def _sessions(self, beats: Beats) -> int:
@@ -177,6 +181,11 @@ class Child:
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
+
+    def _blocked(self, task: asyncio.Task[Any] | None, stack: str) -> None:
+        """From the watchdog's thread: the event loop stands still."""
+        if self._session is not None:
+            report(self._session.runner.slots, self._capture, task, stack)
 
     def _alone(self) -> None:
         """The zygote has died, and no other can be made of a process that has threads."""

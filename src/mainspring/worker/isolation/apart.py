@@ -53,6 +53,7 @@ class Apart:
         """Execute an attempt in a new process, and answer how it ended."""
         declared = run.task.declaration if isinstance(run.task, Task) else None
         limits = limits_of(run.order.machine, declared.limits if declared else UNLIMITED)
+        run.ctx.open_journal = None  # that is there
         # in no run's context: what is done for the process is no branch of the run's code
         relay, starting = contextvars.Context().run(self._start, run, limits)
         self._session.runner.relay(run, relay)
