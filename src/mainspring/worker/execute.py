@@ -33,6 +33,9 @@ It is canceled once when the attempt must stop (`Held.stop` says why; its end is
 and once more when that took too long: then the process has to be gone at once.
 """
 
+# not by the loop: its task factory looks for the run that makes a task, and none makes this one
+_Task: Final = asyncio.Task
+
 log = logging.getLogger("mainspring.worker")
 
 
@@ -74,11 +77,11 @@ class Executor:
         """Have the body entered soon, in this context."""
         if self._apart and run.order.task in self._apart:
             run.apart = True
-            run.work = self._loop.create_task(self._isolated(run), context=context)
+            run.work = _Task(self._isolated(run), loop=self._loop, context=context)
         elif hooks.has_hooks(run.task):
-            run.work = self._loop.create_task(self._hooked(run), context=context)
+            run.work = _Task(self._hooked(run), loop=self._loop, context=context)
         elif run.task.is_async:
-            run.work = self._loop.create_task(self._attempt(run), context=context)
+            run.work = _Task(self._attempt(run), loop=self._loop, context=context)
         else:
             self._threads.submit(partial(context.run, self._in_thread, run))
 

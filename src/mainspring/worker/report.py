@@ -23,7 +23,7 @@ def completed(run: Held, output: str, active_ms: int) -> Finished:
     if run.stop is Stop.TIMED_OUT:
         return timed_out(run, active_ms)
     order = run.order
-    signal = _signal(run)
+    signal = _signal(run) if run.port is not None else None
     if signal is not None:
         return left(order, signal, active_ms)
     return Finished(order.run_id, order.epoch, "completed", output, None, None, active_ms)
