@@ -10,9 +10,7 @@ from functools import partial
 
 from mainspring.clock import Clock
 from mainspring.errors import FencedOut
-from mainspring.sdk import logger as sdk_logger
-from mainspring.sdk import observe
-from mainspring.sdk import transport as sdk_transport
+from mainspring.sdk import logger as sdk_logger, observe, transport as sdk_transport
 from mainspring.sdk.context import Context, running
 from mainspring.sdk.journal import Journal
 from mainspring.sdk.registry import Executable
@@ -54,6 +52,7 @@ class Runner:
 
     Attributes:
         environment: the slug that contexts show; set when the server has told it.
+        threads: where plain functions are executed.
         parking: the runs that wait without a slot.
         outbox: where what is sent goes; set when there is a link.
         stirred: called after each change of how many runs are parked.
@@ -80,10 +79,10 @@ class Runner:
         self._send = send
         self._capture = capture
         self._claimed = claimed
-        self._threads = Threads(slots.size)
-        self._stopper = Stopper(self.loop, self._threads, self._forced)
-        self._executor = Executor(clock, self._threads, self._stopper, self._end, self._flush)
-        self.parking = Parking(slots, self._threads, self, clock, self._context, self._count_down)
+        self.threads = Threads(slots.size)
+        self._stopper = Stopper(self.loop, self.threads, self._forced)
+        self._executor = Executor(clock, self.threads, self._stopper, self._end, self._flush)
+        self.parking = Parking(slots, self.threads, self, clock, self._context, self._count_down)
         self.parking.stirred = self._parked
         self._open_journal = self._opened  # made once, not for each run
         self._out: list[FromWorker] = []
@@ -109,10 +108,6 @@ class Runner:
         """The run's journal is in a process of its own, to which its orders are passed on."""
         run.port = Durable(run, self)
         run.port.relay = relay
-
-    def lend_thread(self) -> Callable[[], None]:
-        """Have plain functions executed by a thread of the caller's: it calls what is returned."""
-        return self._threads.lend()
 
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""
@@ -239,7 +234,7 @@ class Runner:
 
     def close(self) -> None:
         """Let idle threads end."""
-        self._threads.close()
+        self.threads.close()
 
     def _context(self, run: Held) -> contextvars.Context:
         """Where code of the run belongs that it has not called itself."""

@@ -19,8 +19,7 @@ from typing import Final
 import uvloop
 
 from mainspring.clock import SystemClock
-from mainspring.sdk import observe
-from mainspring.sdk import transport as sdk_transport
+from mainspring.sdk import observe, transport as sdk_transport
 from mainspring.sdk.registry import registry
 from mainspring.wire.worker import Cancel, Execute, ToWorker
 from mainspring.worker.capture import Capture, captured
@@ -63,7 +62,7 @@ async def _serve(
     sdk_transport.install(session.transport)
     await session.start(link)
     if lend is not None:
-        lend(session.runner.lend_thread())
+        lend(session.runner.threads.lend())
     session.receive(first)
     await asyncio.Event().wait()
 

@@ -80,11 +80,10 @@ class Zygote:
         problem = self._problem()
         memory = "cgroup" if self._groups is not None else "watch"
         try:
-            control.send(self._control, Up(os.getpid(), problem, memory=memory))
-            if not problem and os.getppid() == self._parent:
-                self._loop()
-        except OSError:
-            pass  # the worker is gone
+            with contextlib.suppress(ConnectionError):  # the worker is gone
+                control.send(self._control, Up(self._pid, problem, memory=memory))
+                if not problem and os.getppid() == self._parent:
+                    self._loop()
         finally:
             self._end()
 
