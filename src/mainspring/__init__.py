@@ -27,6 +27,7 @@ from mainspring.sdk import (
     idempotency,
     observe,
     queues,
+    retrying as retry,
     runs,
     streams,
     sync,
@@ -34,7 +35,6 @@ from mainspring.sdk import (
     tasks,
     wait,
 )
-from mainspring.sdk import retrying as retry
 from mainspring.sdk.atomic import transaction
 from mainspring.sdk.call import Call
 from mainspring.sdk.checkpoint import checkpoint
