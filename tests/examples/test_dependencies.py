@@ -1,7 +1,6 @@
 """Where an import leads: names of modules, relative imports, links between packages, cycles."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from examples.codebase_analysis.dependencies import (
     absolute,

@@ -1,8 +1,7 @@
 """A treemap fills its room exactly, by the sizes it was given."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from examples.codebase_analysis.treemap import Box, squarify
 

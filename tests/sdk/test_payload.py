@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mainspring import Context, InvalidPayload, task
 from mainspring.errors import InvalidOutput, InvalidTask, PayloadTooLarge

@@ -24,8 +24,7 @@ from mainspring import (
 )
 from mainspring.errors import DuplicateTask, InvalidTask
 from mainspring.model.retry import RetryPolicy
-from mainspring.model.run import Debounce as DebounceSpec
-from mainspring.model.run import TriggerAnswer, TriggerOptions
+from mainspring.model.run import Debounce as DebounceSpec, TriggerAnswer, TriggerOptions
 from mainspring.sdk.registry import registry
 from mainspring.wire.calls import Trigger, Triggered
 from tests.sdk.conftest import Recorder

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mainspring.errors import CommitRejected
 from mainspring.store.arrays import literals, numbers, texts

@@ -8,8 +8,7 @@ import os
 import time
 
 from mainspring import Context, current, step, task, wait
-from mainspring.sdk.sync import step as step_now
-from mainspring.sdk.sync import wait as wait_now
+from mainspring.sdk.sync import step as step_now, wait as wait_now
 
 HISTORY = os.open(os.environ["CRASH_HISTORY"], os.O_WRONLY | os.O_APPEND)
 

@@ -38,8 +38,10 @@ async def order(n: int) -> dict[str, object]:
 
 @task
 def plain(n: int) -> str:
-    from mainspring.sdk.sync import step as step_now  # noqa: PLC0415
-    from mainspring.sdk.sync import wait as wait_now  # noqa: PLC0415
+    from mainspring.sdk.sync import (
+        step as step_now,
+        wait as wait_now,
+    )
 
     first = step_now("first", do, "first")
     wait_now.for_("1h")

@@ -1,7 +1,6 @@
 """Frames, and what is kept of them."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mainspring.wire.worker import Call, Capacity, Finished, FromWorker, LogLine, Logs
 from mainspring.worker.outbox import FRAME_SIZE, Outbox

@@ -4,8 +4,7 @@
 import pytest
 
 from mainspring import continue_with
-from mainspring.sdk import retrying as retry
-from mainspring.sdk import wait
+from mainspring.sdk import retrying as retry, wait
 from mainspring.sdk.context import current
 from mainspring.sdk.decorate import task
 from mainspring.sdk.step import step

@@ -10,8 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from mainspring.dispatch.explain import Gate
-from mainspring.dispatch.explain import explain as ask_core
+from mainspring.dispatch.explain import Gate, explain as ask_core
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import Await, State
 from mainspring.engine.wait import is_waiting

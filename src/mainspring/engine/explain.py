@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mainspring.dispatch.explain import Explanation, Gate
-from mainspring.dispatch.explain import explain as ask_core
+from mainspring.dispatch.explain import Explanation, Gate, explain as ask_core
 from mainspring.engine.owner import Owner
 from mainspring.engine.query import one
 from mainspring.engine.state import State

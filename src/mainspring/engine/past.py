@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mainspring.engine import journal as rules
-from mainspring.engine import query
+from mainspring.engine import journal as rules, query
 from mainspring.engine.owner import Owner
 from mainspring.errors import InvalidOptions
 from mainspring.store.protocol import EnvironmentRow

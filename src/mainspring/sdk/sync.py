@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
-from mainspring.sdk import checkpoint as checkpoints
-from mainspring.sdk import children, sync_wait
+from mainspring.sdk import checkpoint as checkpoints, children, sync_wait
 from mainspring.sdk.atomic import transaction_sync as transaction
 from mainspring.sdk.call import Call, blocking
 from mainspring.sdk.portal import iterate, run

@@ -12,8 +12,7 @@ import msgspec
 from mainspring.app.embedded import Embedded
 from mainspring.errors import FencedOut
 from mainspring.testing.triggered import Triggered
-from mainspring.wire.calls import AwaitRun, Request, Response, Trigger
-from mainspring.wire.calls import Triggered as Answers
+from mainspring.wire.calls import AwaitRun, Request, Response, Trigger, Triggered as Answers
 from mainspring.wire.worker import Frame, Hello, Record, ToWorker, Wait
 from mainspring.worker.link import Connection, OnOrders
 

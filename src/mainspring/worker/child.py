@@ -21,8 +21,7 @@ import uvloop
 
 from mainspring.clock import SystemClock
 from mainspring.errors import MainspringError
-from mainspring.sdk import observe, scan
-from mainspring.sdk import transport as sdk_transport
+from mainspring.sdk import observe, scan, transport as sdk_transport
 from mainspring.sdk.registry import registry
 from mainspring.wire.worker import Goodbye
 from mainspring.worker.beat import Beats
