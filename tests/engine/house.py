@@ -19,8 +19,8 @@ from mainspring.model.run import Debounce, Run, RunFilter, RunPage, TriggerOptio
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.objects import MemoryObjects
-from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store, Waitpoints
-from mainspring.store.waiting import Waits
+from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store
+from mainspring.store.waiting import Waitpoints, Waits
 from mainspring.wire import calls
 from mainspring.wire.worker import (
     PROTOCOL,
@@ -476,10 +476,7 @@ class Worker:
         for order in orders:
             match order:
                 case Execute():
-                    self.runs[order.run_id] = order
-                    self.parked.pop(order.run_id, None)
-                    self.told[order.run_id] = {entry.key: entry for entry in order.journal}
-                    self.begun.discard(order.run_id)
+                    self._take(order)
                 case Ack():
                     self.acked = max(self.acked, order.number)
                 case Fenced():
@@ -492,10 +489,23 @@ class Worker:
                     self._hear(order)
                 case Goodbye():
                     self._link = None
-                case Revoke() if self.obedient:
-                    self._give_back(order)
+                case Revoke() | Cancel() if self.obedient:
+                    self._obey(order)
                 case Cancel() | Revoke() | Answer() | Welcome():
                     continue  # the test answers
+
+    def _obey(self, order: Revoke | Cancel) -> None:
+        if isinstance(order, Revoke):
+            self._give_back(order)
+        elif order.run_id in self.parked:  # an executing body takes its time
+            del self.parked[order.run_id]
+            self.finish(order.run_id, outcome="canceled", epoch=order.epoch)
+
+    def _take(self, order: Execute) -> None:
+        self.runs[order.run_id] = order
+        self.parked.pop(order.run_id, None)
+        self.told[order.run_id] = {entry.key: entry for entry in order.journal}
+        self.begun.discard(order.run_id)
 
     def _go_on(self, order: Resume) -> None:
         held = self.parked.get(order.run_id)

@@ -6,12 +6,12 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -27,7 +27,7 @@ from mainspring.model.run import FREES_KEY, Run, Status
 from mainspring.model.task import QueueSpec, RateSpec, TaskSpec
 from mainspring.store.protocol import Store
 from mainspring.wire import calls
-from mainspring.wire.worker import Execute
+from mainspring.wire.worker import Entry, Execute
 from tests.engine.house import House, Worker, request
 
 T = TypeVar("T")
@@ -65,6 +65,7 @@ class Engine(RuleBasedStateMachine):
         self.known: dict[str, Expected] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.made = 0
+        self.waited = 0
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something, then let the engine come to rest."""
@@ -200,6 +201,69 @@ class Engine(RuleBasedStateMachine):
 
         self.act(finish)
 
+    @rule(
+        at=st.integers(0, 2),
+        share=st.integers(1, 4),
+        kinds=st.lists(st.sampled_from(["time", "run", "event"]), min_size=1, max_size=3),
+        ms=st.sampled_from([0, 2_000, 30_000]),
+        others=st.lists(runs, min_size=1, max_size=3, unique=True),
+        parking=st.sampled_from([True, True, True, False]),
+    )
+    def wait_in_bodies(
+        self,
+        at: int,
+        share: int,
+        kinds: list[str],
+        ms: int,
+        others: list[str],
+        parking: bool,
+    ) -> None:
+        worker = self._worker(at)
+        points = {"time": [], "run": others, "event": ["news"]}
+
+        def wait() -> None:
+            for run_id in sorted(worker.runs)[:share]:
+                self.waited += 1
+                keys = [f"wait#{self.waited}.{number}" for number in range(len(kinds))]
+                messages: list[Any] = [
+                    worker.waits(run_id, key, kind, points=points[kind], after_ms=ms + 500)
+                    for key, kind in zip(keys, kinds, strict=True)
+                ]
+                if parking:
+                    messages.append(worker.parks(run_id, *keys))
+                worker.send(*messages)
+
+        self.act(wait)
+
+    @rule()
+    def emit(self) -> None:
+        with suppress(CommitRejected):
+            self.do(self.house.ask(calls.EmitEvent("news")))
+
+    @rule(at=st.integers(0, 2), share=st.integers(1, 4))
+    def record_steps(self, at: int, share: int) -> None:
+        worker = self._worker(at)
+
+        def record() -> None:
+            for run_id in sorted(worker.runs)[:share]:
+                self.waited += 1
+                worker.record(run_id, Entry(f"step#{self.waited}", self.waited, "step", data="1"))
+
+        self.act(record)
+
+    @rule(at=st.integers(0, 2), share=st.integers(1, 4))
+    def drop_what_is_parked(self, at: int, share: int) -> None:
+        worker = self._worker(at)
+        parked = sorted(worker.parked)[:share]
+        if parked:
+            self.act(lambda: worker.let_go(*parked))
+
+    @rule(at=st.integers(0, 2))
+    def continue_a_body(self, at: int) -> None:
+        worker = self._worker(at)
+        if worker.runs:
+            self.act(lambda: worker.finish(min(worker.runs), outcome="continued", raw="1"))
+
     @rule(at=st.integers(0, 2))
     def repeat_everything(self, at: int) -> None:
         worker = self._worker(at)
@@ -312,6 +376,7 @@ class Engine(RuleBasedStateMachine):
                 assert row.attempt <= expected.attempts
                 assert row.place == "parked" or house.clock.now() >= expected.due
         self._check_limits(await house.store.live.active(shard_id))
+        await self._check_waits(live, ends)
         held = Counter(
             run_id
             for worker in house.workers
@@ -319,6 +384,26 @@ class Engine(RuleBasedStateMachine):
             if run_id in live and order.epoch == live[run_id].epoch
         )
         assert max(held.values(), default=0) <= 1, "two workers hold one attempt"
+
+    async def _check_waits(self, live: dict[str, Any], ends: dict[str, str]) -> None:
+        house = self.house
+        edges = await house.store.waits.of_runs(house.env.shard_id, [*self.known])
+        timers = await house.store.live.timers(house.env.shard_id, (-1, "", ""), 1 << 60, 10_000)
+        waiting = {edge.run_id for edge in edges}
+        for run_id, row in live.items():
+            stands_still = row.place == "parked" and row.kind == "wait"
+            assert not stands_still or run_id in waiting, "a wake-up is lost"
+        assert not [edge for edge in edges if ends[edge.run_id]], "an ended run waits"
+        ended = [edge for edge in edges if edge.kind == "run" and ends[edge.waitpoint_id]]
+        assert not ended, "a run waits for one that has ended"
+        assert {(row.due_at, f"wait:{row.key}", row.run_id) for row in edges if row.due_at} == {
+            (row.fire_at, row.kind, row.run_id) for row in timers if row.kind.startswith("wait:")
+        }, "each wait has its timer, and no other"
+        for worker in house.workers:
+            for run_id, order in worker.parked.items() if worker._link is not None else ():
+                row = live.get(run_id)
+                active = row is not None and row.place == "active" and row.epoch == order.epoch
+                assert not active or row.cancel_at is not None, "a run sleeps in a slot"
 
     def _check_limits(self, active: list[Any]) -> None:
         queues = Counter(row.queue for row in active)
