@@ -125,6 +125,7 @@ class Durable:
         self._voice.post(Update(order.run_id, order.epoch, ops, tags))
 
     async def flush(self) -> None:
+        self._alive()
         await self._voice.durable()
         self._alive()  # whoever was fenced out meanwhile must not go on
 
