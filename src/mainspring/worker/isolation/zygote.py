@@ -280,7 +280,7 @@ def live(control_end: socket.socket, parent: int, body: Body, *, grouped: bool =
 
 
 def _refused(problem: str) -> Started:
-    ours, theirs = control.pair()
+    ours, theirs = socket.socketpair()
     theirs.close()
     return ours, Up(0, problem)
 
