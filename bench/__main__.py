@@ -1,8 +1,9 @@
 """`python -m bench`: the benchmarks on both stores, as one table and as JSON lines.
 
-    ./dev bench [--quick] [--only NAME] [--store sqlite|postgres] [--against PEER] [--json FILE]
+    ./dev bench [--quick] [--only NAME] [--store sqlite|postgres] [--json FILE]
+    ./dev bench --against PEER [--do drain|workflow] [--quick] [--store …]
 
-`--against` runs the peer's own drain in turn with ours (A B A B) and prints the ratio; the peers'
+`--against` runs the peer's own test in turn with ours (A B A B) and prints the ratio; the peers'
 harness has to lie beside the repository, or in the folder that BENCH_PEERS names.
 """
 
@@ -65,11 +66,12 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(CASES), action="append")
     parser.add_argument("--store", choices=STORES, action="append")
     parser.add_argument("--against", metavar="PEER", help="pgqueuer, dramatiq, celery, …")
+    parser.add_argument("--do", choices=sorted(against.TESTS), default="drain")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     stores = options.store or STORES
     if options.against:
-        found = against.compare(options.against, stores, options.quick)
+        found = against.compare(options.against, options.do, stores, options.quick)
     else:
         found = measure(options.only or CASES, stores, options.quick)
     stamp = {"date": datetime.date.today().isoformat(), "commit": commit()}

@@ -1,4 +1,6 @@
-"""A peer's drain and ours in turn on this machine (A B A B), through the peers' harness.
+"""A peer's test and ours in turn on this machine (A B A B), through the peers' harness.
+
+`drain` is a backlog of no-ops, `workflow` one of runs with 10 durable no-op steps each.
 
 The harness is the folder `shared/bench/peers` beside the repository, or what BENCH_PEERS names. It
 is copied into a temporary folder together with our adapter, and each side gets an environment of
@@ -7,7 +9,6 @@ its own there.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -38,12 +39,19 @@ PACKAGES = {
     "celery": ["celery[redis]", "hiredis"],
     "procrastinate": ["procrastinate", "psycopg[binary,pool]"],
     "dbos": ["dbos", "uvloop", "orjson", "asyncpg"],
+    "restate": ["restate-sdk", "hypercorn"],
 }
-"""What each peer's environment holds, from the package index."""
+"""What each peer's environment holds, from the package index. Restate's server is an npm package;
+RESTATE_BIN names its binary."""
+
+TESTS = {"drain": "per_s", "workflow": "steps_per_s"}
+"""The rate that each test of the harness gives."""
+COSTS = ("worker_cpu_us", "server_cpu_us")
+"""Of a run, whatever it consists of. Our server is among the workers; PostgreSQL is `server`."""
 
 
-def compare(peer: str, stores: Iterable[str], quick: bool) -> Iterable[Figure]:
-    """Drain with the peer and with ours in turn; the ratio is that of the medians."""
+def compare(peer: str, test: str, stores: Iterable[str], quick: bool) -> Iterable[Figure]:
+    """The peer's test and ours in turn; the ratio is that of the medians."""
     name, _, variant = peer.partition(":")
     if name not in PACKAGES:
         sys.exit(f"No recipe for {name!r}; known: {', '.join(sorted(PACKAGES))}.")
@@ -53,18 +61,27 @@ def compare(peer: str, stores: Iterable[str], quick: bool) -> Iterable[Figure]:
     for store in stores:
         theirs, ours = [], []
         for _ in range(1 if quick else ROUNDS):
-            theirs.append(drain(f"{name}:{variant}"))
-            ours.append(drain(f"mainspring:{store}"))
-        rate = statistics.median(ours)
-        yield {"bench": f"drain_{peer}", "store": "theirs", "per_s": statistics.median(theirs)}
+            theirs.append(measured(f"{name}:{variant}", test))
+            ours.append(measured(f"mainspring:{store}", test))
+        they, we = median(theirs, TESTS[test]), median(ours, TESTS[test])
         yield {
-            "bench": "drain_processes",
-            "store": store,
-            "per_s": rate,
-            "ratio_to_peer": round(rate / statistics.median(theirs), 2),
-            "ratio": round(rate / statistics.median(theirs), 2),
-            "peer": peer,
+            "bench": f"{test}_{peer}",
+            "store": "theirs",
+            "per_s": they,
+            **{cost: median(theirs, cost) for cost in COSTS},
         }
+        yield {
+            "bench": f"{test}_against",
+            "store": store,
+            "per_s": we,
+            "ratio": round(we / they, 2),
+            "peer": peer,
+            **{cost: median(ours, cost) for cost in COSTS},
+        }
+
+
+def median(rows: list[dict[str, float]], name: str) -> float:
+    return statistics.median(row.get(name, 0.0) for row in rows)
 
 
 def prepare(name: str) -> None:
@@ -77,8 +94,8 @@ def prepare(name: str) -> None:
     environment("driver", ["psutil"])
     environment(name, ["psutil", "py-spy", *PACKAGES[name]])
     ours = HOME / "venv-mainspring"
-    with contextlib.suppress(FileExistsError):
-        ours.symlink_to(ROOT / ".venv", target_is_directory=True)
+    ours.unlink(missing_ok=True)  # another checkout may have made it
+    ours.symlink_to(ROOT / ".venv", target_is_directory=True)
     data = HOME / "pg" / "data"
     data.mkdir(parents=True, exist_ok=True)
     (data / "postmaster.pid").write_text(f"{postmaster()}\n")
@@ -101,8 +118,8 @@ def postmaster() -> int:
     return int(found.stdout or os.getpid())
 
 
-def drain(peer: str) -> float:
-    """One drain by the harness; returns runs per second."""
+def measured(peer: str, test: str) -> dict[str, float]:
+    """One test by the harness; returns its row."""
     server = urlsplit(POSTGRES)
     env = dict(
         os.environ,
@@ -115,19 +132,14 @@ def drain(peer: str) -> float:
     python = str(HOME / "venv-driver" / "bin" / "python")
     out = HOME / "result.jsonl"
     out.unlink(missing_ok=True)
-    command = [
-        python,
-        str(HOME / "harness" / "driver.py"),
-        peer,
-        "--do",
-        "drain",
-        "--out",
-        str(out),
-    ]
+    driver = str(HOME / "harness" / "driver.py")
+    command = [python, driver, peer, "--do", test, "--out", str(out)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    rates = [row["per_s"] for row in rows if row.get("test") == "drain" and "per_s" in row]
-    if not rates:
-        sys.exit(f"{peer} did not drain:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}{rows}")
-    print(f"{peer}: {rates[-1]:,.0f}/s", file=sys.stderr, flush=True)
-    return float(rates[-1])
+    found = [row for row in rows if row.get("test") == test and TESTS[test] in row]
+    if not found:
+        said = f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}{rows}"
+        sys.exit(f"{peer} gave no rate for {test}:\n{said}")
+    row: dict[str, float] = found[-1]
+    print(f"{peer}: {row[TESTS[test]]:,.0f}/s", file=sys.stderr, flush=True)
+    return row

@@ -166,7 +166,7 @@ async def parked_100k(store: str, quick: bool) -> Figure:
         await stage.result("children", count=1)
         ended, fresh = stage.owner.ended, memory_mib(stage.worker_pids[0])
         begin, before = time.time(), stage.cpu()
-        until = begin + 10 + count / 1000
+        until = begin + 10 + count / 2500
         await stage.trigger("sleeper", *[{"until": until}] * count)
         waiting = await stage.parked(count, until)
         seconds, costs = time.time() - begin, stage.cpu_us(before, count)

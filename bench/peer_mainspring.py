@@ -28,11 +28,11 @@ from mainspring.worker.supervise import Supervisor
 KEY = "tr_dev_sk_" + "b" * 24
 FILE = Path(DIR) / "mainspring.db"
 FOLDER = Path(DIR) / "mainspring-tasks"
-NAMES = ("noop", "slow")
+NAMES = ("noop", "slow", "wf")
 TASKS = """
 import asyncio
 from kit import SLOW_S, hit
-from mainspring import task
+from mainspring import step, task
 
 @task
 async def noop(i: int) -> None:
@@ -42,6 +42,16 @@ async def noop(i: int) -> None:
 async def slow(i: int) -> None:
     hit(i, 1)
     await asyncio.sleep(SLOW_S)
+    hit(i, 2)
+
+async def same(k: int) -> int:
+    return k
+
+@task
+async def wf(i: int) -> None:
+    hit(i, 1)
+    for k in range(10):
+        await step("step", same, k)
     hit(i, 2)
 """
 
@@ -58,6 +68,8 @@ class Mainspring(Peer):
         "workers": 1,
         "bulk": True,
         "drain_n": 20000,
+        "workflow": True,
+        "workflow_n": 3000,
         "settings": "server process + 1 worker process, 2000 slots",
     }
 
