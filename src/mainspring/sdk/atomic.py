@@ -108,7 +108,7 @@ def transaction_sync(
 
 def _learn(func: Callable[..., Any], caller: FrameType) -> None:
     """See the function's shape, for which names of whoever calls may be needed."""
-    shape_of(func, lambda: caller.f_locals)
+    shape_of(func, caller.f_locals)
 
 
 class _Body:
@@ -144,7 +144,7 @@ class _Body:
         try:
             value = await settled(self._func(driver.raw, *args, **kwargs))
             if place is not None:
-                text, _ = shape_of(self._func, dict).stored(value, place[2])
+                text, _ = shape_of(self._func, {}).stored(value, place[2])
                 fits(text, f"The result of step {place[2]!r}")
                 await driver.first(_KEEP, text, *place)
         except BaseException:

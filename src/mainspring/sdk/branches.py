@@ -55,41 +55,45 @@ def install(loop: asyncio.AbstractEventLoop) -> None:
     A task factory that is there already goes on making the tasks.
     """
     before = loop.get_task_factory()
-    if not isinstance(before, _Factory):
-        loop.set_task_factory(_Factory(before))
+    if getattr(before, "__module__", "") == __name__:
+        return
+    make: Any = _task if before is None else before
 
-
-class _Factory:
-    """Makes asyncio tasks; those of runs are known to their journal."""
-
-    def __init__(self, before: Any) -> None:
-        self._make: Maker = before or _task
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
         ctx = running.get()
         if ctx is None or ctx.open_journal is None:
-            return self._make(loop, coro, **options)
-        journal = ctx.journal
-        branch, group = _branch_for(journal, sys._getframe(1))
-        if branch is not None:
-            context = options.get("context")
-            # a copy, because the variable is this task's alone
-            context = contextvars.copy_context() if context is None else context.copy()
-            context.run(current_branch.set, branch)
-            options["context"] = context
-        made = self._make(loop, coro, **options)
-        if not made.done():  # it may have been executed at once
-            journal.branches.add(made)
-            made.add_done_callback(_Ended(journal, group))
-        elif group is not None:
-            group.ended()
-        return made
+            if before is None:
+                return asyncio.Task(coro, loop=loop, **options)
+            return make(loop, coro, **options)
+        return _of_run(ctx.journal, make, loop, coro, options)
+
+    loop.set_task_factory(factory)
 
 
 def _task(
     loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
 ) -> asyncio.Task[Any]:
     return asyncio.Task(coro, loop=loop, **options)
+
+
+def _of_run(
+    journal: Journal, make: Maker, loop: asyncio.AbstractEventLoop, coro: Any, options: Any
+) -> asyncio.Task[Any]:
+    """A task made by the code of a run, which its journal knows."""
+    branch, group = _branch_for(journal, sys._getframe(2))
+    if branch is not None:
+        context = options.get("context")
+        # a copy, because the variable is this task's alone
+        context = contextvars.copy_context() if context is None else context.copy()
+        context.run(current_branch.set, branch)
+        options["context"] = context
+    made = make(loop, coro, **options)
+    if not made.done():  # it may have been executed at once
+        journal.branches.add(made)
+        made.add_done_callback(_Ended(journal, group))
+    elif group is not None:
+        group.ended()
+    return made
 
 
 class _Ended:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any, Final
@@ -93,18 +94,21 @@ class Shape:
 _shapes: Final[dict[tuple[int, str], Shape]] = {}
 
 
-def shape_of(func: Any, local_names: Callable[[], Mapping[str, Any]]) -> Shape:
-    """The shape of a function, remembered by its code. `local_names` is called when it is new."""
+def shape_of(func: Any, names: Mapping[str, Any] | None = None) -> Shape:
+    """The shape of a function, remembered by its code.
+
+    `names` are those of an enclosing function, for annotations written as text; None: the caller's.
+    """
     code = getattr(func, "__code__", None)
     if code is None:
-        return Shape(func, local_names())
+        return Shape(func, _caller_names() if names is None else names)
     key = id(code), func.__qualname__
     known = _shapes.get(key)
     if known is not None and known.code is code and known.annotation == _annotation(func):
         return known
     if len(_shapes) >= REMEMBERED:
         _shapes.clear()
-    made = _shapes[key] = Shape(func, local_names())
+    made = _shapes[key] = Shape(func, _caller_names() if names is None else names)
     return made
 
 
@@ -120,6 +124,14 @@ def _annotation(func: Any) -> Any:
     except (AttributeError, NameError):  # from 3.14 on, reading them evaluates them
         return _EMPTY
     return annotations.get("return", _EMPTY)
+
+
+def _caller_names() -> Mapping[str, Any]:
+    """Names of the innermost function that is not of the SDK."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith("mainspring.sdk") and frame.f_back:
+        frame = frame.f_back
+    return dict(frame.f_locals)
 
 
 def _codec(annotation: Any, name: str) -> Codec | None:

@@ -219,10 +219,10 @@ def begin(
     """The step as a coroutine; its place is taken now."""
     journal = journal_for("step")
     if journal is None:
-        return _called(shape_of(func, dict), func, args, kwargs, settled)
+        return _called(shape_of(func, {}), func, args, kwargs, settled)
     if name not in _known:
         _admit(name)
-    shape = shape_of(func, lambda: names or _caller_names())
+    shape = shape_of(func, names)
     place = journal.place(name, settled.key, attempt_only=settled.attempt_only)
     return _perform(journal, place, shape, func, args, kwargs, settled)
 
@@ -239,7 +239,7 @@ def begin_blocking(
     journal = journal_for("sync.step")
     if journal is None:
         return func(*args, **kwargs)
-    shape = shape_of(func, lambda: names or _caller_names())
+    shape = shape_of(func, names)
     if shape.is_async or not settled.simple or _has_loop():
         return journal.block(begin(name, func, args, kwargs, settled, names))
     if name not in _known:
@@ -299,7 +299,10 @@ async def _perform(
         _failed(journal, place, mark, started, error)
         raise
     finally:
-        _leave(token)
+        try:  # noqa: SIM105 - every step comes here, and suppress() is a call
+            current_branch.reset(token)
+        except ValueError:
+            pass  # closed from elsewhere, when its loop is gone: there is nothing to go back to
     now = journal.clock.now()
     entry = Entry(key, place.seq, "step", "completed", data, None, mark, started, now)
     if settled.relaxed:
@@ -373,13 +376,6 @@ def _failed(journal: Journal, place: Place, mark: str, started: int, error: Exce
         journal.post(Entry(key, place.seq, "step", "failed", data, None, mark, started, now))
 
 
-def _leave(token: Any) -> None:
-    try:
-        current_branch.reset(token)
-    except ValueError:
-        return  # closed from elsewhere, when its loop is gone: nothing to go back to
-
-
 def _decorated(func: Any, settled: Settled, names: Mapping[str, Any]) -> Step[..., Any]:
     if isinstance(func, str) or not callable(func):
         raise InvalidOptions(
@@ -396,14 +392,6 @@ def _admit(name: str) -> None:
     check_name(name)
     if len(_known) < 10_000:
         _known.add(name)
-
-
-def _caller_names() -> Mapping[str, Any]:
-    """Names of the function that calls the step, for annotations written as text."""
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith("mainspring.sdk") and frame.f_back:
-        frame = frame.f_back
-    return dict(frame.f_locals)
 
 
 def _has_loop() -> bool:
