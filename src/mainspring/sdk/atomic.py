@@ -22,7 +22,8 @@ from mainspring.sdk.drivers import Driver, opened, settled
 from mainspring.sdk.journal import fits
 from mainspring.sdk.scopes import current_branch
 from mainspring.sdk.shape import shape_of
-from mainspring.sdk.step import begin, begin_blocking, settle
+from mainspring.sdk.step import begin, begin_blocking
+from mainspring.sdk.step_options import settle
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,7 +10,7 @@ from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.journal import Journal, Place, check_name, fits
 from mainspring.sdk.local import journal_for
 from mainspring.sdk.shape import plain
-from mainspring.sdk.step import Durability
+from mainspring.sdk.step_options import Durability
 from mainspring.wire.worker import Entry
 
 T = TypeVar("T")

@@ -7,7 +7,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from mainspring.sdk.context import running
 from mainspring.sdk.scopes import current_branch
-from mainspring.sdk.step import begin, settle
+from mainspring.sdk.step import begin
+from mainspring.sdk.step_options import settle
 
 P = ParamSpec("P")
 R = TypeVar("R")

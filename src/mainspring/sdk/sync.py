@@ -9,7 +9,8 @@ from mainspring.sdk import checkpoint as checkpoints, children, sync_wait
 from mainspring.sdk.atomic import transaction_sync as transaction
 from mainspring.sdk.call import Call, blocking
 from mainspring.sdk.portal import iterate, run
-from mainspring.sdk.step import NONE, Durability, Settled, StepOptions, begin_blocking, settle
+from mainspring.sdk.step import begin_blocking
+from mainspring.sdk.step_options import NONE, Durability, Settled, StepOptions, settle
 
 __all__ = ["checkpoint", "gather", "iterate", "run", "step", "transaction", "wait"]
 
