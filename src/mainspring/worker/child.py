@@ -51,6 +51,10 @@ from mainspring.worker.watchdog import Watchdog, report
 from mainspring.worker.websocket import WebSocketLink
 
 PROGRESS_S: Final = 1.0
+COLLECT: Final = (25_000, 20, 20)
+"""Thresholds of the garbage collector. Thousands of waiting coroutines live long; with Python's own
+thresholds looking through them again and again takes more time than all the rest.
+"""
 PAUSE_S: Final = 0.5
 """Between two sessions, so that a server that ends each at once is not hammered."""
 
@@ -257,6 +261,7 @@ def main(fd: int) -> int:
         return 0
     gc.collect()
     gc.freeze()  # what was imported is never garbage, so collections need not look at it
+    gc.set_threshold(*COLLECT)
     helper = _zygote(channel)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
