@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.errors import InvalidTask
-from mainspring.model.machine import PRESETS, UNLIMITED, Limits, limits_of
+from mainspring.model.machine import PRESETS, UNLIMITED, Limits, limits_of, next_machine
 from mainspring.sdk.decorate import task
 from mainspring.sdk.limits import Retry
 from mainspring.sdk.machine import Machine
@@ -98,3 +98,23 @@ def test_the_next_machine_of_a_retry_is_a_preset() -> None:
 
 def test_triggers_take_the_presets_that_tasks_take() -> None:
     assert set(MACHINES) == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    "preset,larger,ran_out,following",
+    [
+        (None, "medium-1x", True, "medium-1x"),
+        (None, "medium-1x", False, None),
+        ("medium-1x", "medium-1x", False, "medium-1x"),  # it ran out before, and keeps it
+        ("large-1x", "medium-1x", True, "large-1x"),  # the trigger gave it more
+        ("large-1x", "medium-1x", False, None),
+        ("micro", None, True, "micro"),
+        (None, None, True, None),
+    ],
+)
+def test_a_larger_machine_is_kept_and_never_a_smaller_one(
+    preset: str | None, larger: str | None, ran_out: bool, following: str | None
+) -> None:
+    limits = limits_of(preset, Limits(64 * MIB))
+
+    assert next_machine(preset, limits, larger, ran_out) == following

@@ -103,6 +103,19 @@ async def test_nothing_outlives_a_killed_supervisor(
         await until(lambda: all(map(gone, [worker, zygote, *pids])))
 
 
+async def test_a_drained_worker_takes_the_processes_of_its_runs_with_it(
+    engine: Engine, served: Served, tmp_path: Path
+) -> None:
+    async with team(folder(tmp_path), served, drain_s=0.1) as t:
+        await t.supervisor.start()
+        await engine.until(lambda: engine.hellos)
+        zygote, pids = zygote_of(engine.hellos[0].pid), await bred(engine, tmp_path)
+        await t.supervisor.drain()
+
+        assert engine.ended == {}
+        await until(lambda: all(map(gone, [zygote, *pids])))
+
+
 async def test_a_worker_without_its_zygote_is_replaced(
     engine: Engine, served: Served, tmp_path: Path
 ) -> None:

@@ -40,3 +40,16 @@ def limits_of(preset: str | None, declared: Limits) -> Limits:
     if preset is None or preset not in PRESETS:
         return declared
     return Limits(PRESETS[preset].memory, declared.cpu_seconds)
+
+
+def next_machine(
+    preset: str | None, limits: Limits, larger: str | None, ran_out: bool
+) -> str | None:
+    """The preset that the attempt after this one asks for; None = none in particular.
+
+    `larger` is what the task wants once memory ran out. It is kept from then on, and never takes
+    memory away from an attempt that had more.
+    """
+    if larger is None or (limits.memory or 0) > (PRESETS[larger].memory or 0):
+        return preset if ran_out else None
+    return larger if ran_out or preset == larger else None

@@ -9,7 +9,7 @@ import contextvars
 from typing import Final
 
 from mainspring.errors import ServerUnreachable
-from mainspring.model.machine import UNLIMITED, Limits, limits_of
+from mainspring.model.machine import UNLIMITED, Limits, limits_of, next_machine
 from mainspring.sdk.task import Task
 from mainspring.wire.worker import Answer, Call, Finished, FromWorker
 from mainspring.worker.capture import Capture
@@ -72,8 +72,10 @@ class Apart:
             self._session.runner.parking.let_go(run, said)
             await asyncio.wait({said})
             end.epoch = run.order.epoch
-        if declared is not None and end.error is not None and end.error.code == OUT_OF_MEMORY:
-            end.machine = declared.on_out_of_memory
+        if end.outcome != "completed":
+            ran_out = end.error is not None and end.error.code == OUT_OF_MEMORY
+            larger = declared.on_out_of_memory if declared is not None else None
+            end.machine = next_machine(run.order.machine, limits, larger, ran_out)
         return end
 
     def _start(self, run: Held, limits: Limits) -> tuple[Relay, asyncio.Task[None]]:
