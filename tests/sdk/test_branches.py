@@ -245,11 +245,21 @@ async def in_set() -> None:
     await asyncio.wait({asyncio.create_task(sleeper())})
 
 
+async def after_a_timeout() -> None:
+    async with asyncio.timeout(60) as before:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(None):
+        await sleeper()
+    assert before
+
+
 async def beside_nothing() -> None:
     await parallel(sleeper(), grouped(), tasked())
 
 
-@pytest.mark.parametrize("body", [sleeper, gathered, grouped, tasked, in_set, beside_nothing])
+@pytest.mark.parametrize(
+    "body", [sleeper, gathered, grouped, tasked, in_set, after_a_timeout, beside_nothing]
+)
 async def test_a_run_waits_when_each_of_its_tasks_does(body: Any) -> None:
     assert await everything_waits(body)
 
@@ -260,6 +270,15 @@ async def timed() -> None:
 
 async def beside_io() -> None:
     await asyncio.gather(sleeper(), asyncio.Event().wait())
+
+
+async def inside_a_timeout() -> None:
+    async with asyncio.timeout(60):
+        await gathered()
+
+
+async def inside_a_timed_wait() -> None:
+    await asyncio.wait_for(gathered(), 60)
 
 
 async def beside_a_leftover() -> None:
@@ -274,7 +293,10 @@ async def beside_a_future() -> None:
 kept: list[Any] = []
 
 
-@pytest.mark.parametrize("body", [timed, beside_io, beside_a_leftover, beside_a_future])
+@pytest.mark.parametrize(
+    "body",
+    [timed, inside_a_timeout, inside_a_timed_wait, beside_io, beside_a_leftover, beside_a_future],
+)
 async def test_a_run_goes_on_while_anything_else_may_wake_it(body: Any) -> None:
     assert not await everything_waits(body)
 

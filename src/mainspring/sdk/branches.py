@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Coroutine
-from types import CodeType, FrameType
+from types import CodeType, FrameType, MethodType
 from typing import Any, Final
 
 from mainspring.sdk.context import running
@@ -46,7 +47,7 @@ _EXITS: Final = frozenset(
     for method in (asyncio.TaskGroup.__aexit__, getattr(asyncio.TaskGroup, "_aexit", None))
     if method is not None
 )
-_WAIT: Final = _code(asyncio.tasks._wait)  # type: ignore[attr-defined]
+_WAIT: Final = getattr(getattr(asyncio.tasks, "_wait", None), "__code__", None)
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
@@ -136,14 +137,16 @@ def blocked(journal: Journal) -> bool:
     """Whether nothing of the run can go on before one of its durable waits ends.
 
     So it is when each live task of it is in such a wait, or waits (`await task`, gather, TaskGroup,
-    `asyncio.wait` without a time-out) only for tasks of the run that are. In doubt it answers no.
+    `asyncio.wait` without a time-out) only for tasks of the run that are, and no `asyncio.timeout`
+    is running around any of them: it would end the wait. In doubt it answers no.
     """
     waiting = journal.waiting
     if not waiting or (journal.thread is not None and journal.thread not in journal.hopping):
         return False
     branches = journal.branches
     return all(
-        not task.done() and (task in waiting or _waits_for(task, branches)) for task in branches
+        not task.done() and (task in waiting or _waits_for(task, branches)) and not _is_timed(task)
+        for task in branches
     )
 
 
@@ -174,6 +177,21 @@ def _awaited(future: Any, task: asyncio.Task[Any]) -> list[Any]:
                 return []  # something of which nothing is known
             found += inner
     return found
+
+
+def _is_timed(task: asyncio.Task[Any]) -> bool:
+    """Whether a coroutine of the task is inside an `asyncio.timeout` that can still run out."""
+    coroutine: Any = task.get_coro()
+    while inspect.iscoroutine(coroutine):
+        # a suspended coroutine refers to what its `async with` blocks will leave
+        for held in gc.get_referents(coroutine):
+            owner = held.__self__ if type(held) is MethodType else held
+            if isinstance(owner, asyncio.Timeout) and owner.when() is not None:
+                state = getattr(owner, "_state", None)
+                if getattr(state, "value", "active") in ("active", "expiring"):
+                    return True
+        coroutine = coroutine.cr_await
+    return False
 
 
 def _of_frame(task: asyncio.Task[Any]) -> Any:
