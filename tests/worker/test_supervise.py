@@ -312,6 +312,7 @@ async def test_a_child_in_which_too_many_runs_wait_is_replaced_and_ends_as_if_ki
             engine.order(execute("waits", f"run_{number}", payload=payload))
         await engine.until(lambda: engine.of(Dropped))
         await until_gone(old)
+        await made.until(lambda: made.told("drained"))
 
         assert "3 runs wait in it, and 2 may" in made.told("full")[0].text
         dropped = [pair for message in engine.of(Dropped) for pair in message.runs]
