@@ -255,7 +255,7 @@ class Door:
             if asked:
                 session.deliver(asked)
             if waiting:
-                self._owner.tell_again(waiting)
+                self._owner.publisher.tell_again(waiting)
 
     def _compare(self, session: Session, parked: list[tuple[str, int]]) -> None:
         """Find out which of the coroutines that are parked in a session may still be needed."""

@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
-from mainspring.engine import claim, finish, metadata, order, takeover, wait
+from mainspring.engine import claim, finish, metadata, takeover, wait
 from mainspring.engine.ahead import Ahead
 from mainspring.engine.batch import Batch, settle
-from mainspring.engine.cancel import cancel_children
 from mainspring.engine.due import MOST, Due
-from mainspring.engine.link import Arrived, unknown_task
+from mainspring.engine.link import Arrived
 from mainspring.engine.live import Live
-from mainspring.engine.order import Wish
+from mainspring.engine.publish import Publisher
 from mainspring.engine.reading import Verb, needs_nothing, read
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
@@ -34,7 +32,6 @@ from mainspring.errors import (
 from mainspring.store.changes import Claimed
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
-from mainspring.wire.worker import Ack, LogLine
 
 PAUSES = 4
 """Iterations of the loop before a turn, so that what the last one set off here comes along."""
@@ -59,6 +56,7 @@ class Owner:
         self.epoch = 0
         self.commits = 0
         self.ended = 0
+        self.publisher = Publisher(state, store, objects, self.arrive, self.lose)
         self._server_id = server_id
         self._lost = lost
         self._tray = Tray()
@@ -68,7 +66,6 @@ class Owner:
         self._looked_at = 0
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
-        self._cascades: set[asyncio.Task[None]] = set()
         self._turns: list[asyncio.Future[None]] = []
         self._flying = False
         self._ahead: Ahead | None = None
@@ -121,8 +118,8 @@ class Owner:
             at = self.state.timers.next_at()
             if self._turning or self._bell.is_set():
                 await self.turn_over()
-            elif self._cascades:
-                await asyncio.wait(self._cascades)
+            elif self.publisher.work:
+                await asyncio.wait(self.publisher.work)
             elif at is not None and at <= self.state.clock.now():
                 self._bell.set()
             else:
@@ -224,11 +221,11 @@ class Owner:
         claimed: list[Claimed] = []
         if not batch.is_empty:
             claimed = await self._commit(batch)
-        self._publish(batch, claimed, ahead.arrived + arrived)
+        self.publisher.publish(batch, claimed, ahead.arrived + arrived)
         for verb in later:
             self._tray.submit(verb)
         for at, run_id in cascades:
-            self._spawn(self._cascade(at, run_id))
+            self.publisher.cascade(at, run_id, self.submit)
         if more or later or len(due.timers) == MOST or not self._tray.is_empty:
             self._bell.set()
 
@@ -242,100 +239,6 @@ class Owner:
         self.commits += 1
         self.ended += len(batch.changes.done)
         return claimed
-
-    def _publish(self, batch: Batch, claimed: list[Claimed], arrived: list[Arrived]) -> None:
-        """The commit is durable: now everybody may know."""
-        state = self.state
-        wait.hold(state, batch)
-        if claimed:
-            wishes = claim.hand_over(state, batch, claimed)
-            if wishes:
-                self._spawn(self._fetch(wishes))
-        if batch.told:
-            wishes = wait.tell_all(batch)
-            if wishes:
-                self._spawn(self._fetch(wishes))
-        for message in arrived:
-            session = message.session
-            if message.number > session.acked:
-                session.acked = message.number
-                batch.order(session, Ack(message.number))
-        for session, orders in batch.orders.items():
-            if session.deliver is not None:
-                session.deliver(orders)
-        settle(batch.answers)
-        if batch.lines:
-            self._spawn(self._write_lines(batch.lines))
-        for run in batch.ended:
-            settle([(future, run) for future in state.waiters.pop(run.id, ())])
-        if batch.changes.done and state.waiters:
-            self._spawn(self._wake_waiters([row[0] for row in batch.changes.done]))
-
-    async def _write_lines(self, lines: list[LogLine]) -> None:
-        """What the engine adds to the logs of runs; not worth a repeat."""
-        try:
-            await self.store.runs.append_logs(self.state.shard_id, lines)
-        except MainspringError as error:
-            log.warning("%s", error.message)
-
-    async def _wake_waiters(self, run_ids: list[str]) -> None:
-        """Runs that ended without ever being live here: their waiters read the row."""
-        awaited = [run_id for run_id in run_ids if run_id in self.state.waiters]
-        for run in await self.store.runs.many(self.state.shard_id, awaited) if awaited else ():
-            if run.status.is_final:
-                settle([(future, run) for future in self.state.waiters.pop(run.id, ())])
-
-    def tell_again(self, lives: list[Live]) -> None:
-        """A link is back: what the waits of these runs brought may not have been heard."""
-        self._spawn(self._fetch([wait.again(live) for live in lives]))
-
-    async def _fetch(self, wishes: list[Wish]) -> None:
-        """Give orders that need a stored payload, metadata, the journal, or another session."""
-        try:
-            known = await order.read(self.store, self.state.shard_id, wishes)
-        except MainspringError as error:
-            for wish in wishes:
-                self.lose(wish.live, f"its journal could not be read: {error.message}")
-            return
-        for wish in wishes:
-            try:
-                made = order.Order(wish, known)
-                await made.complete(self.objects)
-                await made.complete_untold(self.objects)
-            except MainspringError as error:
-                self.lose(wish.live, f"its payload could not be read: {error.message}")
-            else:
-                self._deliver(wish, made)
-
-    def _deliver(self, wish: Wish, made: order.Order) -> None:
-        """Send an order, to another session when this one does not know the task."""
-        state, live = self.state, wish.live
-        if state.lives.get(live.run_id) is not live:
-            return
-        if wish.row is not None and not live.before and live.task not in live.session.tasks:
-            session = state.session_for(live.env_id, live.lane.version, live.task)
-            if session is None:
-                self.arrive(unknown_task(live))
-                return
-            live.session.holds.discard(live.run_id)
-            session.holds.add(live.run_id)
-            live.session = session
-        if live.session.deliver is not None:
-            live.session.deliver(made.orders())
-
-    async def _cascade(self, at: int, run_id: str) -> None:
-        runs, shard_id = self.store.runs, self.state.shard_id
-        try:
-            await cancel_children(runs, shard_id, run_id, at, self.submit)
-        except MainspringError as error:
-            log.warning("children of run %s are canceled later: %s", run_id, error.message)
-            again = (at, "cascade", run_id, "")
-            asyncio.get_running_loop().call_later(1, self.state.timers.add, again)
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._cascades.add(task)
-        task.add_done_callback(self._cascades.discard)
 
     async def _doubt(
         self, error: MainspringError, arrived: list[Arrived], work: list[Verb]
@@ -369,7 +272,7 @@ class Owner:
                 delay = min(delay * 2, 2.0)
             else:
                 self.rebuilt()
-                self._spawn(self._wake_waiters(list(self.state.waiters)))
+                self.publisher.wake(list(self.state.waiters))
                 self._bell.set()
                 return
 
