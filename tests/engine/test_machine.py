@@ -397,7 +397,9 @@ class Engine(RuleBasedStateMachine):
         ended = [edge for edge in edges if edge.kind == "run" and ends[edge.waitpoint_id]]
         assert not ended, "a run waits for one that has ended"
         assert {(row.due_at, f"wait:{row.key}", row.run_id) for row in edges if row.due_at} == {
-            (row.fire_at, row.kind, row.run_id) for row in timers if row.kind.startswith("wait:")
+            (row.fire_at, row.kind, row.run_id)
+            for row in timers
+            if row.kind.startswith("wait:") and row.run_id in self.known
         }, "each wait has its timer, and no other"
         for worker in house.workers:
             for run_id, order in worker.parked.items() if worker._link is not None else ():
