@@ -26,6 +26,8 @@ class ListPort:
     def __init__(self, entries: list[Entry] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.entries = [] if entries is None else entries
+        self.later: list[Entry] = []
+        """Entries for the next generation."""
         self.waits: dict[str, tuple[Wait, asyncio.Future[Entry]]] = {}
         self.bell = asyncio.Event()
         self.asked: list[Any] = []
@@ -40,7 +42,10 @@ class ListPort:
             await asyncio.Future()
         self.post(entries)
 
-    def post(self, entries: list[Entry]) -> None:
+    def post(self, entries: list[Entry], generation: int | None = None) -> None:
+        if generation is not None:
+            self.later += entries
+            return
         known = {entry.key for entry in self.entries}
         self.entries += [entry for entry in entries if entry.key not in known]
 

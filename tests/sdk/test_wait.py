@@ -14,11 +14,12 @@ from mainspring import (
     NotFound,
     StepConflict,
     WaitTimeout,
+    continue_with,
     sync,
     task,
     wait,
 )
-from mainspring.sdk.signals import Divergence
+from mainspring.sdk.signals import Continued, Divergence
 from mainspring.wire.worker import Entry
 from tests.sdk.durable import Run, idle, ran
 
@@ -146,6 +147,23 @@ async def test_records_of_an_input_stream_come_one_after_another() -> None:
     assert await run.task == ["a", "late", "b"]
     assert numbers == [1, 2, 2]
     assert (await ran(body, run.port.entries))[0] == ["a", "late", "b"]
+
+
+async def test_a_fresh_journal_goes_on_with_the_next_record() -> None:
+    async def body() -> None:
+        await wait.input("chat")
+        continue_with(None)
+
+    run = Run(body)
+    assert await run.waits() == {"wait:input:chat"}
+    run.port.resolve("wait:input:chat", "1")
+    with pytest.raises(Continued):
+        await run.task
+    start = Entry("!start", 0, "step", data="null")
+    run = Run(body, [start, *run.port.later], generation=1)
+    await run.until_blocked()
+    assert run.port.waits["wait:input:chat"][0].number == 2
+    await run.lose()
 
 
 async def test_an_input_stream_is_read_by_one_task_at_a_time() -> None:

@@ -32,4 +32,6 @@ def continue_with(payload: Any = None) -> NoReturn:
             f"continue_with: the payload cannot be written as JSON: {why(error)}."
         ) from error
     ctx.read_payload(text)
+    if ctx.opened is not None:
+        ctx.opened.hand_on()
     raise Continued(text)

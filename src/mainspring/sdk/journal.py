@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from msgspec import json
+
 from mainspring.clock import Clock, SystemClock
 from mainspring.errors import InvalidOptions, JournalFull, Misplaced, StepConflict
 from mainspring.model.run import OUTPUT_LIMIT, RunError
@@ -32,6 +34,7 @@ _NAME: Final = re.compile(f"[^\0\ud800-\udfff/#!\\[\\]]{{1,{NAME_LENGTH}}}")
 _KEY: Final = re.compile(f"(?s:(?!!)[^\0\ud800-\udfff]{{1,{KEY_LENGTH}}})")
 _APART: Final = re.compile(r"[%/#!\[\]]")
 _SEED: Final = "!seed"
+_INPUTS: Final = "!inputs"
 
 log = logging.getLogger("mainspring.journal")
 
@@ -177,7 +180,7 @@ class Journal:
             await self._elsewhere(port.record([entry]))
         self._live = True
 
-    def post(self, entry: Entry) -> None:
+    def post(self, entry: Entry, generation: int | None = None) -> None:
         """Keep an entry without waiting for it; durable before everything later. Any thread."""
         self._grow()
         port = self.port
@@ -186,10 +189,17 @@ class Journal:
         except RuntimeError:
             here = False
         if here:
-            port.post([entry])
+            port.post([entry], generation)
         else:
-            port.loop.call_soon_threadsafe(port.post, [entry])
+            port.loop.call_soon_threadsafe(port.post, [entry], generation)
         self._live = True
+
+    def hand_on(self) -> None:
+        """Keep for the next generation what that has to know: which inputs have been read."""
+        if self.inputs:
+            data = json.encode({name: abs(number) for name, number in self.inputs.items()})
+            entry = Entry(_INPUTS, 0, "step", data=data.decode())
+            self.post(entry, self.generation + 1)
 
     async def wait(self, place: Place, wait: Wait) -> Entry:
         """The outcome of a wait: the recorded one, or else once it is there.
@@ -295,6 +305,8 @@ class Journal:
             if key.startswith("!"):
                 if key == _SEED and entry.data is not None:
                     self._seed = entry.data[1:-1]
+                elif key == _INPUTS and entry.data is not None:
+                    self.inputs = json.decode(entry.data, type=dict[str, int])
                 elif key.startswith("!accept:"):
                     self._accepted.add(key.removeprefix("!accept:"))
                 continue

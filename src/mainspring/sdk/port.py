@@ -21,8 +21,11 @@ class Port(Protocol):
         """Keep entries; returns once they are durable. Raises: FencedOut, JournalFull."""
         ...
 
-    def post(self, entries: list[Entry]) -> None:
-        """Keep entries without waiting; they are durable before anything said later is."""
+    def post(self, entries: list[Entry], generation: int | None = None) -> None:
+        """Keep entries without waiting; they are durable before anything said later is.
+
+        `generation` is that of the journal they are for, the run's present one by default.
+        """
         ...
 
     async def wait(self, wait: Wait) -> Entry:

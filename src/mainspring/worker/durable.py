@@ -99,9 +99,10 @@ class Durable:
         self.post(entries)
         await self.flush()
 
-    def post(self, entries: list[Entry]) -> None:
+    def post(self, entries: list[Entry], generation: int | None = None) -> None:
         order = self._alive().order
-        self._voice.post(Record(order.run_id, order.epoch, order.generation, entries))
+        into = order.generation if generation is None else generation
+        self._voice.post(Record(order.run_id, order.epoch, into, entries))
 
     async def wait(self, wait: Wait) -> Entry:
         order = self._alive().order
