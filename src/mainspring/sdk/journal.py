@@ -85,7 +85,7 @@ class Journal:
         self.stirred: Callable[[], None] | None = None
         self.ended: Signal | None = None
         self._entries: dict[str, Entry] = {}
-        self._accepted: set[str] = set()
+        self._accepted: frozenset[str] = frozenset()
         self._seed: str | None = None
         self._seq = 1
         self._live = False
@@ -308,7 +308,7 @@ class Journal:
                 elif key == _INPUTS and entry.data is not None:
                     self.inputs = json.decode(entry.data, type=dict[str, int])
                 elif key.startswith("!accept:"):
-                    self._accepted.add(key.removeprefix("!accept:"))
+                    self._accepted |= {key.removeprefix("!accept:")}
                 continue
             if entry.kind == "step" and entry.status == "failed" and not key.endswith(failed):
                 continue
