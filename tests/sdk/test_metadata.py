@@ -71,6 +71,19 @@ async def test_changes_are_said_in_order_and_seen_at_once() -> None:
     ]
 
 
+async def test_a_change_may_be_awaited_and_written_as_fields() -> None:
+    async def body() -> None:
+        await metadata.set("stage", "load")
+        await metadata.set(progress=0.5, note=None).increment("done")
+        await metadata.parent.set(stage="child")
+        assert metadata.current() == {"stage": "load", "progress": 0.5, "note": None, "done": 1}
+        for wrong in ("stage", ""):
+            with pytest.raises(InvalidOptions, match="has no value"):
+                metadata.set(wrong)
+
+    assert ("set", "stage", '"child"', "parent") in await said(body)
+
+
 async def test_what_is_read_is_a_copy() -> None:
     async def body() -> None:
         metadata.set("list", [1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final, Self
 
 import msgspec
@@ -21,12 +21,15 @@ from mainspring.wire.worker import Op
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
+_NOTHING: Final = object()
 _VIEW: Final = object()
 """Under which the context keeps the text as this code has made it."""
 
 
 class Changes:
     """Changes of one run's metadata; each method answers the object, so that calls can be chained.
+
+    The answer may be awaited, which costs nothing and waits for nothing: `flush` does.
 
     A path is a key, or a JSON path such as `$.steps[0].name`; what is missing on the way is made.
     Changes take effect in order, together with everything else that the run says; none of them
@@ -38,9 +41,21 @@ class Changes:
     def __init__(self, target: str) -> None:
         self._target = target
 
-    def set(self, path: str, value: Any) -> Self:
-        """Put the value there."""
-        return self._change("set", path, value)
+    def __await__(self) -> Generator[None, None, Self]:
+        return self
+        yield
+
+    def set(self, path: str = "", value: Any = _NOTHING, /, **fields: Any) -> Self:
+        """Put the value there; `set(progress=0.5)` is short for `set("progress", 0.5)`."""
+        if value is not _NOTHING:
+            self._change("set", path, value)
+        elif path or not fields:
+            raise InvalidOptions(
+                f"metadata set {path!r} has no value; write set(path, value) or set(key=value)."
+            )
+        for key, field in fields.items():
+            self._change("set", key, field)
+        return self
 
     def delete(self, path: str) -> Self:
         """Take away what is there, if anything."""
