@@ -42,8 +42,8 @@ class Changes:
         self._target = target
 
     def __await__(self) -> Generator[None, None, Self]:
+        yield from ()
         return self
-        yield
 
     def set(self, path: str = "", value: Any = _NOTHING, /, **fields: Any) -> Self:
         """Put the value there; `set(progress=0.5)` is short for `set("progress", 0.5)`."""
