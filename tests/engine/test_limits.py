@@ -315,3 +315,24 @@ async def test_the_limit_of_the_environment_holds_over_all_queues(house: House) 
     worker.finish(ids[0])
     await house.settle()
     assert len(worker.runs) == 3
+
+
+async def test_explain_of_a_waiting_run_names_what_it_waits_for(house: House) -> None:
+    worker = house.worker()
+    run_id, child = await house.trigger(), await house.trigger(delay_ms=5_000)
+    worker.send(
+        worker.waits(run_id, "child", "run", points=[child]),
+        worker.waits(run_id, "news", "event", points=["news"]),
+        worker.parks(run_id, "child", "news"),
+    )
+    await house.settle()
+    found = await house.ask(calls.ExplainRun(run_id))
+    assert found.gate == "waiting"
+    assert child in found.text or "'news'" in found.text
+    assert "2 open waits" in found.text
+    napping = await house.trigger()
+    worker.sleep(napping, "nap", after_ms=60_000)
+    await house.settle()
+    found = await house.ask(calls.ExplainRun(napping))
+    assert "'nap'" in found.text
+    assert found.starts_at == house.clock.now() + 60_000

@@ -29,12 +29,25 @@ SENTENCES: Final = {
     Gate.NOTHING: "Nothing holds it; it starts at its lane's next turn.",
 }
 
+WAITS: Final = {
+    "time": "It waits for {wait} more, in {key!r}.",
+    "run": "It waits in {key!r} for other runs, among them {point}.",
+    "token": "It waits in {key!r} for token {point}; `mainspring tokens complete {point}` ends it.",
+    "event": "It waits in {key!r} for the event {point!r}.",
+    "input": "It waits in {key!r} for an input.",
+    "diverged": "Its code is not what its journal tells, from {key!r} on; "
+    "`mainspring runs settle {run}` decides how it goes on.",
+}
+
 
 async def explain(owner: Owner, env: EnvironmentRow, run_id: str) -> calls.Explanation:
     """The gate that holds a run, who holds its slots, and about when it starts."""
     rows = await owner.store.live.locate(owner.state.shard_id, [run_id])
     if not rows or rows[0].env_id != env.env_id or rows[0].place != "ready":
-        return _not_queued(await one(owner, env, run_id), owner.state.clock.now())
+        run = await one(owner, env, run_id)
+        if run.status is Status.WAITING:
+            return await _waiting(owner, run)
+        return _not_queued(run, owner.state.clock.now())
     row, state = rows[0], owner.state
     now = state.clock.now()
     pools = [
@@ -87,6 +100,24 @@ def _sentence(found: Explanation, row: LiveRow, able: int, now: int) -> str:
         position=found.position,
         wait=spell(max((found.free_at or now) - now, 0)),
     )
+
+
+async def _waiting(owner: Owner, run: Run) -> calls.Explanation:
+    """What a parked run waits for: the wait that ends first by time, or else the oldest."""
+    edges = await owner.store.waits.of_runs(owner.state.shard_id, [run.id])
+    if not edges:
+        return _not_queued(run, owner.state.clock.now())
+    first = min(edges, key=lambda edge: (not edge.due_at, edge.due_at, edge.seq, edge.waitpoint_id))
+    sentence = WAITS[first.kind].format(
+        key=first.key,
+        point=first.waitpoint_id.rpartition(":")[2],
+        wait=spell(max(first.due_at - owner.state.clock.now(), 0)),
+        run=run.id,
+    )
+    count = len({edge.key for edge in edges})
+    more = f" It has {count} open waits." if count > 1 else ""
+    starts_at = first.due_at or None
+    return calls.Explanation(run.id, "waiting", f"{sentence}{more}", starts_at=starts_at)
 
 
 def _not_queued(run: Run, now: int) -> calls.Explanation:
