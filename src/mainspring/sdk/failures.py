@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sys
@@ -33,12 +34,10 @@ def written(error: Exception) -> str:
     code = error.code if isinstance(error, MainspringError) else ""
     kind = type(error)
     details: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}"}
-    try:
+    with contextlib.suppress(*BEYOND_JSON):  # the message alone will do
         arguments = to_json(error.args)
         if len(arguments) <= ARGUMENTS_LIMIT:
             details["args"] = msgspec.Raw(arguments)
-    except BEYOND_JSON:
-        pass  # the message alone will do
     stored = RunError(
         _clean(message)[:MESSAGE_LIMIT],
         kind.__name__,

@@ -184,11 +184,7 @@ class Journal:
         """Keep an entry without waiting for it; durable before everything later. Any thread."""
         self._grow()
         port = self.port
-        try:
-            here = asyncio.get_running_loop() is port.loop
-        except RuntimeError:
-            here = False
-        if here:
+        if asyncio._get_running_loop() is port.loop:
             port.post([entry], generation)
         else:
             port.loop.call_soon_threadsafe(port.post, [entry], generation)
@@ -236,11 +232,7 @@ class Journal:
 
     def block(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop while this thread waits. Raises: Misplaced on a loop's own thread."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
+        if asyncio._get_running_loop() is not None:
             work.close()
             raise Misplaced(
                 "A blocking form was called on a thread whose event loop is running, and would "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import random
@@ -27,6 +28,8 @@ R = TypeVar("R")
 
 _known: Final[set[str]] = set()
 _NOWHERE: Final = Scope()
+# a coroutine that is closed when its loop is gone runs elsewhere, and has nothing to go back to
+_CLOSED: Final = contextlib.suppress(ValueError)
 
 
 class StepVerb:
@@ -160,7 +163,7 @@ def begin_blocking(
     if journal is None:
         return func(*args, **kwargs)
     shape = shape_of(func, names)
-    if shape.is_async or not settled.simple or _has_loop():
+    if shape.is_async or not settled.simple or asyncio._get_running_loop() is not None:
         return journal.block(begin(name, func, args, kwargs, settled, names))
     if name not in _known:
         _admit(name)
@@ -219,10 +222,8 @@ async def _perform(
         _failed(journal, place, mark, started, error)
         raise
     finally:
-        try:  # noqa: SIM105 - every step comes here, and suppress() is a call
+        with _CLOSED:
             current_branch.reset(token)
-        except ValueError:
-            pass  # closed from elsewhere, when its loop is gone: there is nothing to go back to
     now = journal.clock.now()
     entry = Entry(key, place.seq, "step", "completed", data, None, mark, started, now)
     if settled.relaxed:
@@ -312,14 +313,6 @@ def _admit(name: str) -> None:
     check_name(name)
     if len(_known) < 10_000:
         _known.add(name)
-
-
-def _has_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 step: Final = StepVerb(NONE)
