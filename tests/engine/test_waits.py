@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mainspring.model.task import QueueSpec, TaskSpec
+from mainspring.wire import calls
 from mainspring.wire.worker import Cancel, Entry, Execute, Fenced, Resolved, Resume
 from tests.engine.house import House, Worker
 
@@ -537,3 +538,28 @@ async def test_a_hot_resume_reads_no_journal(house: House, monkeypatch: pytest.M
     await later(house, 5)
     assert len(worker.took(Resume)) == 1
     assert "history" not in names
+
+
+@pytest.mark.parametrize("place", ["active", "parked", "replayed", "told again"])
+async def test_large_outcomes_are_told_inline(house: House, place: str) -> None:
+    worker = house.worker(inside=True)
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    token = await house.ask(calls.CreateToken())
+    messages: list[Any] = [worker.waits(run_id, "ok", "token", points=[token.id])]
+    if place in ("parked", "replayed"):
+        messages.append(worker.parks(run_id, "ok"))
+    worker.send(*messages)
+    await house.settle()
+    if place == "replayed":
+        worker.let_go(run_id)
+    large = '"' + "x" * 100_000 + '"'
+    await house.ask(calls.CompleteToken(token.id, large))
+    await house.settle()
+    if place == "told again":
+        worker.told[run_id].clear()
+        worker.send(worker.waits(run_id, "ok", "token", points=[token.id]))
+        await house.settle()
+    assert worker.told[run_id]["ok"].data == large
+    assert run_id in worker.runs
+    assert await house.differences() == []
