@@ -7,8 +7,7 @@ import json
 import os
 import time
 
-from mainspring import Context, current, step, task, wait
-from mainspring.sdk.sync import step as step_now, wait as wait_now
+from mainspring import Context, current, step, sync, task, wait
 
 HISTORY = os.open(os.environ["CRASH_HISTORY"], os.O_WRONLY | os.O_APPEND)
 
@@ -81,9 +80,9 @@ async def whole(ctx: Context, pause: float) -> dict[str, object]:
 @task
 def plain(pause: float) -> str:
     """A plain function, in a thread."""
-    before = step_now("before", work, "before")
+    before = sync.step("before", work, "before")
     write("passed", step="before", word=before)
-    wait_now.for_(pause)
-    after = step_now("after", work, "after")
+    sync.wait.for_(pause)
+    after = sync.step("after", work, "after")
     write("passed", step="after", word=after)
     return f"{before} {after}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from mainspring import task
-from mainspring.sdk import wait
+from mainspring.sdk import sync, wait
 from mainspring.sdk.context import current
 from mainspring.sdk.registry import registry
 from mainspring.sdk.step import step

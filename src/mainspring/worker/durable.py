@@ -7,15 +7,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 from mainspring.errors import FencedOut
+from mainspring.sdk.context import Context
 from mainspring.sdk.hooks import Waiting
 from mainspring.wire.calls import Request, Response
-from mainspring.wire.worker import Entry, FromWorker, Op, Record, ToWorker, Update, Wait
-from mainspring.worker.slots import Held, Stop
+from mainspring.wire.worker import (
+    Entry,
+    Execute,
+    FromWorker,
+    Op,
+    Record,
+    ToWorker,
+    Update,
+    Wait,
+)
 
-SILENT: Final = Stop.SILENT
+
+class Attempt(Protocol):
+    """The attempt that a port is of; `slots.Held` is one."""
+
+    order: Execute
+    ctx: Context
+    work: asyncio.Task[None] | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing of it counts any more."""
+        ...
 
 
 class Voice(Protocol):
@@ -31,7 +51,7 @@ class Voice(Protocol):
         """Answered once everything that was posted is durable."""
         ...
 
-    async def ask(self, request: Request, run: Held) -> Response:
+    async def ask(self, request: Request, order: Execute) -> Response:
         """Ask the engine in the name of the run. Raises: MainspringError."""
         ...
 
@@ -39,7 +59,7 @@ class Voice(Protocol):
         """Look at the end of this iteration what is to be sent, and which runs can be parked."""
         ...
 
-    def look(self, run: Held) -> None:
+    def look(self, run_id: str) -> None:
         """See at the end of this iteration whether all code of the run waits."""
         ...
 
@@ -78,7 +98,7 @@ class Durable:
         "relay", "rested", "said", "spent", "told",
     )  # fmt: skip
 
-    def __init__(self, run: Held, voice: Voice) -> None:
+    def __init__(self, run: Attempt, voice: Voice) -> None:
         self.loop = voice.loop
         self.parked = False
         self.relay: Relay | None = None
@@ -110,7 +130,7 @@ class Durable:
         future: asyncio.Future[Entry] = self.loop.create_future()
         self._open[wait.key] = wait.kind, future
         self._voice.post(wait)
-        self._voice.look(self._run)
+        self._voice.look(order.run_id)
         try:
             return await future
         finally:
@@ -119,7 +139,7 @@ class Durable:
                 del self._open[wait.key]
 
     async def call(self, request: Request) -> Response:
-        return await self._voice.ask(request, self._alive())
+        return await self._voice.ask(request, self._alive().order)
 
     def update(self, ops: list[Op], tags: tuple[str, ...]) -> None:
         order = self._alive().order
@@ -162,9 +182,9 @@ class Durable:
             if task is not self._run.work:
                 task.cancel()
 
-    def _alive(self) -> Held:
+    def _alive(self) -> Attempt:
         run = self._run
-        if run.over or run.stop is SILENT:
+        if run.lost:
             order = run.order
             raise FencedOut(
                 f"Attempt {order.attempt} of run {order.run_id} has ended or was taken over; code "

@@ -38,7 +38,7 @@ from mainspring.worker.slots import Held, Slots, Stop
 from mainspring.worker.stop import GRACE_S, Stopper
 from mainspring.worker.threads import Threads
 
-Ask = Callable[[Request, Held], Awaitable[Response]]
+Ask = Callable[[Request, Execute], Awaitable[Response]]
 """Makes a request in the name of a run."""
 
 log = logging.getLogger("mainspring.worker")
@@ -126,14 +126,16 @@ class Runner:
             raise FencedOut("This worker session is over; its code must end.")
         return self.outbox.after(len(self._out))
 
-    async def ask(self, request: Request, run: Held) -> Response:
+    async def ask(self, request: Request, order: Execute) -> Response:
         """Ask the engine in the name of the run. Raises: MainspringError."""
         assert self._ask is not None
-        return await self._ask(request, run)
+        return await self._ask(request, order)
 
-    def look(self, run: Held) -> None:
+    def look(self, run_id: str) -> None:
         """See at the end of this iteration whether all code of the run waits."""
-        self.parking.look(run)
+        run = self.slots.held.get(run_id)
+        if run is not None:
+            self.parking.look(run)
 
     def execute(self, order: Execute) -> None:
         """Begin an attempt, unless this claim was seen before or taken back; `arm` afterwards."""
@@ -250,7 +252,7 @@ class Runner:
             run.over = True
         run.port = Durable(run, self)
         journal = Journal(run.order, run.port, self._clock)
-        journal.stirred = partial(self.look, run)
+        journal.stirred = partial(self.look, ctx.run_id)
         if run.thread is not None:
             journal.thread = run.thread
         elif run.work is not None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mainspring.sdk.context import Context
 from mainspring.sdk.registry import Executable
 from mainspring.wire.worker import Execute
+from mainspring.worker.durable import Durable
 from mainspring.worker.lines import Lines
-
-if TYPE_CHECKING:
-    from mainspring.worker.durable import Durable
 
 REMEMBERED: Final = 16_384
 """How many runs of the past are certainly remembered; at most twice as many are."""
@@ -66,6 +64,11 @@ class Held:
         self.budget: asyncio.TimerHandle | None = None
         self.lines: Lines | None = None
         self.port: Durable | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing of it counts any more."""
+        return self.over or self.stop is Stop.SILENT
 
     def watch(self, timer: asyncio.TimerHandle) -> None:
         """Cancel the timer when the attempt is over."""

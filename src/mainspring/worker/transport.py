@@ -11,8 +11,8 @@ import msgspec
 from mainspring.errors import FencedOut, PayloadTooLarge, ServerUnreachable
 from mainspring.sdk.context import running
 from mainspring.wire.calls import RESPONSES, Fault, Request, Response, Trigger
-from mainspring.wire.worker import Answer, Call, FromWorker, Welcome
-from mainspring.worker.slots import Held, Slots
+from mainspring.wire.worker import Answer, Call, Execute, FromWorker, Welcome
+from mainspring.worker.slots import Slots
 
 CALL_LIMIT: Final = 12 * 1024 * 1024
 """Bytes of one call; a server takes messages of 16 MiB."""
@@ -51,8 +51,8 @@ class LinkTransport:
     async def call(self, request: Request) -> Response:
         return await self.ask(request, caller(self._slots))
 
-    async def ask(self, request: Request, run: Held | None) -> Response:
-        """Answer a request that the code of this run makes, or code outside of every run."""
+    async def ask(self, request: Request, order: Execute | None) -> Response:
+        """Answer a request of the code of that run; None = of code outside of every run."""
         self._number += 1
         number = self._number
         if isinstance(request, Trigger) and request.key is None:
@@ -64,8 +64,8 @@ class LinkTransport:
                 "Send a batch in several parts."
             )
         call = Call(number, msgspec.Raw(body))
-        if run is not None:
-            call.run_id, call.epoch = run.order.run_id, run.order.epoch
+        if order is not None:
+            call.run_id, call.epoch = order.run_id, order.epoch
         answer = await self._exchanged(call)
         if not answer.ok:
             raise _decode_fault(answer.body).error()
@@ -141,18 +141,18 @@ class LocalTransport:
     async def call(self, request: Request) -> Response:
         return await self.ask(request, caller(self._slots))
 
-    async def ask(self, request: Request, run: Held | None) -> Response:
-        """Answer a request that the code of this run makes, or code outside of every run."""
-        if run is None:
+    async def ask(self, request: Request, order: Execute | None) -> Response:
+        """Answer a request of the code of that run; None = of code outside of every run."""
+        if order is None:
             return await self._answer(request, None, 0)
-        return await self._answer(request, run.order.run_id, run.order.epoch)
+        return await self._answer(request, order.run_id, order.epoch)
 
     async def close(self) -> None:
         """Nothing to give up."""
 
 
-def caller(slots: Slots) -> Held | None:
-    """The run whose code asks; None outside of every run.
+def caller(slots: Slots) -> Execute | None:
+    """The order of the run whose code asks; None outside of every run.
 
     Raises: FencedOut when its attempt is not this session's (any more).
     """
@@ -165,4 +165,4 @@ def caller(slots: Slots) -> Held | None:
             f"Attempt {ctx.attempt} of run {ctx.run_id} has ended or was taken over; code that it "
             "left behind cannot ask for anything."
         )
-    return run
+    return run.order
