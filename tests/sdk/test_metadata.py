@@ -73,9 +73,10 @@ async def test_changes_are_said_in_order_and_seen_at_once() -> None:
 
 async def test_a_change_may_be_awaited_and_written_as_fields() -> None:
     async def body() -> None:
-        await metadata.set("stage", "load")
-        await metadata.set(progress=0.5, note=None).increment("done")
-        await metadata.parent.set(stage="child")
+        change: Any = metadata
+        await change.set("stage", "load")
+        await change.set(progress=0.5, note=None).increment("done")
+        await change.parent.set(stage="child")
         assert metadata.current() == {"stage": "load", "progress": 0.5, "note": None, "done": 1}
         for wrong in ("stage", ""):
             with pytest.raises(InvalidOptions, match="has no value"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Mapping
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -41,11 +41,13 @@ class Changes:
     def __init__(self, target: str) -> None:
         self._target = target
 
-    def __await__(self) -> Generator[None, None, Self]:
-        yield from ()
-        return self
+    if not TYPE_CHECKING:  # a checker would ask for an await that is not needed
 
-    def set(self, path: str = "", value: Any = _NOTHING, /, **fields: Any) -> Self:
+        def __await__(self) -> Generator[None, None, Self]:
+            yield from ()
+            return self
+
+    def set(self, path: str = "", value: Any = _NOTHING, **fields: Any) -> Self:
         """Put the value there; `set(progress=0.5)` is short for `set("progress", 0.5)`."""
         if value is not _NOTHING:
             self._change("set", path, value)
