@@ -38,14 +38,9 @@ async def order(n: int) -> dict[str, object]:
 
 @task
 def plain(n: int) -> str:
-    from mainspring.sdk.sync import (
-        step as step_now,
-        wait as wait_now,
-    )
-
-    first = step_now("first", do, "first")
-    wait_now.for_("1h")
-    return first + step_now("second", do, "second")
+    first = sync.step("first", do, "first")
+    sync.wait.for_("1h")
+    return first + sync.step("second", do, "second")
 
 
 EXPECTED = {"steps": ["RESERVE", "CHARGE", "MAIL", "POST"], "child": 14, "attempt": 1}
