@@ -136,6 +136,25 @@ async def test_outcomes_of_waits_and_triggers_are_taken_along(house: House) -> N
     assert (entries["pay"].kind, entries["pay"].status) == ("token", "timed_out")
 
 
+async def test_inputs_and_what_chance_began_from_are_taken_along(house: House) -> None:
+    worker = house.worker()
+    run_id = await started(house, worker, max_attempts=1)
+    for n in (1, 2):
+        await house.ask(calls.SendInput(run_id, "orders", str(n)))
+    seed, a = step("!seed", 1, "the seed"), step("a", 2, 1)
+    record(worker, run_id, seed, a, step("b", 3, 2))
+    worker.finish(run_id, outcome="failed", error=RunError("it broke"))
+    await house.settle()
+    new = await restart(house, run_id, "b")
+    await house.settle()
+    assert told(worker, new) == {"!seed": "the seed", "a": 1}
+    worker.begin(new)
+    worker.sleep(new, "wait:input", "input", points=["orders"], number=2)
+    await house.settle()
+    assert worker.told[new]["wait:input"].data == "2"
+    assert (await house.ask(calls.SendInput(new, "orders", "3"))).number == 3
+
+
 @pytest.mark.parametrize(
     "key, edits, said",
     [

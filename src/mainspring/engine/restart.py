@@ -66,6 +66,7 @@ class RestartCall(Struct):
         batch.changes.journal.extend((item.run_id, *row) for row in self.edits)
         if self.source is not None:
             batch.changes.copy_journal.append((item.run_id, 0, *self.source))
+            batch.changes.copy_input.append((item.run_id, self.source[0]))
         # of a later epoch than a new run's, so that its journal is handed over with it
         place = Place(item.run_id, item.lane, now - item.options.priority_ms, epoch=1)
         if item.known_task:

@@ -36,6 +36,7 @@ PLAN: Final = (
     "waitpoint",
     "end_waitpoint",
     "input",
+    "copy_input",
     "park",
     "timer",
     "ready",
@@ -108,6 +109,7 @@ class Changes:
         # waitpoint_id, status, output, output_ref, completed_at; only while it waits
         self.end_waitpoint: list[Row] = []
         self.input: list[Row] = []  # run_id, stream, number, data, data_ref, created_at
+        self.copy_input: list[Row] = []  # run_id, source_id
         # run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch, attempt, started_at,
         # active_ms, session_id
         self.park: list[Row] = []

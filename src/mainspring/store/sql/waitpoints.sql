@@ -54,8 +54,8 @@ FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 -- rows: run_id text, generation bigint, source_id text, source_generation bigint, below bigint
 -- takes: shard bigint
 -- What a run has behind it, up to an entry, for another run or generation. What is there already
--- (edited results) stays; failed steps and what the engine notes for itself (its keys begin with !)
--- are not taken along, but for accepted differences.
+-- (edited results) stays; failed steps and notes (their keys begin with !) are not taken along, but
+-- for what chance began from, where inputs stand, and accepted differences.
 INSERT INTO journal (shard_id, run_id, key, generation, seq, kind, epoch, status, data, data_ref,
   fingerprint, started_at, ended_at)
 SELECT j.shard_id, r.run_id, j.key, r.generation, j.seq, j.kind, 0, j.status, j.data, j.data_ref,
@@ -63,8 +63,18 @@ SELECT j.shard_id, r.run_id, j.key, r.generation, j.seq, j.kind, 0, j.status, j.
 FROM {rows}
 {probe journal j ON j.shard_id = :shard AND j.run_id = r.source_id AND j.generation = r.source_generation}
 WHERE j.seq < r.below AND j.kind <> 'attempt' AND j.status <> 'failed'
-  AND (j.key < '!' OR j.key >= '"' OR (j.key >= '!accept:' AND j.key < '!accept;'))
+  AND (j.key < '!' OR j.key >= '"' OR j.key = '!seed' OR j.key = '!inputs'
+    OR (j.key >= '!accept:' AND j.key < '!accept;'))
 ON CONFLICT DO NOTHING;
+
+-- name: copy_input
+-- rows: run_id text, source_id text
+-- takes: shard bigint
+-- Everything that was sent to a run, for another one that goes on from it.
+INSERT INTO input (shard_id, run_id, stream, number, data, data_ref, created_at)
+SELECT i.shard_id, r.run_id, i.stream, i.number, i.data, i.data_ref, i.created_at
+FROM {rows} {probe input i ON i.shard_id = :shard AND i.run_id = r.source_id}
+WHERE true ON CONFLICT DO NOTHING;
 
 -- name: waitpoints_many
 -- rows: waitpoint_id text
