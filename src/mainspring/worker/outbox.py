@@ -104,6 +104,7 @@ class Outbox:
         for _, future in awaited:
             if not future.done():
                 future.set_exception(error)
+                future.exception()  # nobody may be left to look at it
 
     async def settled(self) -> None:
         """Return once everything that was added is durable."""
