@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 
 from mainspring.clock import Clock
-from mainspring.errors import FencedOut
 from mainspring.sdk import logger as sdk_logger, observe, transport as sdk_transport
 from mainspring.sdk.context import Context, running
-from mainspring.sdk.journal import Journal
 from mainspring.sdk.registry import Executable
-from mainspring.wire.calls import Request, Response
 from mainspring.wire.worker import (
     Cancel,
     Execute,
@@ -28,18 +24,15 @@ from mainspring.wire.worker import (
 )
 from mainspring.worker import report
 from mainspring.worker.capture import Capture
-from mainspring.worker.durable import Durable, Relay
+from mainspring.worker.durable import Durable
 from mainspring.worker.execute import Executor, Isolate
 from mainspring.worker.gathering import Gathering
-from mainspring.worker.outbox import Outbox
+from mainspring.worker.journals import Ask, Journals
 from mainspring.worker.outcome import Phase
 from mainspring.worker.park import Parking
 from mainspring.worker.slots import Held, Slots, Stop
 from mainspring.worker.stop import GRACE_S, Stopper
 from mainspring.worker.threads import Threads
-
-Ask = Callable[[Request, Execute], Awaitable[Response]]
-"""Makes a request in the name of a run."""
 
 log = logging.getLogger("mainspring.worker")
 
@@ -54,7 +47,7 @@ class Runner:
         environment: the slug that contexts show; set when the server has told it.
         threads: where plain functions are executed.
         parking: the runs that wait without a slot.
-        outbox: where what is sent goes; set when there is a link.
+        journals: through which runs with a journal speak.
         stirred: called after each change of how many runs are parked.
     """
 
@@ -72,9 +65,6 @@ class Runner:
         self.environment = "dev"
         self.slots = slots
         self.loop = asyncio.get_running_loop()
-        self.outbox: Outbox | None = None
-        self._clock = clock
-        self._ask: Ask | None = None
         self._tasks = tasks
         self._send = send
         self._capture = capture
@@ -82,9 +72,13 @@ class Runner:
         self.threads = Threads(slots.size)
         self._stopper = Stopper(self.loop, self.threads, self._forced)
         self._executor = Executor(clock, self.threads, self._stopper, self._end, self._flush)
-        self.parking = Parking(slots, self.threads, self, clock, self._context, self._count_down)
+        self.journals = Journals(slots, tasks, clock, self.post, self.arm, lambda: len(self._out))
+        self.parking = Parking(
+            slots, self.threads, self.journals, clock, self._context, self._count_down
+        )
         self.parking.stirred = self._parked
-        self._open_journal = self._opened  # made once, not for each run
+        self.journals.waits = self.parking.look
+        self._open_journal = self.journals.open  # made once, not for each run
         self._out: list[FromWorker] = []
         self._fresh: list[Held] = []
         self._armed = False
@@ -97,17 +91,12 @@ class Runner:
     def provide(self, transport: sdk_transport.Transport, ask: Ask) -> None:
         """Let the code of runs reach the engine through this."""
         self._base.run(sdk_transport.active.set, transport)
-        self._ask = ask
+        self.journals.transport = ask
 
     def isolate(self, isolate: Isolate) -> None:
         """Have tasks that want a process of their own executed by this; else they execute here."""
         apart = [name for name, task in self._tasks.items() if task.spec.isolation == "process"]
         self._executor.isolate(isolate, apart)
-
-    def relay(self, run: Held, relay: Relay) -> None:
-        """The run's journal is in a process of its own, to which its orders are passed on."""
-        run.port = Durable(run, self)
-        run.port.relay = relay
 
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""
@@ -119,23 +108,6 @@ class Runner:
         if not self._armed:
             self._armed = True
             self.loop.call_soon(self._flush)
-
-    def durable(self) -> asyncio.Future[None]:
-        """Answered once everything that was posted is durable."""
-        if self.outbox is None:
-            raise FencedOut("This worker session is over; its code must end.")
-        return self.outbox.after(len(self._out))
-
-    async def ask(self, request: Request, order: Execute) -> Response:
-        """Ask the engine in the name of the run. Raises: MainspringError."""
-        assert self._ask is not None
-        return await self._ask(request, order)
-
-    def look(self, run_id: str) -> None:
-        """See at the end of this iteration whether all code of the run waits."""
-        run = self.slots.held.get(run_id)
-        if run is not None:
-            self.parking.look(run)
 
     def execute(self, order: Execute) -> None:
         """Begin an attempt, unless this claim was seen before or taken back; `arm` afterwards."""
@@ -243,21 +215,6 @@ class Runner:
         context = self._base.copy()
         context.run(running.set, run.ctx)
         return context
-
-    def _opened(self, ctx: Context) -> Journal:
-        """The journal of a run that does something durable for the first time; from any thread."""
-        run = self.slots.owner(ctx)
-        if run is None:  # code that was left behind, which may clean up without the engine
-            run = Held(ctx._order, self._tasks[ctx.task], ctx)
-            run.over = True
-        run.port = Durable(run, self)
-        journal = Journal(run.order, run.port, self._clock)
-        journal.stirred = partial(self.look, ctx.run_id)
-        if run.thread is not None:
-            journal.thread = run.thread
-        elif run.work is not None:
-            journal.branches.add(run.work)
-        return journal
 
     def _end(self, run: Held, end: Finished) -> None:
         """The attempt is over: free its slot and say so, unless nothing may be said."""

@@ -126,7 +126,7 @@ class Session:
     async def start(self, link: Link) -> None:
         """Begin to take orders from the link."""
         self._link = link
-        self.runner.outbox = link.outbox
+        self.runner.journals.outbox = link.outbox
         link.outbox.on_durable = self._durable
         if self._capture is not None:
             self._capture.attach(self._slots, self.runner.post)

@@ -56,7 +56,7 @@ class Apart:
         run.ctx.open_journal = None  # that is there
         # in no run's context: what is done for the process is no branch of the run's code
         relay, starting = contextvars.Context().run(self._start, run, limits)
-        self._session.runner.relay(run, relay)
+        self._session.runner.journals.relay(run, relay)
         while True:
             try:
                 await asyncio.shield(starting)
@@ -92,7 +92,7 @@ class Apart:
         return await transport.forward(call)
 
     def durable(self) -> asyncio.Future[None]:
-        return self._session.runner.durable()
+        return self._session.runner.journals.durable()
 
     def park(self, run: Held, keys: list[str]) -> None:
         parking = self._session.runner.parking
