@@ -1,4 +1,4 @@
-"""Opens the journals of a session's runs and speaks for them. What is said is the SDK's business."""
+"""Opens the journals of a session's runs and speaks for them. What is said is the SDK's matter."""
 
 from __future__ import annotations
 
