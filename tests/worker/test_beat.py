@@ -261,3 +261,23 @@ async def test_those_who_watch_see_durable_steps_and_every_claim_of_a_run_that_w
         ("claim", 2, "waiter"),
         ("end", 2, "waiter"),
     ]
+
+
+async def test_orders_that_lay_here_until_the_lease_ran_out_are_not_obeyed(
+    engine: Engine, worker: Worker
+) -> None:
+    executed: list[str] = []
+
+    @task
+    async def body() -> None:
+        executed.append(current().run_id)
+
+    clock = ManualClock()
+    session = await worker(clock=clock, lease=begun("ses_9", clock))
+    clock.advance(12_000)
+    session.receive([execute("body")])
+    goodbye = await session.ended
+
+    assert goodbye.retry
+    assert session.running == 0
+    assert executed == []

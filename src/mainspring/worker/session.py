@@ -133,9 +133,9 @@ class Session:
         await link.start(self.receive)
 
     def receive(self, orders: list[ToWorker]) -> None:
-        """Obey a batch of orders."""
+        """Obey a batch of orders, unless it has lain here until the lease ran out."""
         runner = self.runner
-        for order in orders:
+        for order in orders if not self._over() else ():
             kind = type(order)
             if kind is Execute:
                 runner.execute(order)  # type: ignore[arg-type]
@@ -219,13 +219,14 @@ class Session:
             await _within(SETTLE_S, self._link.outbox.settled())
 
     def _send(self, messages: list[FromWorker]) -> None:
-        if self.ended.done():
-            return
+        if not self._over() and self._link is not None:
+            self._link.send(messages)
+
+    def _over(self) -> bool:
+        """Whether nothing may be said or done any more; a process may have stood still for long."""
         if self.lease is not None and self.lease.lapsed:
             self.lapse()
-            return
-        if self._link is not None:
-            self._link.send(messages)
+        return self.ended.done()
 
     def _welcomed(self, welcome: Welcome) -> None:
         self.runner.environment = welcome.environment
