@@ -222,7 +222,7 @@ def body(leaf: Any, point: str) -> Callable[..., Any]:
     return run
 
 
-def body_now(leaf: Any, point: str) -> Callable[..., Any]:  # noqa: ARG001 - as its sister
+def body_now(leaf: Any, point: str) -> Callable[..., Any]:
     def run(pause: float) -> dict[str, object]:
         say("begin")
         hold_now("begin")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import sqlite3
 import time
 import urllib.parse
@@ -24,7 +26,7 @@ from mainspring.model.run import Run, RunFilter, RunPage, Status, TriggerRequest
 from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.system.cluster import Cluster
-from tests.system.test_crash import registered
+from tests.system.test_crash import registered, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -33,6 +35,11 @@ POINTS = (
     "claimed", "resumed", "acked", "ended", "child acked", "child ended", "begin", "body one",
     "effect one", "sent 0", "sent 2", "passed", "on_wait", "parked", "on_resume", "body child",
     "body beside", "effect two", "over 0", "over 2",
+)  # fmt: skip
+ISOLATIONS = ("async", "thread", "process")
+HELD = (
+    "begin", "body one", "effect one", "passed", "parked", "woken", "body child", "body two",
+    "returning",
 )  # fmt: skip
 ROUNDS = 6
 PAUSE_S = 0.3
@@ -155,9 +162,16 @@ class Matrix:
         assert not stuck, [await self._explain(run_id) for run_id in stuck]
         return [task.result() for task in ending.values()]
 
-    async def check(self, ends: list[Run], *, zombies: Iterable[int] = ()) -> None:
-        """What has to hold. Processes that were left behind may execute, in vain."""
-        told = [line for line in self._cluster.told() if line["pid"] not in set(zombies)]
+    async def check(self, ends: list[Run], zombie: int = 0) -> None:
+        """What has to hold. What `zombie` was stopped in goes on until it looks at its lease."""
+        told = self._cluster.told()
+        pair = "held", zombie
+        stopped = {line["run"] for line in told if (line["event"], line["worker"]) == pair}
+        told = [
+            line
+            for line in told
+            if (line["event"], line["worker"]) != ("did", zombie) or line["run"] not in stopped
+        ]
         wrong = {self.names[run.id]: (run.status, run.attempt, run.error) for run in ends
                  if (run.status, run.attempt) != (Status.COMPLETED, 1)}  # fmt: skip
         assert not wrong
@@ -274,7 +288,7 @@ async def rows_left(database: str) -> dict[str, int]:
         await connection.close()
 
 
-@pytest.mark.parametrize("isolation", ["async", "thread", "process"])
+@pytest.mark.parametrize("isolation", ISOLATIONS)
 async def test_worker_processes_may_die_at_any_point_of_a_journal(
     cluster: Cluster, client: HttpTransport, database: str, isolation: str
 ) -> None:
@@ -299,3 +313,81 @@ async def test_worker_processes_may_die_at_any_point_of_a_journal(
     await matrix.check(ends)
     await cluster.stop()
     assert set((await rows_left(database)).values()) == {0}
+
+
+async def hold_all(matrix: Matrix, cluster: Cluster) -> list[str]:
+    """Runs of every isolation, each where it is held, or waiting."""
+    names = [f"held-{kind}.{point}" for kind in ISOLATIONS for point in HELD]
+    runs = await matrix.trigger(names)
+    for run_id in runs:
+        if matrix.names[run_id].endswith("parked"):
+            await matrix.waits(run_id)
+    held = 0
+    while held < len(ISOLATIONS) * (len(HELD) - 1):
+        await asyncio.sleep(0.05)
+        held = sum(line["event"] == "held" for line in cluster.told())
+    return runs
+
+
+async def test_servers_may_die_at_any_point_of_a_journal(
+    cluster: Cluster, client: HttpTransport, database: str
+) -> None:
+    cluster.start_worker(processes=2, slots=100)
+    await registered(cluster)
+    matrix = Matrix(cluster, client)
+    async with matrix.attended():
+        runs = await hold_all(matrix, cluster)
+        assert cluster.server is not None
+        # what the workers send now is received by nobody, or by the next server
+        cluster.server.send_signal(signal.SIGSTOP)
+        (cluster.root / "let go").touch()
+        gone = 0
+        while gone < len(ISOLATIONS) * (len(HELD) - 1):
+            await asyncio.sleep(0.05)
+            gone = sum(line["event"] == "let go" for line in cluster.told())
+        await asyncio.to_thread(cluster.kill_server)
+        await start_server(cluster)
+        ends = await matrix.ends(runs)
+    await matrix.check(ends)
+    await cluster.stop()
+    assert set((await rows_left(database)).values()) == {0}
+
+
+async def test_stopped_and_killed_workers_write_nothing_once_their_leases_have_run_out(
+    cluster: Cluster, client: HttpTransport, database: str
+) -> None:
+    stopped, killed = cluster.start_worker(1), cluster.start_worker(1)
+    await until(lambda: len(cluster.all_children()) == 2)
+    await registered(cluster)
+    matrix = Matrix(cluster, client)
+    async with matrix.attended():
+        runs = await hold_all(matrix, cluster)
+        (zombie,) = cluster.children(stopped)
+        os.kill(zombie, signal.SIGSTOP)
+        await asyncio.to_thread(cluster.kill_worker, killed, with_children=True)
+        (cluster.root / "let go").touch()
+        last = cluster.start_worker(2)
+        ends = await matrix.ends(runs)
+        before = await state_of(client, cluster)
+        os.kill(zombie, signal.SIGCONT)
+        last.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(last.wait)
+        cluster.workers.remove(last)
+        # it is of use again, as somebody else
+        (later,) = await matrix.trigger(["held-async.begin"])
+        ends += await matrix.ends([later])
+    assert matrix.worker_of(later) == zombie
+    assert before.items() <= (await state_of(client, cluster)).items()
+    await matrix.check(ends, zombie)
+    await cluster.stop()
+    assert set((await rows_left(database)).values()) == {0}
+
+
+async def state_of(client: HttpTransport, cluster: Cluster) -> dict[str, Any]:
+    """All that is kept of every run that has begun."""
+    found: dict[str, Any] = {}
+    for run_id in {line["run"] for line in cluster.told()}:
+        run = await client.call(calls.Retrieve(run_id))
+        journal = await client.call(calls.ListJournal(run_id))
+        found[run_id] = msgspec.to_builtins((run, journal))
+    return found
