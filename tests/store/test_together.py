@@ -27,6 +27,10 @@ USUAL = [
     ("drop_active", "done", "run", "key", "tag", "journal", "park", "timer", "start", "claim"),
     ("drop_active", "done", "run", "tag", "journal", "park", "timer", "ready", "start", "rate"),
     ("journal",),
+    ("drop_active", "edge", "park", "timer"),
+    ("drop_parked", "drop_timer", "drop_edge", "journal", "ready"),
+    ("waitpoint", "timer"),
+    ("drop_timer", "drop_edge", "journal", "end_waitpoint", "input"),
 ]
 
 
@@ -135,8 +139,27 @@ def test_lists_that_depend_on_each_other_stay_apart() -> None:
     changes.claim.append(("run", "session"))
     assert names_of(changes) is None
     changes = Changes(0)
-    changes.drop_parked.append(("run",))
+    changes.drop_debounce.append((1, "task", "key"))
     assert names_of(changes) is None
+
+
+@pytest.mark.parametrize(
+    "dropped, put, row",
+    [
+        ("drop_timer", "timer", (7, "wait:a", "run")),
+        ("drop_edge", "edge", ("run", "a", "")),
+        ("drop_parked", "park", ("run",)),
+    ],
+)
+def test_a_row_that_is_dropped_and_put_back_stays_apart(
+    dropped: str, put: str, row: tuple[object, ...]
+) -> None:
+    changes = Changes(0)
+    getattr(changes, dropped).append(row)
+    getattr(changes, put).append(row)
+    assert names_of(changes) is None
+    getattr(changes, put)[0] = ("other", "b", "")
+    assert names_of(changes) == (dropped, put)
 
 
 def test_every_part_is_a_list_of_a_commit() -> None:

@@ -48,9 +48,10 @@ def input_point(run_id: str, stream: str, number: int) -> str:
 
 def want(state: State, wanted: Wanted, session: Session, wait: Wait) -> None:
     """Name what has to be known to register a wait."""
-    held.want(state, wanted, session, wait.run_id, wait.epoch)
-    wanted.edges.add(wait.run_id)
-    wanted.journal.add((wait.run_id, wait.key, wait.generation))
+    live = held.want(state, wanted, session, wait.run_id, wait.epoch)
+    if live is None or may_have_waited(live):
+        wanted.edges.add(wait.run_id)
+        wanted.journal.add((wait.run_id, wait.key, wait.generation))
     if wait.kind == "run":
         wanted.ends.update(wait.points)
     elif wait.kind == "token":
@@ -61,8 +62,14 @@ def want(state: State, wanted: Wanted, session: Session, wait: Wait) -> None:
 
 def want_park(state: State, wanted: Wanted, session: Session, message: Park) -> None:
     """Name what has to be known to park a run."""
-    held.want(state, wanted, session, message.run_id, message.epoch)
-    wanted.edges.add(message.run_id)
+    live = held.want(state, wanted, session, message.run_id, message.epoch)
+    if live is None or may_have_waited(live):
+        wanted.edges.add(message.run_id)
+
+
+def may_have_waited(live: Live) -> bool:
+    """Whether rows or entries of earlier waits can be there, so that they have to be read."""
+    return live.waited or live.epoch > 1
 
 
 def register(state: State, batch: Batch, facts: Facts, session: Session, wait: Wait) -> None:

@@ -17,9 +17,12 @@ from mainspring.store.statements import Statement, expanded, numbered, parsed
 
 PARTS: Final = frozenset(
     {"drop_active", "done", "run", "key", "tag", "journal", "timer", "park", "start", "ready"}
-    | {"claim", "rate"}
+    | {"claim", "rate", "drop_parked", "drop_timer", "drop_edge", "edge", "waitpoint"}
+    | {"end_waitpoint", "input"}
 )
-"""Lists that may be parts. `claim` reads what `ready` writes: those two never go together."""
+"""Lists that may be parts."""
+DEPENDENT: Final = (frozenset({"ready", "claim"}), frozenset({"waitpoint", "end_waitpoint"}))
+"""The second reads what the first one writes: these never go together."""
 
 FENCE: Final = """fence AS MATERIALIZED (
   SELECT 1 FROM shard WHERE shard_id = :shard AND epoch = :epoch FOR KEY SHARE
@@ -49,9 +52,17 @@ class Together:
 def names_of(changes: Changes) -> tuple[str, ...] | None:
     """The lists of a commit that can be one statement, in order; None when it cannot."""
     names = tuple(name for name in PLAN if getattr(changes, name))
-    if not PARTS.issuperset(names) or ("claim" in names and "ready" in names):
-        return None
-    return names
+    apart = not PARTS.issuperset(names) or any(pair.issubset(names) for pair in DEPENDENT)
+    return None if apart or _again(changes) else names
+
+
+def _again(changes: Changes) -> bool:
+    """Whether a row is dropped and put back: the new one would meet the old one."""
+    return not (
+        set(changes.drop_timer).isdisjoint(changes.timer)
+        and set(changes.drop_edge).isdisjoint(row[:3] for row in changes.edge)
+        and {row[0] for row in changes.drop_parked}.isdisjoint(row[0] for row in changes.park)
+    )
 
 
 def together(texts: Mapping[str, str], names: Sequence[str]) -> Together:
