@@ -48,6 +48,11 @@ async def look(owner: Owner) -> None:
 
 async def check(owner: Owner, awaits: list[Await]) -> None:
     """Answer the first of these calls that can never end otherwise. Raises: StoreUnavailable."""
+    async with owner.state.awaits_seen:  # two looks at once would each end a call of one knot
+        await _check(owner, [call for call in awaits if not call.future.done()])
+
+
+async def _check(owner: Owner, awaits: list[Await]) -> None:
     if not awaits:
         return
     needs = await _needs(owner, [call.awaited for call in awaits])
@@ -91,7 +96,11 @@ async def _needs(owner: Owner, first: list[str]) -> dict[str, Need]:
 def _need(state: State, run_id: str, row: LiveRow | None, edges: list[EdgeRow]) -> Need | None:
     """What the run waits for; None when it can go on, or something outside lets it."""
     if run_id in state.lives:
-        awaited = [call.awaited for call in state.awaits if call.run_id == run_id]
+        awaited = [
+            call.awaited
+            for call in state.awaits
+            if call.run_id == run_id and not call.future.done()
+        ]
         return Need([awaited]) if awaited else None
     if row is None:
         return None

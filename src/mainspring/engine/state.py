@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Future, Lock
 
 from msgspec import Struct
 
@@ -38,7 +38,7 @@ class State:
         tasks: registered tasks by (env_id, task id), with their version.
         waiters: futures of callers that await the end of a run.
         awaits: those of them that are runs, `awaits_seen_at` when all were looked at last
-            (monotonic seconds).
+            (monotonic seconds), `awaits_seen` held by who looks at any.
         holders: sessions by the run whose coroutine is parked in them.
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
@@ -61,6 +61,7 @@ class State:
         self.waiters: dict[str, list[Future[Run]]] = {}
         self.awaits: list[Await] = []
         self.awaits_seen_at = 0.0
+        self.awaits_seen = Lock()
         self.holders: dict[str, Session] = {}
         self.outcomes: dict[str, list[Entry]] = {}
         self.awaited: set[str] = set()
