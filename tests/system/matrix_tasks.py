@@ -33,6 +33,8 @@ PASSED: Final = (
     "begin", "body one", "effect one", "sent 0", "sent 2", "passed", "on_wait", "parked",
     "on_resume", "body child", "body beside", "effect two", "over 0", "over 2",
 )  # fmt: skip
+CRASH: Final = "crash"
+"""Where a process that is the run's own dies, and not its worker: that costs an attempt."""
 HELD: Final = (
     "begin", "body one", "effect one", "passed", "parked", "woken", "body child", "body two",
     "returning",
@@ -70,9 +72,9 @@ def first_time(run: str, point: str) -> bool:
     return True
 
 
-def die() -> None:
+def die(process: int = WORKER) -> None:
     """Nothing of this process, or of the code that it has forked, does anything any more."""
-    os.kill(WORKER, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     time.sleep(FOREVER_S)
 
 
@@ -84,7 +86,7 @@ def at(point: str) -> bool:
         return False
     say("held" if held else "fired")
     if not held:
-        die()
+        die(os.getpid() if point == CRASH else WORKER)
     return held
 
 
@@ -170,7 +172,7 @@ def do_now(name: str) -> str:
 def declare(isolation: str, point: str) -> None:
     """The task of a point, with its child and its hooks."""
     name = f"{isolation}.{point}"
-    options: Any = {"retry": Retry(max_attempts=1)}
+    options: Any = {"retry": Retry(2 if point == CRASH else 1, min_delay=0)}
     if isolation.endswith("process"):
         options["isolation"] = "process"
     plain = isolation.endswith("thread")
@@ -210,6 +212,7 @@ def body(leaf: Any, point: str) -> Callable[..., Any]:
             await wait.for_(pause)
         say("woken")
         await hold("woken")
+        await hold(CRASH)
         of_child = await leaf.trigger_and_wait()
         token = await wait.create_token()
         say("token", token=token.id)
@@ -246,5 +249,6 @@ def body_now(leaf: Any, point: str) -> Callable[..., Any]:
 for each_isolation in ("async", "thread", "process"):
     for each_point in POINTS:
         declare(each_isolation, each_point)
+    declare(each_isolation, CRASH)
     for each_point in HELD:
         declare(f"held-{each_isolation}", each_point)
