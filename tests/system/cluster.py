@@ -125,7 +125,9 @@ class Cluster:
 
     def told(self) -> list[dict[str, Any]]:
         """What the bodies wrote down, in the order of the file."""
-        return [json.loads(line) for line in self.history.read_bytes().splitlines()]
+        # the last line may be half there: a write that crosses a page is seen in two parts
+        whole, _, _ = self.history.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = (self.root / f"{arguments[0]}.log").open("ab")
