@@ -122,15 +122,11 @@ class Matrix:
     @contextlib.asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:
         """Meanwhile tokens are completed, and nothing that has ended is seen otherwise."""
-        attending = [asyncio.create_task(self._grant()), asyncio.create_task(self._watch())]
-        try:
+        async with asyncio.TaskGroup() as group:
+            attending = [group.create_task(self._grant()), group.create_task(self._watch())]
             yield
-        finally:
             for task in attending:
                 task.cancel()
-            await asyncio.gather(*attending, return_exceptions=True)
-        for task in attending:
-            assert task.cancelled(), task.exception()
 
     async def waits(self, run_id: str) -> None:
         """Until the run waits without a slot."""
