@@ -15,6 +15,7 @@ import pytest
 from mainspring.errors import ConfigurationError, Unauthorized
 from mainspring.wire.worker import Capacity, Dropped
 from mainspring.worker.channel import ChildConfig
+from mainspring.worker.process import ChildProcess
 from mainspring.worker.reload import reload_on_change
 from mainspring.worker.supervise import News, Supervisor
 from tests.worker.engine import KEY, Engine, Served, execute
@@ -153,6 +154,20 @@ async def test_a_killed_child_takes_only_its_own_attempts_with_it(
         assert died.text == (
             f"Worker process {first.pid} was killed by SIGKILL; another one starts."
         )
+
+
+async def test_a_child_that_is_killed_while_it_is_being_started_is_known_to_be_dead(
+    root: Path,
+) -> None:
+    config = ChildConfig("http://127.0.0.1:1", KEY, root=str(root))
+    child = ChildProcess(config, lambda child, report: None)
+    starting = asyncio.create_task(child.start())
+    await asyncio.sleep(0)
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    await starting
+
+    assert await child.ended == -signal.SIGKILL
 
 
 async def test_what_a_killed_child_had_started_ends_with_it(

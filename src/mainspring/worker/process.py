@@ -73,9 +73,10 @@ class ChildProcess:
                 process_group=0,
             )
         self.pid = self._process.pid
-        threading.Thread(target=self._wait, name=f"child {self.pid}", daemon=True).start()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
         self._listening = asyncio.create_task(self._listen(reader), name=f"child {self.pid}")
+        # last: a child that is killed at once has all that its end needs
+        threading.Thread(target=self._wait, name=f"child {self.pid}", daemon=True).start()
         self._write(config_line(self._config))
 
     def go(self) -> None:
