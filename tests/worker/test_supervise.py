@@ -164,7 +164,7 @@ async def test_a_child_that_is_killed_while_it_is_being_started_is_known_to_be_d
     starting = asyncio.create_task(child.start())
     await asyncio.sleep(0)
     os.kill(child.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - dead at once
     await starting
 
     assert await child.ended == -signal.SIGKILL
