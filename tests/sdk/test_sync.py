@@ -12,9 +12,11 @@ from mainspring import runs, sync, task, tasks
 from mainspring.errors import Misplaced
 from mainspring.model.run import TriggerRequest
 from mainspring.sdk import transport
+from mainspring.sdk.journal import Journal
 from mainspring.sdk.portal import Portal
 from mainspring.wire import calls
-from tests.sdk.conftest import Recorder, finished
+from tests.sdk.conftest import Recorder, finished, order
+from tests.sdk.durable import ListPort
 
 
 @task
@@ -127,3 +129,20 @@ def test_after_a_fork_the_child_has_a_loop_of_its_own() -> None:
     assert os.read(read, 10) == b"fine"
     os.close(read)
     os.close(write)
+
+
+async def test_a_cancel_of_a_blocking_operation_is_not_what_code_catches() -> None:
+    journal = Journal(order(), ListPort())
+
+    async def gone() -> None:
+        raise asyncio.CancelledError
+
+    def blocked() -> str:
+        try:
+            journal.block(gone())
+        except Exception:  # noqa: BLE001 - as careless code of users does
+            return "swallowed"
+        return "went on"
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.to_thread(blocked)

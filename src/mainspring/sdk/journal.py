@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar
 
 from msgspec import json
@@ -243,6 +244,8 @@ class Journal:
         self.hopping.add(me)
         try:
             return pending.result()
+        except CancelledError as late:  # an Exception there, which code may well catch
+            raise asyncio.CancelledError from late
         except BaseException:
             pending.cancel()
             raise
