@@ -139,13 +139,13 @@ def note(day: int) -> int:
     return day
 
 
-@task
+@task(id="weekly")
 async def report(week: int) -> int:
     await wait.for_("1h")
     return week
 
 
-@task
+@task(id="a-year")
 async def year(days: int) -> int:
     weeks = 0
     for day in range(days):
