@@ -21,8 +21,9 @@ from mainspring import (
     task,
     wait,
 )
-from mainspring.errors import InvalidOutput, classes
+from mainspring.errors import FencedOut, InvalidOutput, classes
 from mainspring.sdk import journal as journals
+from mainspring.sdk.context import current as current_run
 from mainspring.sdk.signals import Divergence
 from mainspring.wire.worker import Entry
 from tests.sdk.durable import Run, idle, ran
@@ -581,3 +582,19 @@ async def test_steps_work_on_an_event_loop_of_the_users_own() -> None:
     result, entries = await ran(lambda: asyncio.to_thread(asyncio.run, inner()))
     assert result == [1, 2]
     assert [e.key for e in entries] == ["a", "b"]
+
+
+async def test_no_step_begins_once_the_worker_s_lease_has_run_out() -> None:
+    done: list[str] = []
+
+    async def work(name: str) -> None:
+        done.append(name)
+
+    async def body() -> None:
+        await step("one", work, "one")
+        current_run().journal.lapsed = lambda: True
+        with pytest.raises(FencedOut, match="lease"):
+            await step("two", work, "two")
+
+    await Run(body).task
+    assert done == ["one"]

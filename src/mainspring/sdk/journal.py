@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from msgspec import json
 
 from mainspring.clock import Clock, SystemClock
-from mainspring.errors import InvalidOptions, JournalFull, Misplaced, StepConflict
+from mainspring.errors import FencedOut, InvalidOptions, JournalFull, Misplaced, StepConflict
 from mainspring.model.run import OUTPUT_LIMIT, RunError
 from mainspring.sdk.port import Port
 from mainspring.sdk.scopes import Branch, Scope, Use, current_branch
@@ -61,14 +61,15 @@ class Journal:
         hopping: threads that wait for a durable operation.
         inputs: the number of the next record of each input stream, negative while it is awaited.
         stirred: set by the worker; called when a branch has ended while others wait.
+        lapsed: set by the worker; whether its lease has run out, and the run may go on elsewhere.
         ended: the signal that has left the code; every further operation raises it again. A worker
             looks here too, because code may have swallowed it.
     """
 
     __slots__ = (
         "_accepted", "_entries", "_live", "_recorded", "_seed", "_seq", "attempt", "branches",
-        "clock", "ended", "generation", "hopping", "inputs", "port", "root", "run_id", "stirred",
-        "thread", "waiting",
+        "clock", "ended", "generation", "hopping", "inputs", "lapsed", "port", "root", "run_id",
+        "stirred", "thread", "waiting",
     )  # fmt: skip
 
     def __init__(self, order: Execute, port: Port, clock: Clock | None = None) -> None:
@@ -84,6 +85,7 @@ class Journal:
         self.hopping: set[int] = set()
         self.inputs: dict[str, int] = {}
         self.stirred: Callable[[], None] | None = None
+        self.lapsed: Callable[[], bool] | None = None
         self.ended: Signal | None = None
         self._entries: dict[str, Entry] = {}
         self._accepted: frozenset[str] = frozenset()
@@ -115,12 +117,18 @@ class Journal:
         Raises:
             Misplaced: inside the body of a step.
             StepConflict: another asyncio task uses the name in the same scope.
+            FencedOut: the worker's lease has run out.
         """
         branch = current_branch.get() or self.root
         if branch.step is not None:
             raise _inside(name, branch.step)
         if self.ended is not None:
             raise self.ended
+        if self.lapsed is not None and self.lapsed():
+            raise FencedOut(
+                f"The lease of this worker has run out, and run {self.run_id} goes on elsewhere; "
+                "its code here can begin nothing durable any more."
+            )
         scope, label = branch.scope, name
         if key is not None:
             # a key means the same wherever it is used, so that branches may come in any order

@@ -28,6 +28,7 @@ class Journals:
         outbox: where what is sent goes; set when there is a link.
         transport: how requests are made; set with the transport.
         waits: called with a run that may have to be parked.
+        lapsed: whether the session's lease has run out; None for a session without one.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Journals:
         self.outbox: Outbox | None = None
         self.transport: Ask | None = None
         self.waits: Callable[[Held], None] = lambda run: None
+        self.lapsed: Callable[[], bool] | None = None
         self.post = post
         self.arm = arm
         self._slots = slots
@@ -60,6 +62,7 @@ class Journals:
         run.port = Durable(run, self)
         journal = Journal(run.order, run.port, self._clock)
         journal.stirred = partial(self.look, ctx.run_id)
+        journal.lapsed = self.lapsed
         if run.thread is not None:
             journal.thread = run.thread
         elif run.work is not None:

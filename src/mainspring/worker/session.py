@@ -86,6 +86,8 @@ class Session:
             capture=capture,
             claimed=self._claimed,
         )
+        if lease is not None:
+            self.runner.journals.lapsed = lambda: lease.lapsed
         self._linked: LinkTransport | None = None
         self.transport: LocalTransport | LinkTransport
         if answer is not None:
