@@ -15,7 +15,7 @@ from mainspring.store.dialect import POSTGRES
 from mainspring.store.links import OWNER
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.statements import texts
-from mainspring.store.together import PARTS, names_of, together
+from mainspring.store.together import PARTS, SHAPES, names_of, together
 from mainspring.testing.store_rows import Shard
 from tests.store.test_plans import nodes
 from tests.store.test_takeover import one_run, terminate_by, until_it_waits
@@ -130,6 +130,16 @@ async def test_a_connection_lost_on_the_way_leaves_the_outcome_open(
     await holder.close()
     shard.epoch = await postgres.shards.take(shard.shard_id, "one")
     await shard.commit(end_of(shard, run_id))
+
+
+async def test_statements_do_not_pile_up_in_the_server(postgres: PostgresStore) -> None:
+    shard = await Shard.taken(postgres)
+    made = postgres.database._together
+    made.update({(f"shape-{n}",): together(texts(POSTGRES), ("journal",)) for n in range(SHAPES)})
+    run_id = await active_run(shard)
+    await shard.commit(end_of(shard, run_id))
+    assert len(made) == SHAPES
+    assert await postgres.live.known(shard.shard_id, [run_id]) == {run_id: "completed"}
 
 
 def test_lists_that_depend_on_each_other_stay_apart() -> None:

@@ -31,7 +31,7 @@ from mainspring.store.links import LOST, OWNER, Place, is_lost, set_up
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.record import StoreRecord
 from mainspring.store.statements import Statements, expanded, texts
-from mainspring.store.together import Together, names_of, together
+from mainspring.store.together import SHAPES, Together, names_of, together
 
 T = TypeVar("T")
 _FENCE: Final = "; SELECT 1 FROM shard WHERE shard_id = {:d} AND epoch = {:d} FOR KEY SHARE"
@@ -174,12 +174,22 @@ class PostgresDatabase:
             # No time-out of the driver, which would send a cancel request: we only hang up.
             hang_up = asyncio.get_running_loop().call_later(_COMMIT_S, connection.terminate)
             try:
-                names = names_of(changes) if self._at_once else None
-                if names:
-                    return await self._write_at_once(connection, shard_id, epoch, changes, names)
+                whole = self._statement(changes) if self._at_once else None
+                if whole is not None:
+                    return await self._write_at_once(connection, shard_id, epoch, changes, whole)
                 return await self._write_apart(connection, shard_id, epoch, changes)
             finally:
                 hang_up.cancel()
+
+    def _statement(self, changes: Changes) -> Together | None:
+        """The one statement that writes these lists; None when there is none."""
+        names = names_of(changes)
+        if not names:
+            return None
+        found = self._together.get(names)
+        if found is None and len(self._together) < SHAPES:
+            found = self._together[names] = together(texts(POSTGRES), names)
+        return found
 
     async def _write_at_once(
         self,
@@ -187,12 +197,9 @@ class PostgresDatabase:
         shard_id: int,
         epoch: int,
         changes: Changes,
-        names: tuple[str, ...],
+        statement: Together,
     ) -> list[Claimed]:
         """The whole commit as one statement, which is its own transaction."""
-        statement = self._together.get(names)
-        if statement is None:
-            statement = self._together[names] = together(texts(POSTGRES), names)
         arguments = statement.arguments(changes, {**scalars(shard_id, changes), "epoch": epoch})
         self._warnings.clear()
         try:

@@ -21,6 +21,9 @@ PARTS: Final = frozenset(
     | {"end_waitpoint", "input"}
 )
 """Lists that may be parts."""
+SHAPES: Final = 64
+"""How many such statements a store makes at most, first come: the plan of one takes half a MiB in
+the server and milliseconds of the commit that needs it first."""
 DEPENDENT: Final = (frozenset({"ready", "claim"}), frozenset({"waitpoint", "end_waitpoint"}))
 """The second reads what the first one writes: these never go together."""
 
