@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import astuple
+
 from mainspring.engine import held
 from mainspring.engine.batch import Batch, Facts
 from mainspring.engine.session import Session
@@ -48,22 +50,7 @@ def write(
         entry.fingerprint,
     )
     facts.journal.setdefault((run_id, entry.key, generation), row)
-    batch.changes.journal.append(
-        (
-            run_id,
-            entry.key,
-            generation,
-            entry.kind,
-            epoch,
-            entry.status,
-            row.data,
-            entry.started_at,
-            entry.ended_at,
-            entry.seq,
-            entry.ref,
-            entry.fingerprint,
-        )
-    )
+    batch.changes.journal.append(astuple(row))
 
 
 def entry_of(row: JournalRow) -> Entry:

@@ -68,9 +68,6 @@ def needs_nothing(state: State, arrived: Arrived) -> bool:
         return False
     wanted = Wanted()
     arrived.want(state, wanted)
-    if wanted.ending:
-        _want_ends(state, wanted, Facts())
-        wanted.ending.clear()
     return wanted.is_empty
 
 
