@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools import apt
 from tools.environment import PYTHON, say, variables
 
 VARIABLE = "MAINSPRING_TEST_POSTGRES"
@@ -70,10 +71,7 @@ def server() -> Iterator[str]:
     if not _problem(local):
         yield local
         return
-    binaries = _binaries() or _installed_by_apt()
-    if binaries is None:
-        raise Unavailable(ADVICE)
-    with _private_cluster(binaries) as url:
+    with _private_cluster(binaries()) as url:
         yield url
 
 
@@ -84,7 +82,19 @@ def _problem(url: str) -> str:
     return "" if found.returncode == 0 else found.stderr.strip()
 
 
-def _binaries() -> Path | None:
+def binaries() -> Path:
+    """The folder of the programs of the newest PostgreSQL, which apt installs where it may.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    found = _installed() or (_installed() if apt.install("PostgreSQL", "postgresql") else None)
+    if found is None:
+        raise Unavailable(ADVICE)
+    return found
+
+
+def _installed() -> Path | None:
     """The folder of `initdb` and `pg_ctl` of the newest PostgreSQL on this machine."""
     found = [
         path
@@ -98,6 +108,14 @@ def _binaries() -> Path | None:
     return max(found, key=_version, default=None)
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def _version(binaries: Path) -> float:
     text = subprocess.run(
         [binaries / "initdb", "--version"], capture_output=True, text=True, check=False
@@ -108,33 +126,17 @@ def _version(binaries: Path) -> float:
         return 0.0
 
 
-def _installed_by_apt() -> Path | None:
-    if os.getuid() != 0 or not shutil.which("apt-get"):
-        return None
-    say("dev: installing PostgreSQL with apt-get (once)")
-    quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    for command in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
-        done = subprocess.run(
-            ["apt-get", "-q", *command], env=quiet, capture_output=True, text=True, check=False
-        )
-    if done.returncode != 0:
-        say(done.stdout[-2000:] + done.stderr[-2000:])
-    return _binaries()
-
-
 @contextlib.contextmanager
 def _private_cluster(binaries: Path) -> Iterator[str]:
     """A cluster in a temporary folder, on loopback only, without fsync: it lives for one run."""
     with tempfile.TemporaryDirectory(prefix="mainspring-postgres-") as folder:
-        prefix = _as_unprivileged(folder)
+        prefix = unprivileged(folder)
         data, log = f"{folder}/data", f"{folder}/log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         say(f"dev: starting a private PostgreSQL {_version(binaries):g} on 127.0.0.1:{port}")
         who = ("--auth=trust", "--username=postgres")
         text = ("--encoding=UTF8", "--no-locale")
-        _must([*prefix, f"{binaries}/initdb", *who, *text, "--no-sync", "-D", data])
+        must([*prefix, f"{binaries}/initdb", *who, *text, "--no-sync", "-D", data])
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": port,
@@ -143,14 +145,14 @@ def _private_cluster(binaries: Path) -> Iterator[str]:
             "max_connections": 200,
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        _must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-l", log, "-o", options, "start"])
+        must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-l", log, "-o", options, "start"])
         try:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
-            _must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-m", "immediate", "stop"])
+            must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-m", "immediate", "stop"])
 
 
-def _as_unprivileged(folder: str) -> list[str]:
+def unprivileged(folder: str) -> list[str]:
     """PostgreSQL refuses root: hands the folder to another user and returns the prefix for it."""
     if os.getuid() != 0:
         return []
@@ -161,8 +163,8 @@ def _as_unprivileged(folder: str) -> list[str]:
         name = "nobody"
         shutil.chown(folder, name)
     for tool, prefix in (
+        ("setpriv", ["setpriv", f"--reuid={name}", "--clear-groups"]),  # is the command then
         ("runuser", ["runuser", "-u", name, "--"]),
-        ("setpriv", ["setpriv", f"--reuid={name}", "--clear-groups"]),
     ):
         if shutil.which(tool):
             return prefix
@@ -172,7 +174,8 @@ def _as_unprivileged(folder: str) -> list[str]:
     )
 
 
-def _must(command: list[str]) -> None:
+def must(command: list[str]) -> None:
+    """Runs the command. Raises: Unavailable with its words when it fails."""
     # Files, not pipes: the server keeps what it inherits, and a pipe would never end.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(

@@ -12,9 +12,14 @@ import pytest
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
 
+pytest.register_assert_rewrite("mainspring.testing.store_access")
+pytest.register_assert_rewrite("mainspring.testing.store_changes")
 pytest.register_assert_rewrite("mainspring.testing.store_contract")
 pytest.register_assert_rewrite("mainspring.testing.store_reads")
+pytest.register_assert_rewrite("mainspring.testing.store_operations")
 pytest.register_assert_rewrite("mainspring.testing.store_journals")
+pytest.register_assert_rewrite("mainspring.testing.store_objects")
+pytest.register_assert_rewrite("mainspring.testing.store_variables")
 
 KEPT = ("schema_version",)
 

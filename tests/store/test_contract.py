@@ -1,6 +1,16 @@
 """Both databases keep the public contract of a store."""
 
-from mainspring.testing import store_contract, store_journals, store_reads, store_waits
+from mainspring.testing import (
+    store_access,
+    store_batches,
+    store_changes,
+    store_contract,
+    store_journals,
+    store_operations,
+    store_reads,
+    store_streams,
+    store_waits,
+)
 
 
 class TestOwnership(store_contract.OwnershipContract):
@@ -31,6 +41,10 @@ class TestWaitpoints(store_waits.WaitpointsContract):
     pass
 
 
+class TestBatches(store_batches.BatchesContract):
+    pass
+
+
 class TestDocuments(store_waits.DocumentsContract):
     pass
 
@@ -40,4 +54,24 @@ class TestJournals(store_journals.JournalsContract):
 
 
 class TestWaits(store_journals.WaitsContract):
+    pass
+
+
+class TestChanges(store_changes.ChangeContract):
+    pass
+
+
+class TestOperations(store_operations.OperationsContract):
+    pass
+
+
+class TestStreams(store_streams.StreamsContract):
+    pass
+
+
+class TestAccess(store_access.AccessContract):
+    pass
+
+
+class TestLatest(store_changes.LatestContract):
     pass

@@ -59,6 +59,7 @@ async def test_a_session_plans_by_index_and_flushes_what_it_commits(empty_url: s
         "enable_hashjoin": "off",
         "plan_cache_mode": "force_generic_plan",
         "idle_in_transaction_session_timeout": "1s",
+        "statement_timeout": "10s",
     }
 
 

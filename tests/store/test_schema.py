@@ -19,7 +19,10 @@ from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
 from tests.store.conftest import execute
 
-GLOBAL = {"server", "environment", "api_key", "task", "queue", "schema_version"}
+GLOBAL = {
+    "server", "environment", "api_key", "task", "queue", "env_var", "schema_version", "audit",
+    "server_secret", "signing_key", "token_use", "person", "person_role", "person_token",
+}  # fmt: skip
 KEYS = """
 SELECT c.relname, i.relname, array_agg(a.attname::text ORDER BY k.at)
 FROM pg_index x

@@ -30,7 +30,9 @@ USUAL = [
     ("drop_active", "edge", "park", "timer"),
     ("drop_parked", "drop_timer", "drop_edge", "journal", "ready"),
     ("waitpoint", "timer"),
+    ("run", "request", "batch", "batch_item", "ready"),
     ("drop_timer", "drop_edge", "journal", "end_waitpoint", "input"),
+    ("journal", "stream", "chunk"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Environments, keys, tasks and queues, over the database port."""
+"""Environments, tasks and queues, over the database port."""
 
 from __future__ import annotations
 
@@ -33,21 +33,6 @@ class _Environment(Struct, array_like=True):
         )
 
 
-class _Key(Struct, array_like=True):
-    key_hash: str
-    env_id: int
-    slug: str
-    shard_id: int
-    limit: int | None
-    burst: float
-    paused: int
-
-    def environment(self) -> _Environment:
-        return _Environment(
-            self.env_id, self.slug, self.shard_id, self.limit, self.burst, self.paused
-        )
-
-
 class _Queue(Struct, array_like=True):
     env_id: int
     spec: str
@@ -76,20 +61,6 @@ class Catalog:
         raise StoreUnavailable(
             f"environment {slug} could not be made: other servers made others each time. Repeat."
         )
-
-    async def environment_of_key(self, key_hash: str) -> EnvironmentRow | None:
-        found = await self._database.fetch(
-            "environment_by_key", _Environment, {"key_hash": key_hash}
-        )
-        return found[0].row() if found else None
-
-    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
-        rows = await self._database.fetch("environment_keys", _Key, {"shard": shard_id})
-        return [(row.key_hash, row.environment().row()) for row in rows]
-
-    async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:
-        values = {"key_hash": key_hash, "env_id": env_id, "label": label, "now": now}
-        await self._database.write(("key_add", values, ()))
 
     async def tasks(self, env_id: int) -> list[tuple[TaskSpec, str]]:
         rows = await self._database.fetch("tasks", tuple[str, str], {"env_id": env_id})

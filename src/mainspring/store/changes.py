@@ -26,8 +26,12 @@ PLAN: Final = (
     "payload",
     "options",
     "key",
+    "request",
+    "batch",
+    "batch_item",
     "debounce",
     "tag",
+    "mark",
     "metadata",
     "document",
     "journal",
@@ -37,6 +41,8 @@ PLAN: Final = (
     "end_waitpoint",
     "input",
     "copy_input",
+    "stream",
+    "chunk",
     "park",
     "timer",
     "ready",
@@ -45,6 +51,10 @@ PLAN: Final = (
     "claim",
     "rate",
     "drop_inbox",
+    "bulk",
+    "drop_schedule",
+    "schedule",
+    "tick",
 )
 """The lists in the order in which their statements run; also the names of the statements."""
 
@@ -59,6 +69,8 @@ EXACT: Final = frozenset(
         "start",
         "ready",
         "park",
+        "chunk",
+        "tick",
     }
 )
 """Lists whose statement must touch as many rows as were given; otherwise the commit is rejected,
@@ -66,63 +78,84 @@ because the owner's memory and the rows disagree."""
 
 
 class Changes:
-    """One commit's rows. The comment behind each list gives the columns; `shard_id` is implied."""
+    """One commit's rows. The comment behind each list gives the columns; `shard_id` is implied.
 
-    __slots__ = (*PLAN, "now")
+    `change` is the commit's number, greater than that of every commit of the shard before it: rows
+    that a subscriber can see of a run keep it.
+    """
 
-    def __init__(self, now: int) -> None:
+    __slots__ = (*PLAN, "change", "now")
+
+    now: int
+    change: int
+    drop_active: list[Row]  # run_id, epoch
+    drop_ready: list[Row]  # run_id
+    drop_parked: list[Row]  # run_id
+    drop_timer: list[Row]  # fire_at, kind, run_id
+    drop_edge: list[Row]  # run_id, key, waitpoint_id
+    # run_id, env_id, task, queue, status, epoch, attempt, output, output_ref, error,
+    # started_at, finished_at, active_ms
+    done: list[Row]
+    drop_key: list[Row]  # env_id, task, key, run_id
+    drop_debounce: list[Row]  # env_id, task, key
+    # run_id, env_id, task, queue, ckey, version, payload, payload_ref, options, parent_id,
+    # root_id, depth, batch_id, is_test, created_at
+    run: list[Row]
+    payload: list[Row]  # run_id, payload, payload_ref
+    options: list[Row]  # run_id, options
+    key: list[Row]  # env_id, task, key, run_id, expires_at (replaces the old row)
+    request: list[Row]  # slot, env_id, key, answer (the first of a slot and key stays)
+    batch: list[Row]  # the columns of `store.batching.BatchRow` (replaces the old row)
+    batch_item: list[Row]  # the columns of `store.batching.ItemRow`
+    # env_id, task, key, run_id, first_at, due_at, payload (replaces the old row)
+    debounce: list[Row]
+    tag: list[Row]  # env_id, tag, run_id
+    mark: list[Row]  # env_id, kind, value, run_id
+    metadata: list[Row]  # run_id, metadata, updated_at (replaces the old row)
+    # run_id, metadata, updated_at, epoch, frame (replaces the old row)
+    document: list[Row]
+    # run_id, key, generation, kind, epoch, status, data, started_at, ended_at, seq, data_ref,
+    # fingerprint (the first of a key and generation stays)
+    journal: list[Row]
+    # run_id, key, waitpoint_id, kind, generation, seq, due_at, data, fingerprint, created_at
+    # (the first of a key and waitpoint stays)
+    edge: list[Row]
+    # run_id, generation, source_id, source_generation, below (seq); after `journal`, whose
+    # entries stay
+    copy_journal: list[Row]
+    # waitpoint_id, env_id, idempotency_key, idempotency_expires_at, tags, created_at,
+    # timeout_at
+    waitpoint: list[Row]
+    # waitpoint_id, status, output, output_ref, completed_at; only while it waits
+    end_waitpoint: list[Row]
+    input: list[Row]  # run_id, stream, number, data, data_ref, created_at
+    copy_input: list[Row]  # run_id, source_id
+    stream: list[Row]  # run_id, stream, created_at (what is there stays)
+    # run_id, stream, number, data, epoch, writer, place, created_at
+    chunk: list[Row]
+    # run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch, attempt, started_at,
+    # active_ms, session_id
+    park: list[Row]
+    timer: list[Row]  # fire_at, kind, run_id
+    # run_id, env_id, queue, ckey, version, ord, resume, epoch, attempt, started_at, active_ms
+    ready: list[Row]
+    # run_id, env_id, queue, ckey, version, ord, session_id, epoch, attempt, started_at,
+    # claimed_at, active_ms
+    start: list[Row]
+    cancel: list[Row]  # run_id, epoch, cancel_at
+    claim: list[Row]  # run_id, session_id; moves ready -> active, epoch + 1
+    rate: list[Row]  # env_id, queue, key, tat
+    drop_inbox: list[Row]  # inbox_id
+    bulk: list[Row]  # the columns of `store.operating.BulkRow` (replaces the old row)
+    drop_schedule: list[Row]  # schedule_id
+    schedule: list[Row]  # the columns of `ScheduleRow` (replaces the old row)
+    tick: list[Row]  # schedule_id, tick that is fired, next_at, fire_at, last_at, active
+
+    def __init__(self, now: int, change: int = 0) -> None:
         self.now = now
-        self.drop_active: list[Row] = []  # run_id, epoch
-        self.drop_ready: list[Row] = []  # run_id
-        self.drop_parked: list[Row] = []  # run_id
-        self.drop_timer: list[Row] = []  # fire_at, kind, run_id
-        self.drop_edge: list[Row] = []  # run_id, key, waitpoint_id
-        # run_id, env_id, task, queue, status, epoch, attempt, output, output_ref, error,
-        # started_at, finished_at, active_ms
-        self.done: list[Row] = []
-        self.drop_key: list[Row] = []  # env_id, task, key, run_id
-        self.drop_debounce: list[Row] = []  # env_id, task, key
-        # run_id, env_id, task, queue, ckey, version, payload, payload_ref, options, parent_id,
-        # root_id, depth, batch_id, is_test, created_at
-        self.run: list[Row] = []
-        self.payload: list[Row] = []  # run_id, payload, payload_ref
-        self.options: list[Row] = []  # run_id, options
-        self.key: list[Row] = []  # env_id, task, key, run_id, expires_at (replaces the old row)
-        # env_id, task, key, run_id, first_at, due_at, payload (replaces the old row)
-        self.debounce: list[Row] = []
-        self.tag: list[Row] = []  # env_id, tag, run_id
-        self.metadata: list[Row] = []  # run_id, metadata, updated_at (replaces the old row)
-        # run_id, metadata, updated_at, epoch, frame (replaces the old row)
-        self.document: list[Row] = []
-        # run_id, key, generation, kind, epoch, status, data, started_at, ended_at, seq, data_ref,
-        # fingerprint (the first of a key and generation stays)
-        self.journal: list[Row] = []
-        # run_id, key, waitpoint_id, kind, generation, seq, due_at, data, fingerprint, created_at
-        # (the first of a key and waitpoint stays)
-        self.edge: list[Row] = []
-        # run_id, generation, source_id, source_generation, below (seq); after `journal`, whose
-        # entries stay
-        self.copy_journal: list[Row] = []
-        # waitpoint_id, env_id, idempotency_key, idempotency_expires_at, tags, created_at,
-        # timeout_at
-        self.waitpoint: list[Row] = []
-        # waitpoint_id, status, output, output_ref, completed_at; only while it waits
-        self.end_waitpoint: list[Row] = []
-        self.input: list[Row] = []  # run_id, stream, number, data, data_ref, created_at
-        self.copy_input: list[Row] = []  # run_id, source_id
-        # run_id, env_id, queue, ckey, version, ord, kind, due_at, epoch, attempt, started_at,
-        # active_ms, session_id
-        self.park: list[Row] = []
-        self.timer: list[Row] = []  # fire_at, kind, run_id
-        # run_id, env_id, queue, ckey, version, ord, resume, epoch, attempt, started_at, active_ms
-        self.ready: list[Row] = []
-        # run_id, env_id, queue, ckey, version, ord, session_id, epoch, attempt, started_at,
-        # claimed_at, active_ms
-        self.start: list[Row] = []
-        self.cancel: list[Row] = []  # run_id, epoch, cancel_at
-        self.claim: list[Row] = []  # run_id, session_id; moves ready -> active, epoch + 1
-        self.rate: list[Row] = []  # env_id, queue, key, tat
-        self.drop_inbox: list[Row] = []  # inbox_id
+        self.change = change
+        for name in PLAN:
+            setattr(self, name, [])
 
 
 class Claimed(Struct, array_like=True, gc=False):
@@ -160,3 +193,7 @@ class RunOptions(Struct, omit_defaults=True):
     idempotency_shown: str | None = None
     debounce_key: str | None = None
     replay_of: str | None = None
+    region: str | None = None
+    schedule_id: str | None = None
+    bulk_id: str | None = None
+    awaited: bool = False

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 from mainspring.store.changes import EXACT, PLAN, Changes, Claimed, Row
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.statements import Statements
+from mainspring.telemetry.metrics import Sample
 
 T = TypeVar("T")
 Scalars = Mapping[str, Any]
@@ -41,8 +42,12 @@ class Database(Protocol):
         """Read: each row as `into`, an array-like struct or a tuple type."""
         ...
 
-    async def write(self, *calls: Call) -> list[tuple[Any, ...]]:
-        """Run the calls in one durable transaction, unfenced; returns what the last one gives."""
+    async def write(
+        self, *calls: Call, fence: tuple[int, int] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run the calls in one durable transaction; returns what the last one gives. With a
+        `fence` (shard, epoch) only while that epoch holds the shard. Raises: FencedOut.
+        """
         ...
 
     async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
@@ -55,6 +60,10 @@ class Database(Protocol):
 
     async def schema(self) -> list[Applied]:
         """The migrations that this database has had, in order."""
+        ...
+
+    def figures(self) -> list[Sample]:
+        """What went wrong between us and the database, counted."""
         ...
 
 
@@ -70,7 +79,7 @@ def steps(changes: Changes) -> Iterator[tuple[str, list[Row], int | None]]:
 
 def scalars(shard_id: int, changes: Changes) -> dict[str, int]:
     """The scalars that statements of a commit may take."""
-    return {"shard": shard_id, "now": changes.now}
+    return {"shard": shard_id, "now": changes.now, "change": changes.change}
 
 
 FENCED_OUT: Final = (

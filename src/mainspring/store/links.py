@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: where it is, how a session is set up, which errors mean what."""
+"""Connections to PostgreSQL: where it is, and how a session is set up."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mainspring.errors import (
     StoreUnavailable,
 )
 from mainspring.store.database import REFUSED
-
-CONNECT_S: Final = 10.0
+from mainspring.store.hosts import Hosts
+from mainspring.store.trouble import ERRORS, Conflict, Troubles, is_conflict, is_lost
 
 PLANS: Final = {
     # Every statement has one good plan, by index, in its order and in nested loops, whatever the
@@ -28,24 +28,30 @@ PLANS: Final = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-_TIMEOUTS: Final = {
+_TCP: Final = {
     # A peer that is gone without a word must not keep its transaction open for minutes.
     "tcp_user_timeout": "10000",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-OWNER: Final = {"idle_in_transaction_session_timeout": "1000"}
+OWNER: Final = {"idle_in_transaction_session_timeout": "1000", "statement_timeout": "10000"}
 """A frozen owner holds its commit, and with it a takeover, no longer than this."""
-
-LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
-"""What the driver raises when the connection is gone (a server's own words may say so, too)."""
-_TRANSIENT: Final = frozenset({"08", "40", "53", "55", "57", "58"})
+READER: Final = {"idle_in_transaction_session_timeout": "5000", "statement_timeout": "60000"}
+"""The same for every other call. Owners take shards with it, which locks, too."""
+PATIENT: Final = {"statement_timeout": "0"}
+"""A migration takes as long as it takes."""
+_FLUSH: Final = (
+    "SELECT set_config('synchronous_commit', 'on', {local}) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 
 class Place:
-    """Where a database is, from its URL.
+    """Where a database is, from its URL, which may name several hosts.
 
+    `?target_session_attrs` is read-write unless it is said otherwise: of a primary and its
+    standbys, whichever takes writes.
     `?statement_cache_size=0` says that a transaction pooler is in between: no statement is
     prepared beyond its transaction then, and settings travel with each transaction.
     """
@@ -64,21 +70,20 @@ class Place:
         self.cache = int(size)
         self.pooled = self.cache == 0
         self.name = query.pop("application_name", "mainspring")
+        # a pooler knows by itself, and may hand each half of the question to another session
+        target = query.pop("target_session_attrs", "any" if self.pooled else "read-write")
+        self.hosts = Hosts(parts.netloc, target)
         self.dsn = urlunsplit(parts._replace(query=urlencode(query)))
-        try:
-            where = f"{parts.hostname or query.get('host', 'localhost')}:{parts.port or 5432}"
-        except ValueError as error:
-            raise ConfigurationError(f"the database URL is ill-formed: {error}.") from error
-        self.shown = f"PostgreSQL at {where}{parts.path}"
+        where = query.get("host") if not parts.netloc.rpartition("@")[2] else None
+        self.shown = f"PostgreSQL at {where or self.hosts.shown}{parts.path}"
+        self.troubles = Troubles()
 
     def options(self, more: dict[str, str]) -> dict[str, Any]:
         """Arguments of the driver's `connect`."""
         settings = {"application_name": self.name}
         if not self.pooled:  # poolers refuse settings that they do not know
-            settings |= PLANS | _TIMEOUTS | more
+            settings |= PLANS | _TCP | more
         return {
-            "dsn": self.dsn,
-            "timeout": CONNECT_S,
             "statement_cache_size": self.cache,
             "max_cached_statement_lifetime": 0,
             "server_settings": settings,
@@ -91,19 +96,27 @@ class Place:
         settings = "; ".join(
             f"SET LOCAL {name} = {value}" for name, value in (PLANS | more).items()
         )
-        return f"BEGIN; {settings}"
+        return f"BEGIN; {settings}; {_FLUSH.format(local='true')}"
+
+    async def dial(self, dsn: str, /, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection that is set up; what it raises is the driver's. Also for the pool."""
+        try:
+            connection = await self.hosts.dial({"dsn": dsn, **options})
+            if not self.pooled:
+                # an acknowledgement means a flushed log, even where the server's default is off
+                await connection.execute(_FLUSH.format(local="false"))
+        except ERRORS:
+            self.troubles.lost += 1
+            raise
+        self.troubles.connections += 1
+        return connection
 
     async def connect(self, more: dict[str, str]) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own. Raises: StoreUnavailable."""
         try:
-            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-                **self.options(more)
-            )
-            if not self.pooled:
-                await set_up(connection)
-        except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
+            return await self.dial(self.dsn, **self.options(more))
+        except ERRORS as error:
             raise self.unavailable(error) from error
-        return connection
 
     def unavailable(self, error: BaseException | str) -> StoreUnavailable:
         """The error for people, with the place and the cause."""
@@ -113,25 +126,18 @@ class Place:
             "then repeat; nothing was lost."
         )
 
-    def error(self, error: BaseException, name: str) -> MainspringError:
+    def contended(self, conflict: Conflict) -> StoreUnavailable:
+        """The error for people after conflict upon conflict."""
+        return StoreUnavailable(
+            f"{self.shown} rolled the same transaction back again and again ({conflict}). "
+            "Something else locks its rows: look for long transactions on these tables, then "
+            "repeat; nothing was written."
+        )
+
+    def error(self, error: BaseException, name: str) -> MainspringError | Conflict:
         """What an error of the statement `name` means before anything is committed."""
+        if is_conflict(error):
+            return Conflict(error)
         if is_lost(error):
             return self.unavailable(error)
         return CommitRejected(REFUSED.format(name=name, reason=error))
-
-
-async def set_up(connection: Any) -> None:
-    """Make an acknowledgement mean a flushed log, even where the server's default is off."""
-    await connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') = 'off'"
-    )
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether repeating may help: the connection is gone or the server is short of something."""
-    if isinstance(error, asyncpg.DataError):  # a value that the driver cannot send
-        return False
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate or "")[:2] in _TRANSIENT
-    return isinstance(error, (*LOST, TimeoutError))

@@ -31,6 +31,12 @@ class Live:
     async def active(self, shard_id: int) -> list[LiveRow]:
         return await self._database.fetch("live_active", LiveRow, {"shard": shard_id})
 
+    async def holding(
+        self, shard_id: int, after: str, limit: int
+    ) -> list[tuple[str, int, int, str]]:
+        scalars = {"shard": shard_id, "after": after, "limit": limit}
+        return await self._database.fetch("live_holding", tuple[str, int, int, str], scalars)
+
     async def locate(self, shard_id: int, run_ids: Sequence[str]) -> list[LiveRow]:
         rows = [(run_id,) for run_id in run_ids]
         return await self._database.fetch("live_locate", LiveRow, {"shard": shard_id}, rows)

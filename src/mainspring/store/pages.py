@@ -13,11 +13,13 @@ from typing import Any, Final
 
 from mainspring.ids import lower_bound
 from mainspring.model.run import FINAL, RunFilter, Status
+from mainspring.model.task import default_queue
 
 LOWEST: Final = ""
 HIGHEST: Final = "~"
 SLACK_MS: Final = 3_600_000
 """How far the time in a run's id may lie from its `created_at` (a caller's clock)."""
+TASK_QUEUE: Final = default_queue("")
 COUNTED: Final = 1_000
 """How far candidates are counted to find the most selective one."""
 
@@ -25,6 +27,7 @@ _SCALAR: Final = re.compile(r":(\w+)")
 _ALIAS: Final = {
     "run": "n",
     "run_tag": "g",
+    "run_mark": "k",
     "run_done": "d",
     "active": "a",
     "ready": "q",
@@ -38,6 +41,9 @@ _LIVE: Final[dict[Status, tuple[tuple[str, str], ...]]] = {
     Status.PENDING_VERSION: (("parked", " AND p.kind = 'version'"),),
     Status.DEQUEUED: (),
 }
+MARKS: Final = ("machine", "region", "schedule", "bulk", "error")
+"""Filters that look at the marks of runs, by the kind of mark."""
+_LISTS: Final = ("task", "tag", "queue", "version", *MARKS)
 _TYPES: Final = {"is_test": "bigint", "created_from": "bigint", "created_to": "bigint"}
 
 
@@ -56,9 +62,14 @@ class PageQuery:
             "most": filter.limit + 1,
         }
         self.newest_first = filter.before is None
-        for field in ("task", "tag", "queue", "version"):
+        for field in _LISTS:
             for at, value in enumerate(getattr(filter, field)):
                 self.scalars[f"{field}{at}"] = value
+            if field in MARKS and getattr(filter, field):
+                self.scalars[f"{field}_kind"] = field
+        for at, name in enumerate(filter.queue):
+            if name.startswith(TASK_QUEUE):
+                self.scalars[f"queue_task{at}"] = name.removeprefix(TASK_QUEUE)
         for at, status in enumerate(filter.status):
             self.scalars[f"status{at}"] = status.value
         for field in ("batch_id", "is_test", "created_from", "created_to"):
@@ -110,7 +121,9 @@ class PageQuery:
         wanted = self._filter
         if wanted.batch_id is not None:
             return ["batch"]
-        given = [name for name in ("tag", "task", "status") if getattr(wanted, name)]
+        drivers = ("tag", *MARKS, "task", "queue", "version", "status")
+        given = [name for name in drivers if getattr(wanted, name)]
+        given += ["tests"] if wanted.is_test else []
         return given or ["run"]
 
     def _walks(self, driver: str) -> list[_Walk]:
@@ -124,11 +137,35 @@ class PageQuery:
             return [_Walk("run", {}, env)]
         if driver == "batch":
             return [_Walk("run", {"batch_id": "batch_id"}, f"{{}}.batch_id IS NOT NULL AND {env}")]
+        if driver == "tests":
+            return [_Walk("run", {"is_test": "is_test", "env_id": "env_id"}, "{}.is_test = 1")]
+        if driver == "queue":
+            return [walk for at in range(len(wanted.queue)) for walk in self._of_queue(at)]
+        if driver in MARKS:
+            kind = {"env_id": "env_id", "kind": f"{driver}_kind"}
+            return [
+                _Walk("run_mark", kind | {"value": f"{driver}{at}"})
+                for at in range(len(getattr(wanted, driver)))
+            ]
+        if driver == "version":
+            return [
+                _Walk("run", {"version": f"version{at}", "env_id": "env_id"}, "{}.version <> ''")
+                for at in range(len(wanted.version))
+            ]
         table = "run" if driver == "task" else "run_tag"
         return [
             _Walk(table, {"env_id": "env_id", driver: f"{driver}{at}"})
             for at in range(len(getattr(wanted, driver)))
         ]
+
+    def _of_queue(self, at: int) -> list[_Walk]:
+        """What a task puts into its own queue is found by the task, all else by the queue."""
+        name, other = f"queue{at}", f"{{}}.queue <> '{TASK_QUEUE}' || {{}}.task"
+        walks = [_Walk("run", {"queue": name, "env_id": "env_id"}, other)]
+        if f"queue_task{at}" in self.scalars:
+            of_task = {"env_id": "env_id", "task": f"queue_task{at}"}
+            walks.append(_Walk("run", of_task, f"{{}}.queue = :{name}"))
+        return walks
 
     def _conditions(self, driver: str, alias: str) -> str:
         """Everything that the driver does not filter by itself."""
@@ -145,7 +182,7 @@ class PageQuery:
                 ("created_from", "created_at", ">="),
                 ("created_to", "created_at", "<="),
             )
-            if getattr(wanted, field) is not None
+            if getattr(wanted, field) is not None and (field, driver) != ("is_test", "tests")
         ]
         if on_run and alias == "n":
             found += " AND " + " AND ".join(on_run)
@@ -154,6 +191,13 @@ class PageQuery:
         if wanted.tag and driver != "tag":
             tags = f" AND g.env_id = :env_id AND g.tag IN ({_list('tag', wanted.tag)})"
             found += f" AND {_probe('run_tag', alias, tags)} > 0"
+        for kind in MARKS:
+            if getattr(wanted, kind) and driver != kind:
+                values = _list(kind, getattr(wanted, kind))
+                marks = (
+                    f" AND k.env_id = :env_id AND k.kind = :{kind}_kind AND k.value IN ({values})"
+                )
+                found += f" AND {_probe('run_mark', alias, marks)} > 0"
         if wanted.status and driver != "status":
             found += f" AND ({self._in_state(alias)})"
         return found
@@ -174,10 +218,8 @@ class PageQuery:
             driver,
             "down" if self.newest_first else "up",
             *(status.value for status in wanted.status),
-            *(
-                f"{name}{len(getattr(wanted, name))}"
-                for name in ("task", "tag", "queue", "version")
-            ),
+            *(f"{name}{len(getattr(wanted, name))}" for name in _LISTS),
+            *(name for name in self.scalars if name.startswith("queue_task")),
             *(name for name in ("batch_id", *_TYPES) if name in self.scalars),
         ]
         used = set(_SCALAR.findall(text))

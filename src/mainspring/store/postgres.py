@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, get_origin
 
 import asyncpg
 
-from mainspring.errors import (
-    CommitRejected,
-    FencedOut,
-    UnknownOutcome,
-)
+from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
 from mainspring.store import migrations
 from mainspring.store.changes import Changes, Claimed, Row
 from mainspring.store.database import (
@@ -27,26 +24,26 @@ from mainspring.store.database import (
     steps,
 )
 from mainspring.store.dialect import POSTGRES
-from mainspring.store.links import LOST, OWNER, Place, is_lost, set_up
+from mainspring.store.links import OWNER, PATIENT, READER, Place
 from mainspring.store.migrations import Applied, Phase
+from mainspring.store.pool import Pool
 from mainspring.store.record import StoreRecord
 from mainspring.store.statements import Statements, expanded, texts
 from mainspring.store.together import SHAPES, Together, names_of, together
+from mainspring.store.trouble import ERRORS, Conflict, is_conflict, is_lost
+from mainspring.telemetry.metrics import Sample
 
 T = TypeVar("T")
 _FENCE: Final = "; SELECT 1 FROM shard WHERE shard_id = {:d} AND epoch = {:d} FOR KEY SHARE"
 _COMMIT_S: Final = 10.0
-_READ_S: Final = 60.0
-_PAUSES_S: Final = (0.0, 0.05, 0.25)
 _MIGRATION_LOCK: Final = 0x6D61696E  # "main"
-_ERRORS: Final = (*LOST, asyncpg.PostgresError, TimeoutError)
 
 
 class PostgresStore(StoreRecord):
     """A store in a PostgreSQL database, 14 or newer.
 
-    `url` is postgresql://user:password@host:port/database; `?statement_cache_size=0` for use
-    through a pooler in transaction mode.
+    `url` is postgresql://user:password@host:port/database, with several hosts for a primary and
+    its standbys; `?statement_cache_size=0` for use through a pooler in transaction mode.
     """
 
     def __init__(self, url: str, *, readers: int = 4, faults: Faults | None = None) -> None:
@@ -64,9 +61,8 @@ class PostgresDatabase:
     def __init__(self, url: str, *, readers: int, faults: Faults | None) -> None:
         self.statements = Statements(POSTGRES)
         self._place = Place(url)
-        self._size = readers
+        self._pool = Pool(self._place, readers)
         self._faults = faults
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._owner: asyncpg.Connection[asyncpg.Record] | None = None
         self._committing = asyncio.Lock()
         self._warnings: list[str] = []
@@ -75,37 +71,23 @@ class PostgresDatabase:
         self._together: dict[tuple[str, ...], Together] = {}
 
     async def open(self, *, migrate: bool) -> None:
-        if self._pool is not None:
+        if self._pool.is_open:
             return
         if migrate:
             await self.migrate()
         else:
             migrations.check(migrations.known(POSTGRES), await self.schema())
-        try:
-            self._pool = await asyncpg.create_pool(
-                **self._place.options({}),
-                min_size=1,
-                max_size=self._size,
-                command_timeout=_READ_S,
-                init=None if self._place.pooled else set_up,
-                reset=_leave_as_it_is,
-            )
-        except _ERRORS as error:
-            raise self._place.unavailable(error) from error
+        await self._pool.open()
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
+        if not self._pool.is_open:
             return
         async with self._committing:
             owner, self._owner = self._owner, None
             if owner is not None:
-                with contextlib.suppress(*_ERRORS):  # it is going away in any case
+                with contextlib.suppress(*ERRORS):  # it is going away in any case
                     await owner.close(timeout=2)
-        try:
-            await asyncio.wait_for(pool.close(), 5)
-        except _ERRORS:
-            pool.terminate()
+            await self._pool.close()
 
     async def fetch(
         self, name: str, into: type[T], scalars: Scalars, rows: Sequence[Row] = ()
@@ -113,27 +95,15 @@ class PostgresDatabase:
         statement = self.statements[name]
         if statement.columns and not rows:
             return []
-        records = await self._read(statement.sql, statement.arguments(rows, scalars))
-        return _as(into, records)
+        return _as(into, await self._pool.read(statement.sql, statement.arguments(rows, scalars)))
 
-    async def write(self, *calls: Call) -> list[tuple[Any, ...]]:
-        name = calls[0][0] if calls else ""
-        found: list[asyncpg.Record] = []
+    async def write(
+        self, *calls: Call, fence: tuple[int, int] | None = None
+    ) -> list[tuple[Any, ...]]:
         try:
-            async with self._acquired() as connection:
-                await connection.execute(self._place.begin({}))
-                try:
-                    for name, values, rows in calls:
-                        statement = self.statements[name]
-                        arguments = statement.arguments(rows, values)
-                        found = await connection.fetch(statement.sql, *arguments)
-                except asyncpg.PostgresError:
-                    await connection.execute("ROLLBACK")
-                    raise
-                await connection.execute("COMMIT")
-        except _ERRORS as error:
-            raise self._place.error(error, name) from error
-        return [tuple(record) for record in found]
+            return await self._place.troubles.again(partial(self._write_calls, calls, fence))
+        except Conflict as conflict:
+            raise self._place.contended(conflict) from conflict
 
     async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
         # A commit under way is never cancelled: a caller that goes away leaves it to finish.
@@ -142,7 +112,7 @@ class PostgresDatabase:
         return await asyncio.shield(commit)
 
     async def migrate(self, phase: Phase = "all") -> list[str]:
-        connection = await self._place.connect({})
+        connection = await self._place.connect(PATIENT)
         try:
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
@@ -152,34 +122,73 @@ class PostgresDatabase:
                 for migration in todo:
                     await connection.execute(migration.sql)
                     await connection.execute(migrations.record(migration, POSTGRES))
-        except _ERRORS as error:
+        except ERRORS as error:
             raise self._place.unavailable(error) from error
         finally:
             connection.terminate()
         return [migration.name for migration in todo]
 
     async def schema(self) -> list[Applied]:
-        connection = await self._place.connect({})
+        connection = await self._place.connect(READER)
         try:
-            return await _applied(connection)
-        except _ERRORS as error:
+            async with connection.transaction():
+                return await _applied(connection)
+        except ERRORS as error:
             raise self._place.unavailable(error) from error
         finally:
             connection.terminate()
 
+    def figures(self) -> list[Sample]:
+        return self._place.troubles.figures()
+
+    async def _write_calls(
+        self, calls: Sequence[Call], fence: tuple[int, int] | None
+    ) -> list[tuple[Any, ...]]:
+        name = calls[0][0] if calls else ""
+        found: list[asyncpg.Record] = []
+        try:
+            async with self._pool.acquired() as connection:
+                begin = self._place.begin(READER) + (_FENCE.format(*fence) if fence else "")
+                tag = await connection.execute(begin)
+                if fence and tag != "SELECT 1":
+                    await connection.execute("ROLLBACK")
+                    raise FencedOut(FENCED_OUT.format(shard=fence[0], epoch=fence[1]))
+                try:
+                    for name, values, rows in calls:
+                        statement = self.statements[name]
+                        arguments = statement.arguments(rows, values)
+                        found = await connection.fetch(statement.sql, *arguments)
+                except asyncpg.PostgresError:
+                    await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
+        except ERRORS as error:
+            raise self._place.error(error, name) from error
+        return [tuple(record) for record in found]
+
     async def _commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
         async with self._committing:
             self._pass("before", shard_id)
-            connection = await self._connected()
-            # No time-out of the driver, which would send a cancel request: we only hang up.
-            hang_up = asyncio.get_running_loop().call_later(_COMMIT_S, connection.terminate)
             try:
-                whole = self._statement(changes) if self._at_once else None
-                if whole is not None:
-                    return await self._write_at_once(connection, shard_id, epoch, changes, whole)
-                return await self._write_apart(connection, shard_id, epoch, changes)
-            finally:
-                hang_up.cancel()
+                once = partial(self._commit_once, shard_id, epoch, changes)
+                return await self._place.troubles.again(once)
+            except Conflict as conflict:
+                raise self._place.contended(conflict) from conflict
+            except UnknownOutcome:
+                self._place.troubles.unknown += 1
+                raise
+
+    async def _commit_once(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
+        connection = await self._connected()
+        # No time-out of the driver, which would send a cancel request: we only hang up.
+        hang_up = asyncio.get_running_loop().call_later(_COMMIT_S, connection.terminate)
+        try:
+            whole = self._statement(changes) if self._at_once else None
+            if whole is not None:
+                return await self._write_at_once(connection, shard_id, epoch, changes, whole)
+            return await self._write_apart(connection, shard_id, epoch, changes)
+        finally:
+            hang_up.cancel()
 
     def _statement(self, changes: Changes) -> Together | None:
         """The one statement that writes these lists; None when there is none."""
@@ -204,7 +213,9 @@ class PostgresDatabase:
         self._warnings.clear()
         try:
             records = await connection.fetch(statement.sql, *arguments)
-        except _ERRORS as error:
+        except ERRORS as error:
+            if is_conflict(error):
+                raise Conflict(error) from error
             if is_lost(error):
                 self._drop(connection)
                 raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=error)) from error
@@ -256,7 +267,7 @@ class PostgresDatabase:
                         MISCOUNTED.format(name=name, found=found, wanted=wanted, shard=shard_id)
                     )
             self._pass("inside", shard_id)
-        except _ERRORS as error:
+        except ERRORS as error:
             await self._roll_back(connection)
             raise self._place.error(error, name) from error
         except BaseException:
@@ -268,7 +279,9 @@ class PostgresDatabase:
         self._warnings.clear()
         try:
             tag = await connection.execute("COMMIT")
-        except _ERRORS as error:
+        except ERRORS as error:
+            if is_conflict(error):
+                raise Conflict(error) from error
             self._drop(connection)
             raise UnknownOutcome(UNKNOWN.format(shard=shard_id, reason=error)) from error
         self._check_warnings(connection, shard_id)
@@ -289,11 +302,11 @@ class PostgresDatabase:
     async def _roll_back(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         try:
             await connection.execute("ROLLBACK")
-        except _ERRORS:
+        except ERRORS:
             self._drop(connection)
 
     async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
-        if self._pool is None:
+        if not self._pool.is_open:
             raise self._place.unavailable("the store is not open")
         if self._owner is None or self._owner.is_closed():
             self._owner = await self._place.connect(OWNER)
@@ -315,37 +328,6 @@ class PostgresDatabase:
     @property
     def _begin(self) -> str:
         return self._place.begin(OWNER) + _FENCE
-
-    async def _read(self, sql: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
-        for pause in _PAUSES_S:
-            await asyncio.sleep(pause)
-            try:
-                async with self._acquired() as connection:
-                    if not self._place.pooled:
-                        return await connection.fetch(sql, *arguments)
-                    await connection.execute(self._place.begin({}))
-                    try:
-                        return await connection.fetch(sql, *arguments)
-                    finally:
-                        await connection.execute("COMMIT")
-            except _ERRORS as error:
-                if not is_lost(error):
-                    raise
-                lost = error
-                if self._pool is not None:
-                    await self._pool.expire_connections()
-        raise self._place.unavailable(lost) from lost
-
-    @contextlib.asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-        if self._pool is None:
-            raise self._place.unavailable("the store is not open")
-        async with self._pool.acquire(timeout=_READ_S) as connection:
-            yield connection  # type: ignore[misc]  # a proxy with all of its methods
-
-
-async def _leave_as_it_is(_connection: object) -> None:
-    """Instead of the driver's reset, one round trip more: our statements leave nothing behind."""
 
 
 async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> list[Applied]:

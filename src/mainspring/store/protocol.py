@@ -12,8 +12,17 @@ from msgspec import Struct
 
 from mainspring.model.run import Run, RunFilter
 from mainspring.model.task import QueueSpec, TaskSpec
+from mainspring.store.access import Access
+from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
+from mainspring.store.environment import EnvironmentRow as EnvironmentRow
+from mainspring.store.objects import Objects
+from mainspring.store.operating import Operating
+from mainspring.store.past import Past
+from mainspring.store.streaming import Streams
+from mainspring.store.variables import Variables
 from mainspring.store.waiting import Waitpoints, Waits
+from mainspring.telemetry.metrics import Sample
 from mainspring.wire.calls import LogEntry
 from mainspring.wire.worker import LogLine
 
@@ -146,6 +155,16 @@ class Shards(Protocol):
         """Become the owner: waits for every commit in flight, raises the epoch and returns it."""
         ...
 
+    async def take_from(self, shard_id: int, server_id: str, former: str) -> int | None:
+        """The same, but only if `former` ("" = nobody) owns it still; None if it does not."""
+        ...
+
+    async def give(self, shard_id: int, server_id: str, epoch: int, to: str) -> bool:
+        """Make another server the owner of a shard that is held with this epoch; raises the epoch.
+        False when it is held no more.
+        """
+        ...
+
     async def owners(self) -> list[tuple[int, str, int]]:
         """(shard_id, server_id or "", epoch) of all shards in use."""
         ...
@@ -162,8 +181,20 @@ class Shards(Protocol):
         """Beat counters by server, for observing who is alive."""
         ...
 
+    async def addresses(self) -> dict[str, str]:
+        """Where the servers are reached by one another; "" = not at all."""
+        ...
+
+    async def forget(self, server_id: str, beat: int) -> None:
+        """Remove the lease row of a lost server, if it has not beaten since."""
+        ...
+
     async def leave(self, server_id: str) -> None:
         """Remove the lease row and the ownership of its shards (planned stop)."""
+        ...
+
+    def figures(self) -> list[Sample]:
+        """What went wrong between this process and the database, counted."""
         ...
 
     async def now(self) -> int:
@@ -176,6 +207,12 @@ class Live(Protocol):
 
     async def active(self, shard_id: int) -> list[LiveRow]:
         """Every active run."""
+        ...
+
+    async def holding(
+        self, shard_id: int, after: str, limit: int
+    ) -> list[tuple[str, int, int, str]]:
+        """(run id, epoch, attempt, session id) of active runs after that id, in its order."""
         ...
 
     async def locate(self, shard_id: int, run_ids: Sequence[str]) -> list[LiveRow]:
@@ -248,6 +285,18 @@ class Runs(Protocol):
         """
         ...
 
+    async def briefs(self, shard_id: int, run_ids: Sequence[str]) -> list[Run]:
+        """These runs as `page` gives them, in any order; unknown ones are missing."""
+        ...
+
+    async def latest(
+        self, shard_id: int, env_id: int, tags: Sequence[str], batch_id: str | None, limit: int
+    ) -> list[str]:
+        """Ids of the newest runs of a batch, or with all of these tags (among the newest 20,000 of
+        the first one), or of all; newest first.
+        """
+        ...
+
     async def children(self, shard_id: int, parent_id: str, after: str, limit: int) -> list[str]:
         """Ids of live or ended children after `after`, in id order."""
         ...
@@ -269,17 +318,6 @@ class Runs(Protocol):
         ...
 
 
-class EnvironmentRow(Struct):
-    """An environment. `slug` is dev, stg, prod or preview-…; `limit` None = unlimited."""
-
-    env_id: int
-    slug: str
-    shard_id: int
-    limit: int | None = None
-    burst: float = 1.0
-    paused: bool = False
-
-
 class QueueRow(Struct):
     """A queue: the code's own `spec` and what people changed over it."""
 
@@ -291,24 +329,12 @@ class QueueRow(Struct):
 
 
 class Catalog(Protocol):
-    """Environments, keys, tasks and queues: small tables that every server reads."""
+    """Environments, tasks and queues: small tables that every server reads."""
 
     async def environments(self) -> list[EnvironmentRow]: ...
 
     async def ensure_environment(self, slug: str) -> EnvironmentRow:
         """The environment with that slug, made with a shard of its own when missing."""
-        ...
-
-    async def environment_of_key(self, key_hash: str) -> EnvironmentRow | None:
-        """Whose secret key has that hash."""
-        ...
-
-    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
-        """The hashes of the secret keys of a shard's environments, with those."""
-        ...
-
-    async def add_key(self, key_hash: str, env_id: int, label: str, now: int) -> None:
-        """Make a key valid; repeating it does nothing."""
         ...
 
     async def tasks(self, env_id: int) -> list[tuple[TaskSpec, str]]:
@@ -343,6 +369,20 @@ class Store(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def waitpoints(self) -> Waitpoints: ...
+    @property
+    def operations(self) -> Operating: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def batches(self) -> Batches: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def variables(self) -> Variables: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def past(self) -> Past: ...
 
     async def open(self) -> None:
         """Connect. Raises: StoreUnavailable, StoreInUse, SchemaMismatch."""

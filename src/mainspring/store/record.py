@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from mainspring.store.batches import Batches
 from mainspring.store.catalog import Catalog
 from mainspring.store.database import Database
+from mainspring.store.keyring import Keyring
 from mainspring.store.live import Live
 from mainspring.store.migrations import Applied, Phase
+from mainspring.store.object_rows import ObjectRows
+from mainspring.store.operations import Operations
+from mainspring.store.past import Past
 from mainspring.store.runs import Runs
 from mainspring.store.shards import Shards
+from mainspring.store.streams import Streams
+from mainspring.store.variable_rows import VariableRows
 from mainspring.store.waitpoints import Waitpoints
 from mainspring.store.waits import Waits
 
@@ -23,6 +30,13 @@ class StoreRecord:
         self.runs = Runs(database)
         self.catalog = Catalog(database)
         self.waitpoints = Waitpoints(database)
+        self.operations = Operations(database)
+        self.access = Keyring(database)
+        self.batches = Batches(database)
+        self.objects = ObjectRows(database)
+        self.variables = VariableRows(database)
+        self.streams = Streams(database)
+        self.past = Past(database)
 
     async def close(self) -> None:
         """Finish what is in flight and disconnect; safe to call twice."""

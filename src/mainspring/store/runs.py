@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from mainspring.wire.calls import LogEntry
 from mainspring.wire.worker import LogLine
 
 _TRIES: Final = 10
+_AMONG: Final = 20_000
 _options: Final = msgspec.json.Decoder(RunOptions)
 _error: Final = msgspec.json.Decoder(RunError)
 _texts: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -58,7 +59,9 @@ class _Row(Struct, array_like=True, gc=False):
     error: str | None
     metadata: str | None
     metadata_at: int | None
+    change: int
     tags: str | None
+    streams: str | None
 
     def run(self) -> Run:
         options = _options.decode(self.options) if self.options else _NO_OPTIONS
@@ -94,10 +97,16 @@ class _Row(Struct, array_like=True, gc=False):
             root_id=self.root_id,
             batch_id=self.batch_id,
             replay_of=options.replay_of,
+            machine=options.machine,
+            region=options.region,
+            schedule_id=options.schedule_id,
+            awaited=options.awaited,
             depth=self.depth,
             cancel_requested_at=self.cancel_at,
             payload_ref=self.payload_ref,
             output_ref=self.output_ref,
+            change=self.change,
+            streams=_texts.decode(self.streams) if self.streams else (),
         )
         if options.max_attempts is not None:
             run.max_attempts = options.max_attempts
@@ -128,12 +137,30 @@ class Runs:
         name, text = query.ids(driver)
         found = await self._composed(name, text, query, tuple[str])
         ids = sorted((run_id for (run_id,) in found), reverse=True)
-        runs = await self._assembled(shard_id, ids, whole=False)
+        runs = await self.briefs(shard_id, ids)
         runs.sort(key=lambda run: run.id, reverse=True)
+        return runs
+
+    async def briefs(self, shard_id: int, run_ids: Sequence[str]) -> list[Run]:
+        runs = await self._assembled(shard_id, run_ids, whole=False)
         for run in runs:
             if run.error is not None:
                 run.error.stack = ""
         return runs
+
+    async def latest(
+        self, shard_id: int, env_id: int, tags: Sequence[str], batch_id: str | None, limit: int
+    ) -> list[str]:
+        values: dict[str, Any] = {"shard": shard_id, "env_id": env_id, "most": limit}
+        name, rows = "runs_newest", [(tag,) for tag in tags]
+        if batch_id is not None:
+            name = "runs_of_batch"
+            values["batch_id"] = batch_id
+        elif tags:
+            name = "runs_tagged"
+            values |= {"tag": tags[0], "tags": len(tags), "among": _AMONG}
+        found = await self._database.fetch(name, tuple[str], values, rows)
+        return [run_id for (run_id,) in found]
 
     async def children(self, shard_id: int, parent_id: str, after: str, limit: int) -> list[str]:
         values = {"shard": shard_id, "parent_id": parent_id, "after": after, "most": limit}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.database import Database
+from mainspring.telemetry.metrics import Sample
 
 
 class Shards:
@@ -24,6 +25,21 @@ class Shards:
         )
         return int(epoch)
 
+    async def take_from(self, shard_id: int, server_id: str, former: str) -> int | None:
+        shard = {"shard": shard_id}
+        found = await self._database.write(
+            ("shard_make", shard, ()),
+            ("shard_lock", shard, ()),
+            ("shard_take_from", {**shard, "owner": server_id, "former": former}, ()),
+        )
+        return int(found[0][0]) if found else None
+
+    async def give(self, shard_id: int, server_id: str, epoch: int, to: str) -> bool:
+        shard = {"shard": shard_id}
+        given = {**shard, "owner": to, "former": server_id, "epoch": epoch}
+        found = await self._database.write(("shard_lock", shard, ()), ("shard_give", given, ()))
+        return bool(found)
+
     async def owners(self) -> list[tuple[int, str, int]]:
         return await self._database.fetch("shard_owners", tuple[int, str, int], {})
 
@@ -38,9 +54,18 @@ class Shards:
     async def beats(self) -> dict[str, int]:
         return dict(await self._database.fetch("server_beats", tuple[str, int], {}))
 
+    async def addresses(self) -> dict[str, str]:
+        return dict(await self._database.fetch("server_addresses", tuple[str, str], {}))
+
+    async def forget(self, server_id: str, beat: int) -> None:
+        await self._database.write(("server_forget", {"server": server_id, "beat": beat}, ()))
+
     async def leave(self, server_id: str) -> None:
         server = {"server": server_id}
         await self._database.write(("shard_leave", server, ()), ("server_leave", server, ()))
+
+    def figures(self) -> list[Sample]:
+        return self._database.figures()
 
     async def now(self) -> int:
         [(now,)] = await self._database.fetch("clock", tuple[int], {})

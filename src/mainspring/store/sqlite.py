@@ -38,6 +38,7 @@ from mainspring.store.readers import Readers
 from mainspring.store.record import StoreRecord
 from mainspring.store.statements import COMPOSED, Statement, Statements, expanded
 from mainspring.store.writer import Job, Transactions, WriterThread
+from mainspring.telemetry.metrics import Sample
 
 T = TypeVar("T")
 MEMORY: Final = ":memory:"
@@ -148,13 +149,21 @@ class SqliteDatabase:
             text = await self._readers.read(read)
         return self._decode(into, text)
 
-    async def write(self, *calls: Call) -> list[tuple[Any, ...]]:
+    async def write(
+        self, *calls: Call, fence: tuple[int, int] | None = None
+    ) -> list[tuple[Any, ...]]:
         prepared = [
             (name, self.statements[name].sql, self._bindings(name, scalars, rows))
             for name, scalars, rows in calls
         ]
 
+        held = self.statements["fence"].sql
+
         def work(connection: apsw.Connection) -> list[tuple[Any, ...]]:
+            if fence is not None:
+                shard = {"shard": fence[0], "epoch": fence[1]}
+                if connection.execute(held, shard).get is None:
+                    raise FencedOut(FENCED_OUT.format(**shard))
             found: list[tuple[Any, ...]] = []
             for name, sql, bindings in prepared:
                 try:
@@ -194,6 +203,9 @@ class SqliteDatabase:
 
     async def schema(self) -> list[Applied]:
         return await self._aside(_applied)
+
+    def figures(self) -> list[Sample]:
+        return []
 
     async def _aside(self, work: Callable[[apsw.Connection], T]) -> T:
         """Rare work on a connection of its own (in memory: on the only one)."""

@@ -18,7 +18,8 @@ from mainspring.store.statements import Statement, expanded, numbered, parsed
 PARTS: Final = frozenset(
     {"drop_active", "done", "run", "key", "tag", "journal", "timer", "park", "start", "ready"}
     | {"claim", "rate", "drop_parked", "drop_timer", "drop_edge", "edge", "waitpoint"}
-    | {"end_waitpoint", "input"}
+    | {"request", "batch", "batch_item"}
+    | {"end_waitpoint", "input", "stream", "chunk"}
 )
 """Lists that may be parts."""
 SHAPES: Final = 64

@@ -118,7 +118,9 @@ class Waits(Protocol):
         ...
 
     async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
-        """How often each of these runs has lost its worker; never is left out."""
+        """How often each of these runs has lost its worker since its code last came on: since the
+        epoch of its last entry. Never is left out.
+        """
         ...
 
     async def ends(self, shard_id: int, run_ids: Sequence[str]) -> list[EndRow]:

@@ -67,6 +67,33 @@ class OwnershipContract:
         assert after["one"] > before["one"]
         assert after["two"] == before["two"]
 
+    async def test_a_shard_is_taken_from_its_owner_by_one_taker_only(self, store: Store) -> None:
+        shard = await Shard.taken(store, owner="one")
+        shards = store.shards
+        assert await shards.take_from(shard.shard_id, "two", "one") == 2
+        assert await shards.take_from(shard.shard_id, "three", "one") is None
+        assert await shards.owners() == [(shard.shard_id, "two", 2)]
+
+    async def test_a_shard_is_given_away_by_who_holds_it(self, store: Store) -> None:
+        shard = await Shard.taken(store, owner="one")
+        shards = store.shards
+        assert not await shards.give(shard.shard_id, "two", 1, "three")
+        assert not await shards.give(shard.shard_id, "one", 0, "three")
+        assert await shards.give(shard.shard_id, "one", 1, "two")
+        assert await shards.owners() == [(shard.shard_id, "two", 2)]
+        with pytest.raises(FencedOut):
+            await shard.commit(shard.changes(), epoch=1)
+
+    async def test_a_lost_server_is_forgotten_unless_it_beats_again(self, store: Store) -> None:
+        await store.shards.register("one", "here:1")
+        await store.shards.register("two", "")
+        assert await store.shards.addresses() == {"one": "here:1", "two": ""}
+        beats = await store.shards.beats()
+        await store.shards.beat("two")
+        await store.shards.forget("one", beats["one"])
+        await store.shards.forget("two", beats["two"])
+        assert set(await store.shards.beats()) == {"two"}
+
     async def test_the_database_has_a_clock_in_epoch_ms(self, store: Store) -> None:
         assert await store.shards.now() > NOW
 

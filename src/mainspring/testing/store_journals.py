@@ -94,6 +94,17 @@ class JournalsContract:
         ]
         assert await store.waits.generations(shard.shard_id, ["one", "two"]) == {"two": 2}
 
+    async def test_losses_are_counted_from_the_epoch_of_the_last_entry(self, store: Store) -> None:
+        shard = await Shard.taken(store)
+        changes = shard.changes()
+        for epoch in range(1, 9):
+            entry(changes, "one", f"!lost:{epoch}", kind="lost", status="failed", epoch=epoch)
+        entry(changes, "one", "!attempt:8", kind="attempt", epoch=8)
+        entry(changes, "one", "0/charge#1", epoch=6)
+        entry(changes, "one", "0/mail#1", epoch=2)
+        await shard.commit(changes)
+        assert await store.waits.losses(shard.shard_id, ["one"]) == {"one": 3}
+
     async def test_losses_are_counted_and_not_taken_for_steps(self, store: Store) -> None:
         shard = await Shard.taken(store)
         changes = shard.changes()

@@ -162,10 +162,20 @@ class PagesContract:
         [plain] = await shard.queued(1)
         [mail] = await shard.queued(1, task="mail", queue="mail")
         [batched] = await shard.queued(1, batch_id="batch_1", version="v2")
-        [failed] = await shard.ended(1, "failed", task="mail")
+        [failed] = await shard.ended(1, "failed", task="mail", queue="post")
         [tested] = await shard.ended(1, is_test=1)
         changes = shard.changes()
         changes.tag = [(shard.env_id, "x", mail), (shard.env_id, "y", failed)]
+        marks = (
+            ("machine", "micro", mail),
+            ("machine", "large-1x", failed),
+            ("region", "micro", plain),
+            ("schedule", "sched_1", batched),
+            ("bulk", "bulk_1", batched),
+            ("bulk", "bulk_1", failed),
+            ("error", "ValueError", failed),
+        )
+        changes.mark = [(shard.env_id, *mark) for mark in marks]
         await shard.commit(changes)
         everything = [tested, failed, batched, mail, plain]
         cases: list[tuple[dict[str, Any], list[str]]] = [
@@ -173,7 +183,18 @@ class PagesContract:
             ({"task": ("mail",)}, [failed, mail]),
             ({"task": ("mail", "t")}, everything),
             ({"queue": ("mail",)}, [mail]),
+            ({"queue": ("mail", "task/t")}, [tested, batched, mail, plain]),
+            ({"queue": ("task/mail",)}, []),
+            ({"queue": ("task/t",), "is_test": True}, [tested]),
             ({"version": ("v2", "v3")}, [batched]),
+            ({"version": ("v2",), "status": (Status.FAILED,)}, []),
+            ({"machine": ("micro", "large-1x")}, [failed, mail]),
+            ({"machine": ("micro",), "task": ("mail",)}, [mail]),
+            ({"region": ("micro",)}, [plain]),
+            ({"schedule": ("sched_1",), "batch_id": "batch_1"}, [batched]),
+            ({"bulk": ("bulk_1",)}, [failed, batched]),
+            ({"bulk": ("bulk_1",), "error": ("ValueError",)}, [failed]),
+            ({"error": ("KeyError",)}, []),
             ({"batch_id": "batch_1"}, [batched]),
             ({"tag": ("x", "y")}, [failed, mail]),
             ({"is_test": True}, [tested]),
@@ -214,7 +235,7 @@ class PagesContract:
 
 
 class CatalogContract:
-    """Environments, keys, tasks and queues."""
+    """Environments, tasks and queues."""
 
     async def test_an_environment_is_made_once_with_a_shard_of_its_own(self, store: Store) -> None:
         made = await asyncio.gather(
@@ -226,13 +247,6 @@ class CatalogContract:
         assert len({row.shard_id for row in rows}) == len({row.env_id for row in rows}) == 3
         assert {row.shard_id for row in rows} == {s for s, _, _ in await store.shards.owners()}
         assert made[0] == EnvironmentRow(made[0].env_id, "dev", made[0].shard_id, None, 1.0, False)
-
-    async def test_a_key_names_its_environment(self, store: Store) -> None:
-        env = await store.catalog.ensure_environment("dev")
-        await store.catalog.add_key("hash", env.env_id, "laptop", NOW)
-        await store.catalog.add_key("hash", env.env_id + 1, "again", NOW)
-        assert await store.catalog.environment_of_key("hash") == env
-        assert await store.catalog.environment_of_key("other") is None
 
     async def test_tasks_are_what_was_registered_last(self, store: Store) -> None:
         old, new = TaskSpec("t", "q"), TaskSpec("t", "q2", payload_schema={"type": "object"})

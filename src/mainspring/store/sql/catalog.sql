@@ -1,4 +1,4 @@
--- Environments, keys, tasks and queues: small tables, read whole or by key.
+-- Environments, tasks and queues: small tables, read whole or by key.
 
 -- name: environments
 SELECT env_id, slug, shard_id, run_limit, burst, paused FROM environment ORDER BY env_id;
@@ -6,18 +6,6 @@ SELECT env_id, slug, shard_id, run_limit, burst, paused FROM environment ORDER B
 -- name: environment_by_slug
 -- takes: slug text
 SELECT env_id, slug, shard_id, run_limit, burst, paused FROM environment WHERE slug = :slug;
-
--- name: environment_by_key
--- takes: key_hash text
-SELECT e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
-FROM api_key k CROSS JOIN environment e
-WHERE k.key_hash = :key_hash AND e.env_id = k.env_id;
-
--- name: environment_keys
--- takes: shard bigint
-SELECT k.key_hash, e.env_id, e.slug, e.shard_id, e.run_limit, e.burst, e.paused
-FROM environment e CROSS JOIN api_key k
-WHERE e.shard_id = :shard AND k.env_id = e.env_id ORDER BY k.key_hash;
 
 -- name: environment_make
 -- takes: slug text
@@ -32,11 +20,6 @@ FROM environment e WHERE true ON CONFLICT DO NOTHING;
 -- Every environment's shard has a row, so that owners see it before anyone has taken it.
 INSERT INTO shard (shard_id, owner, epoch)
 SELECT DISTINCT e.shard_id, '', 0 FROM environment e WHERE true ON CONFLICT DO NOTHING;
-
--- name: key_add
--- takes: key_hash text, env_id bigint, label text, now bigint
-INSERT INTO api_key (key_hash, env_id, label, created_at)
-VALUES (:key_hash, :env_id, :label, :now) ON CONFLICT DO NOTHING;
 
 -- name: tasks
 -- takes: env_id bigint

@@ -9,6 +9,11 @@ FROM active a {probe run n ON n.shard_id = a.shard_id AND n.run_id = a.run_id}
 WHERE a.shard_id = :shard
 ORDER BY a.run_id;
 
+-- name: live_holding
+-- takes: shard bigint, after text, limit bigint
+SELECT run_id, epoch, attempt, session_id FROM active
+WHERE shard_id = :shard AND run_id > :after ORDER BY run_id LIMIT :limit;
+
 -- name: live_resumes
 -- takes: shard bigint
 SELECT 'ready' AS place, q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch,

@@ -21,12 +21,24 @@ SELECT n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, n.created_at,
   a.claimed_at, a.cancel_at, p.kind, p.due_at, d.finished_at,
   CASE :whole WHEN 1 THEN d.output END AS output, d.output_ref, d.error,
   CASE :whole WHEN 1 THEN m.metadata END AS metadata, m.updated_at,
+  {greatest}(n.change, coalesce(d.change, 0), coalesce(a.change, 0), coalesce(q.change, 0),
+    coalesce(p.change, 0), coalesce(m.change, 0), coalesce((
+      SELECT max(t.change) FROM run_tag t
+      WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id), 0), coalesce((
+      SELECT max(s.change) FROM stream s
+      WHERE s.shard_id = n.shard_id AND s.run_id = n.run_id), 0)) AS change,
   CAST((
     SELECT {json_group}(x.tag) FROM (
       SELECT t.tag FROM run_tag t WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id
       ORDER BY t.tag
     ) x
-  ) AS text) AS tags
+  ) AS text) AS tags,
+  CAST((
+    SELECT {json_group}(x.stream) FROM (
+      SELECT s.stream FROM stream s WHERE s.shard_id = n.shard_id AND s.run_id = n.run_id
+      ORDER BY s.stream
+    ) x
+  ) AS text) AS streams
 FROM {rows}
 {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id}
 {maybe run_done d ON d.shard_id = n.shard_id AND d.run_id = n.run_id}
@@ -34,6 +46,35 @@ FROM {rows}
 {maybe ready q ON q.shard_id = n.shard_id AND q.run_id = n.run_id}
 {maybe parked p ON p.shard_id = n.shard_id AND p.run_id = n.run_id}
 {maybe metadata m ON m.shard_id = n.shard_id AND m.run_id = n.run_id};
+
+-- name: runs_tagged
+-- rows: tag text
+-- takes: shard bigint, env_id bigint, tag text, among bigint, tags bigint, most bigint
+-- The newest runs of `tag` that have all tags of the batch as well, which are looked for among the
+-- newest `among` runs only: a walk over two frequent tags that never meet has an end.
+SELECT y.run_id FROM (
+  SELECT x.run_id FROM run_tag x
+  WHERE x.shard_id = :shard AND (x.env_id, x.tag, x.run_id) > (:env_id, :tag, '')
+    AND (x.env_id, x.tag, x.run_id) < (:env_id, :tag, '~')
+  ORDER BY x.env_id DESC, x.tag DESC, x.run_id DESC LIMIT :among
+) y
+WHERE (
+  SELECT count(*) FROM {rows} {probe run_tag o ON o.shard_id = :shard AND o.env_id = :env_id AND o.tag = r.tag AND o.run_id = y.run_id}
+) = :tags
+ORDER BY y.run_id DESC LIMIT :most;
+
+-- name: runs_of_batch
+-- takes: shard bigint, env_id bigint, batch_id text, most bigint
+SELECT run_id FROM run
+WHERE shard_id = :shard AND batch_id IS NOT NULL AND env_id = :env_id
+  AND (batch_id, run_id) > (:batch_id, '') AND (batch_id, run_id) < (:batch_id, '~')
+ORDER BY batch_id DESC, run_id DESC LIMIT :most;
+
+-- name: runs_newest
+-- takes: shard bigint, env_id bigint, most bigint
+SELECT run_id FROM run
+WHERE shard_id = :shard AND run_id > '' AND run_id < '~' AND env_id = :env_id
+ORDER BY run_id DESC LIMIT :most;
 
 -- name: runs_children
 -- takes: shard bigint, parent_id text, after text, most bigint

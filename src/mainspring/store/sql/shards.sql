@@ -13,6 +13,16 @@ SELECT epoch FROM shard WHERE shard_id = :shard {for_update};
 -- takes: shard bigint, owner text
 UPDATE shard SET owner = :owner, epoch = epoch + 1 WHERE shard_id = :shard RETURNING epoch;
 
+-- name: shard_take_from
+-- takes: shard bigint, owner text, former text
+UPDATE shard SET owner = :owner, epoch = epoch + 1
+WHERE shard_id = :shard AND owner = :former RETURNING epoch;
+
+-- name: shard_give
+-- takes: shard bigint, owner text, former text, epoch bigint
+UPDATE shard SET owner = :owner, epoch = epoch + 1
+WHERE shard_id = :shard AND owner = :former AND epoch = :epoch RETURNING epoch;
+
 -- name: shard_owners
 SELECT shard_id, owner, epoch FROM shard ORDER BY shard_id;
 
@@ -31,6 +41,13 @@ UPDATE server SET beat = beat + 1 WHERE server_id = :server;
 
 -- name: server_beats
 SELECT server_id, beat FROM server ORDER BY server_id;
+
+-- name: server_addresses
+SELECT server_id, address FROM server ORDER BY server_id;
+
+-- name: server_forget
+-- takes: server text, beat bigint
+DELETE FROM server WHERE server_id = :server AND beat = :beat;
 
 -- name: server_leave
 -- takes: server text

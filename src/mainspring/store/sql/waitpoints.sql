@@ -3,22 +3,25 @@
 
 -- name: options
 -- rows: run_id text, options text
--- takes: shard bigint
+-- takes: shard bigint, change bigint
 -- Only of runs that nobody has claimed yet. Not UPDATE ... FROM, as in `payload`.
 INSERT INTO run (shard_id, run_id, env_id, task, queue, ckey, version, payload, payload_ref,
-  options, parent_id, root_id, depth, batch_id, is_test, created_at)
+  options, parent_id, root_id, depth, batch_id, is_test, created_at, change)
 SELECT n.shard_id, n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, n.payload,
-  n.payload_ref, r.options, n.parent_id, n.root_id, n.depth, n.batch_id, n.is_test, n.created_at
+  n.payload_ref, r.options, n.parent_id, n.root_id, n.depth, n.batch_id, n.is_test, n.created_at,
+  :change
 FROM {rows} {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id} WHERE true
-ON CONFLICT (shard_id, run_id) DO UPDATE SET options = excluded.options;
+ON CONFLICT (shard_id, run_id) DO UPDATE SET options = excluded.options,
+  change = excluded.change;
 
 -- name: document
 -- rows: run_id text, metadata text, updated_at bigint, epoch bigint, frame bigint
--- takes: shard bigint
-INSERT INTO metadata (shard_id, run_id, metadata, updated_at, epoch, frame)
-SELECT :shard, r.run_id, r.metadata, r.updated_at, r.epoch, r.frame FROM {rows} WHERE true
+-- takes: shard bigint, change bigint
+INSERT INTO metadata (shard_id, run_id, metadata, updated_at, epoch, frame, change)
+SELECT :shard, r.run_id, r.metadata, r.updated_at, r.epoch, r.frame, :change FROM {rows} WHERE true
 ON CONFLICT (shard_id, run_id) DO UPDATE SET metadata = excluded.metadata,
-  updated_at = excluded.updated_at, epoch = excluded.epoch, frame = excluded.frame;
+  updated_at = excluded.updated_at, epoch = excluded.epoch, frame = excluded.frame,
+  change = excluded.change;
 
 -- name: waitpoint
 -- rows: waitpoint_id text, env_id bigint, idempotency_key text, idempotency_expires_at bigint, tags text, created_at bigint, timeout_at bigint

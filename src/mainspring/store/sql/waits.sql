@@ -58,9 +58,12 @@ GROUP BY j.run_id;
 -- name: journal_losses
 -- rows: run_id text
 -- takes: shard bigint
--- ';' follows ':'.
+-- ';' follows ':', and '"' follows '!', with which the keys of what the code did never begin.
 SELECT j.run_id, count(*) AS losses FROM {rows}
 {probe journal j ON j.shard_id = :shard AND j.run_id = r.run_id AND j.key >= '!lost:' AND j.key < '!lost;'}
+WHERE j.epoch >= coalesce((
+  SELECT max(s.epoch) FROM journal s
+  WHERE s.shard_id = :shard AND s.run_id = r.run_id AND s.key >= '"'), 0)
 GROUP BY j.run_id;
 
 -- name: waits_ends

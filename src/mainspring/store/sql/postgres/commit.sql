@@ -1,6 +1,6 @@
 -- name: claim
 -- rows: run_id text, session_id text
--- takes: shard bigint, now bigint
+-- takes: shard bigint, change bigint, now bigint
 -- Why not the shared text: one round trip instead of three, on the path from a trigger to its
 -- start. SQLite has no data-changing CTE. Gives the rows of `claimed`.
 WITH moved AS (
@@ -10,10 +10,10 @@ WITH moved AS (
     q.attempt, q.started_at, q.active_ms
 ), placed AS (
   INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
-    attempt, started_at, claimed_at, active_ms)
+    attempt, started_at, claimed_at, active_ms, change)
   SELECT :shard, m.run_id, m.env_id, m.queue, m.ckey, m.version, m.ord, m.session_id,
     m.epoch + 1, m.attempt, CASE m.started_at WHEN 0 THEN :now ELSE m.started_at END, :now,
-    m.active_ms
+    m.active_ms, :change
   FROM moved m
   RETURNING run_id, epoch, attempt, started_at, active_ms
 )

@@ -1,0 +1,111 @@
+"""What is over and may be deleted, as the engine reads and deletes it. No decisions.
+
+Every coroutine may raise `StoreUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from mainspring.store.database import Call, Database
+
+MOST: Final = 5_000
+"""Rows that are deleted in one transaction, besides the runs themselves."""
+KeyId = tuple[int, str, str, str]
+"""(env_id, task, key, run_id) of an idempotency key."""
+_OF_RUNS: Final[dict[str, Any]] = {
+    "log": tuple[str, int],
+    "journal": tuple[str, str, int],
+    "stream_chunk": tuple[str, str, int],
+    "stream": tuple[str, str],
+    "input": tuple[str, str, int],
+    "run_tag": tuple[int, str, str],
+    "run_mark": tuple[int, str, str, str],
+}
+"""What a run may have many of, and the keys of those rows."""
+_LAST: Final = ("drop_metadata", "drop_done", "drop_run")
+
+
+class PastRow(Struct, array_like=True, gc=False):
+    """A run; `finished_at` is None while it lives. `options` is JSON of
+    `store.changes.RunOptions`, or "".
+    """
+
+    run_id: str
+    env_id: int
+    task: str
+    parent_id: str | None
+    options: str
+    created_at: int
+    finished_at: int | None
+
+
+class PastBatch(Struct, array_like=True):
+    """A batch, and one of its runs if any is left."""
+
+    batch_id: str
+    created_at: int
+    run_id: str | None
+
+
+class Past:
+    """Reads what is old, and deletes it while the shard is held with that epoch.
+
+    A deletion that is broken off is taken up again by the same call: the run goes last.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, shard_id: int, after: str, limit: int) -> list[PastRow]:
+        """Runs after that id, the oldest first."""
+        values = {"shard": shard_id, "after": after, "most": limit}
+        return await self._database.fetch("past_page", PastRow, values)
+
+    async def children(self, shard_id: int, run_ids: Sequence[str]) -> list[PastRow]:
+        """Every run that these triggered."""
+        rows = [(run_id,) for run_id in run_ids]
+        return await self._database.fetch("past_children", PastRow, {"shard": shard_id}, rows)
+
+    async def batches(self, shard_id: int, after: str, limit: int) -> list[PastBatch]:
+        """Batches after that id, the oldest first."""
+        values = {"shard": shard_id, "after": after, "most": limit}
+        return await self._database.fetch("past_batches", PastBatch, values)
+
+    async def forget(
+        self, shard_id: int, epoch: int, run_ids: Sequence[str], keys: Sequence[KeyId]
+    ) -> None:
+        """Delete these runs with all that is theirs, in transactions of bounded size.
+
+        Raises: FencedOut when another owner has the shard; what is deleted then stays deleted.
+        """
+        runs, held = [(run_id,) for run_id in run_ids], (shard_id, epoch)
+        for table, into in _OF_RUNS.items():
+            await self._thin(table, into, held, runs)
+        shard = {"shard": shard_id}
+        calls: list[Call] = [(name, shard, runs) for name in _LAST]
+        if keys:
+            calls.append(("drop_key", shard, list(keys)))
+        await self._database.write(*calls, fence=held)
+
+    async def forget_batches(self, shard_id: int, epoch: int, batch_ids: Sequence[str]) -> None:
+        """The same for batches and their items."""
+        rows, held = [(batch_id,) for batch_id in batch_ids], (shard_id, epoch)
+        await self._thin("batch_item", tuple[str, int], held, rows)
+        await self._database.write(("drop_batch", {"shard": shard_id}, rows), fence=held)
+
+    async def _thin(
+        self, table: str, into: Any, held: tuple[int, int], owners: Sequence[tuple[str]]
+    ) -> None:
+        """Delete the rows of a table that belong to these, portion by portion."""
+        shard = {"shard": held[0]}
+        found: list[Any] = [None] * MOST
+        while len(found) == MOST:
+            values = {**shard, "most": MOST}
+            found = await self._database.fetch(f"past_{table}", into, values, owners)
+            found.sort()
+            if found:
+                await self._database.write((f"drop_{table}", shard, found), fence=held)

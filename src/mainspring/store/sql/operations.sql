@@ -1,0 +1,169 @@
+-- What people do in bulk and by schedule, and what lists of runs are filtered by. The first four are
+-- lists of a commit, see store/changes.py.
+
+-- name: mark
+-- rows: env_id bigint, kind text, value text, run_id text
+-- takes: shard bigint
+INSERT INTO run_mark (shard_id, env_id, kind, value, run_id)
+SELECT :shard, r.env_id, r.kind, r.value, r.run_id FROM {rows} WHERE true ON CONFLICT DO NOTHING;
+
+-- name: bulk
+-- rows: bulk_id text, env_id bigint, kind text, status text, name text, region text, wanted text, place text, total bigint, success bigint, failure bigint, created_at bigint, completed_at bigint
+-- takes: shard bigint
+INSERT INTO bulk_action (shard_id, bulk_id, env_id, kind, status, name, region, wanted, place,
+  total, success, failure, created_at, completed_at)
+SELECT :shard, r.bulk_id, r.env_id, r.kind, r.status, r.name, r.region, r.wanted, r.place, r.total,
+  r.success, r.failure, r.created_at, r.completed_at
+FROM {rows} WHERE true
+ON CONFLICT (shard_id, bulk_id) DO UPDATE SET status = excluded.status, place = excluded.place,
+  total = excluded.total, success = excluded.success, failure = excluded.failure,
+  completed_at = excluded.completed_at;
+
+-- name: schedule
+-- rows: schedule_id text, env_id bigint, kind text, task text, cron text, timezone text, spread text, dedup_key text, external_id text, active bigint, next_at bigint, last_at bigint, created_at bigint, updated_at bigint, fire_at bigint, catch_up text, gone bigint
+-- takes: shard bigint
+INSERT INTO schedule (shard_id, schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key,
+  external_id, active, next_at, last_at, created_at, updated_at, fire_at, catch_up, gone)
+SELECT :shard, r.schedule_id, r.env_id, r.kind, r.task, r.cron, r.timezone, r.spread, r.dedup_key,
+  r.external_id, r.active, r.next_at, r.last_at, r.created_at, r.updated_at,
+  r.fire_at, r.catch_up, r.gone
+FROM {rows} WHERE true
+ON CONFLICT (shard_id, schedule_id) DO UPDATE SET kind = excluded.kind, task = excluded.task,
+  cron = excluded.cron, timezone = excluded.timezone, spread = excluded.spread,
+  external_id = excluded.external_id, active = excluded.active, next_at = excluded.next_at,
+  last_at = excluded.last_at, updated_at = excluded.updated_at, fire_at = excluded.fire_at,
+  catch_up = excluded.catch_up, gone = excluded.gone;
+
+-- name: tick
+-- rows: schedule_id text, tick bigint, next_at bigint, fire_at bigint, last_at bigint, active bigint
+-- takes: shard bigint
+-- Moves a schedule on from exactly that tick, or the commit that makes its run does not hold. Not
+-- UPDATE ... FROM, as in `payload`. What else must hold stands apart from the look-up by key, or
+-- PostgreSQL walks the index of what fires next.
+INSERT INTO schedule (shard_id, schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key,
+  external_id, active, next_at, last_at, created_at, updated_at, fire_at, catch_up, gone)
+SELECT s.shard_id, s.schedule_id, s.env_id, s.kind, s.task, s.cron, s.timezone, s.spread,
+  s.dedup_key, s.external_id, r.active, r.next_at, r.last_at, s.created_at, s.updated_at,
+  r.fire_at, s.catch_up, s.gone
+FROM {rows}
+{probe schedule s ON s.shard_id = :shard AND s.schedule_id = r.schedule_id}
+WHERE s.next_at = r.tick AND s.active = 1
+ON CONFLICT (shard_id, schedule_id) DO UPDATE SET active = excluded.active,
+  next_at = excluded.next_at, fire_at = excluded.fire_at, last_at = excluded.last_at;
+
+-- name: drop_schedule
+-- rows: schedule_id text
+-- takes: shard bigint
+DELETE FROM schedule WHERE {among schedule: schedule_id};
+
+-- name: bulk_pending
+-- takes: shard bigint
+-- At takeover: few rows, in an index of their own.
+SELECT bulk_id, env_id, kind, status, name, region, wanted, place, total, success, failure,
+  created_at, completed_at
+FROM bulk_action WHERE shard_id = :shard AND status = 'pending' ORDER BY bulk_id;
+
+-- name: bulk_one
+-- takes: shard bigint, bulk_id text
+SELECT bulk_id, env_id, kind, status, name, region, wanted, place, total, success, failure,
+  created_at, completed_at
+FROM bulk_action WHERE shard_id = :shard AND bulk_id = :bulk_id;
+
+-- name: bulk_older
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT bulk_id, env_id, kind, status, name, region, wanted, place, total, success, failure,
+  created_at, completed_at
+FROM bulk_action WHERE shard_id = :shard
+  AND (env_id, bulk_id) > (:env_id, :low) AND (env_id, bulk_id) < (:env_id, :high)
+ORDER BY env_id DESC, bulk_id DESC LIMIT :most;
+
+-- name: bulk_newer
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT bulk_id, env_id, kind, status, name, region, wanted, place, total, success, failure,
+  created_at, completed_at
+FROM bulk_action WHERE shard_id = :shard
+  AND (env_id, bulk_id) > (:env_id, :low) AND (env_id, bulk_id) < (:env_id, :high)
+ORDER BY env_id, bulk_id LIMIT :most;
+
+-- name: schedule_page
+-- takes: shard bigint, env_id bigint, skip bigint, most bigint
+SELECT schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key, external_id, active,
+  next_at, last_at, created_at, updated_at, fire_at, catch_up, gone
+FROM schedule WHERE shard_id = :shard
+  AND (env_id, schedule_id) > (:env_id, '') AND (env_id, schedule_id) < (:env_id, '~')
+ORDER BY env_id DESC, schedule_id DESC LIMIT :most OFFSET :skip;
+
+-- name: schedule_count
+-- takes: shard bigint, env_id bigint
+SELECT (
+  SELECT count(*) FROM schedule WHERE shard_id = :shard
+    AND (env_id, schedule_id) > (:env_id, '') AND (env_id, schedule_id) < (:env_id, '~')
+) AS found;
+
+-- name: schedule_one
+-- takes: shard bigint, schedule_id text
+SELECT schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key, external_id, active,
+  next_at, last_at, created_at, updated_at, fire_at, catch_up, gone
+FROM schedule WHERE shard_id = :shard AND schedule_id = :schedule_id;
+
+-- name: schedule_of_key
+-- takes: shard bigint, env_id bigint, dedup_key text
+SELECT schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key, external_id, active,
+  next_at, last_at, created_at, updated_at, fire_at, catch_up, gone
+FROM schedule WHERE shard_id = :shard AND env_id = :env_id AND dedup_key = :dedup_key;
+
+-- name: schedules_many
+-- rows: schedule_id text
+-- takes: shard bigint
+SELECT s.schedule_id, s.env_id, s.kind, s.task, s.cron, s.timezone, s.spread, s.dedup_key,
+  s.external_id, s.active, s.next_at, s.last_at, s.created_at, s.updated_at, s.fire_at, s.catch_up,
+  s.gone
+FROM {rows} {probe schedule s ON s.shard_id = :shard AND s.schedule_id = r.schedule_id};
+
+-- name: schedules_declared
+-- takes: shard bigint, env_id bigint, low text, high text
+-- Few: what code declares.
+SELECT schedule_id, env_id, kind, task, cron, timezone, spread, dedup_key, external_id, active,
+  next_at, last_at, created_at, updated_at, fire_at, catch_up, gone
+FROM schedule WHERE shard_id = :shard AND env_id = :env_id
+  AND dedup_key > :low AND dedup_key < :high
+ORDER BY dedup_key;
+
+-- name: schedules_due
+-- takes: shard bigint, fire_at bigint, schedule_id text, until bigint, most bigint
+SELECT fire_at, schedule_id FROM schedule
+WHERE shard_id = :shard AND active = 1 AND (fire_at, schedule_id) > (:fire_at, :schedule_id)
+  AND fire_at <= :until
+ORDER BY fire_at, schedule_id LIMIT :most;
+
+-- name: deployment_seen
+-- takes: shard bigint, env_id bigint, version text, deployment_id text, now bigint
+-- Keeps the id and the time of the first worker.
+INSERT INTO deployment (shard_id, env_id, version, deployment_id, created_at, seen_at)
+VALUES (:shard, :env_id, :version, :deployment_id, :now, :now)
+ON CONFLICT (shard_id, env_id, version) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- name: deployment_older
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT version, deployment_id, created_at, seen_at FROM deployment WHERE shard_id = :shard
+  AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
+ORDER BY env_id DESC, deployment_id DESC LIMIT :most;
+
+-- name: deployment_newer
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT version, deployment_id, created_at, seen_at FROM deployment WHERE shard_id = :shard
+  AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
+ORDER BY env_id, deployment_id LIMIT :most;
+
+-- name: environment_pause
+-- takes: env_id bigint, paused bigint
+UPDATE environment SET paused = :paused WHERE env_id = :env_id;
+
+-- name: journal_of_run
+-- takes: shard bigint, run_id text, most bigint
+-- Every generation, without results but for those that tell which runs were made and what failed.
+SELECT key, generation, seq, kind, status, started_at, ended_at,
+  CASE WHEN kind IN ('trigger', 'attempt', 'lost') THEN data END AS data
+FROM journal
+WHERE shard_id = :shard AND (run_id, key) > (:run_id, '') AND (run_id, key) < (:run_id, '~~')
+ORDER BY run_id, key, generation LIMIT :most;
