@@ -1,0 +1,51 @@
+/* Which page an address leads to. What a page does not need at once comes with it. */
+
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate, type RouteComponent } from "@tanstack/react-router";
+import { Layout } from "./frame/layout.tsx";
+import { RunsPage } from "./pages/runs/page.tsx";
+import { Empty, Failure, Loading } from "./ui/say.tsx";
+
+type Search = Record<string, string | undefined>;
+
+const root = createRootRoute({
+  component: Layout,
+  notFoundComponent: () => <Empty title="There is no such page">Choose one on the left.</Empty>,
+});
+
+const route = <Path extends string>(path: Path, component: RouteComponent) =>
+  createRoute({ getParentRoute: () => root, path, component, validateSearch: (search: Search) => search });
+
+const routes = [
+  route("/", () => <Navigate to="/overview" replace />),
+  route("/overview", lazyRouteComponent(() => import("./pages/more/overview.tsx"), "OverviewPage")),
+  route("/runs", RunsPage),
+  route("/runs/$run", lazyRouteComponent(() => import("./pages/run/page.tsx"), "RunPage")),
+  route("/tasks", lazyRouteComponent(() => import("./pages/more/tasks.tsx"), "TasksPage")),
+  route("/test/$task", lazyRouteComponent(() => import("./pages/more/test.tsx"), "TestPage")),
+  route("/queues", lazyRouteComponent(() => import("./pages/more/queues.tsx"), "QueuesPage")),
+  route("/schedules", lazyRouteComponent(() => import("./pages/more/schedules.tsx"), "SchedulesPage")),
+  route("/tokens", lazyRouteComponent(() => import("./pages/more/tokens.tsx"), "TokensPage")),
+  route("/batches", lazyRouteComponent(() => import("./pages/more/batches.tsx"), "BatchesPage")),
+  route("/variables", lazyRouteComponent(() => import("./pages/more/variables.tsx"), "VariablesPage")),
+  route("/keys", lazyRouteComponent(() => import("./pages/more/keys.tsx"), "KeysPage")),
+  route("/settings", lazyRouteComponent(() => import("./pages/more/settings.tsx"), "SettingsPage")),
+];
+
+/** Every value in an address is plain text. */
+const read = (text: string): Search => Object.fromEntries(new URLSearchParams(text));
+const write = (search: Search): string => {
+  const kept = Object.entries(search).filter((pair): pair is [string, string] => Boolean(pair[1]));
+  const text = new URLSearchParams(kept).toString();
+  return text && `?${text.replaceAll("%2C", ",").replaceAll("%3A", ":")}`;
+};
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  basepath: new URL(document.baseURI).pathname,
+  parseSearch: read,
+  stringifySearch: write,
+  defaultPendingComponent: Loading,
+  defaultErrorComponent: ({ error }) => <Failure error={error} />,
+  defaultPreload: "intent",
+  defaultPreloadStaleTime: 0,
+});

@@ -1,0 +1,89 @@
+/* A browser, a way to make runs, and pages whose console must stay silent. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+export const SERVER = process.env.MAINSPRING_URL;
+export const KEY = process.env.MAINSPRING_SECRET_KEY;
+const TIMEOUT_MS = 20_000;
+const SHOTS = process.env.MAINSPRING_SCREENSHOTS;
+let browser;
+
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+  });
+});
+after(() => browser?.close());
+
+/** A test with a page of its own. `loud`: what the console may say, as when the server is away. */
+export function it(name, body, { loud = null, ...looks } = {}) {
+  test(name, { timeout: 60_000 }, async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ...looks });
+    context.setDefaultTimeout(TIMEOUT_MS);
+    const page = await context.newPage();
+    const told = [];
+    page.on("console", (message) => told.push(message.text()));
+    page.on("pageerror", (error) => told.push(String(error)));
+    try {
+      await body(page, context);
+      assert.deepEqual(told.filter((text) => !loud?.test(text)), []);
+    } catch (error) {
+      const text = await page.locator("body").innerText().catch(() => "");
+      error.stack += `\n  console: ${told.join("; ")}\n  page: ${page.url()}\n${text.slice(0, 1500)}`;
+      throw error;
+    } finally {
+      if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name.replaceAll(/\W+/g, "-")}.png` }).catch(() => {});
+      await context.close();
+    }
+  });
+}
+
+export async function api(method, path, body) {
+  const response = await fetch(`${SERVER}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  assert.ok(response.ok, `${method} ${path}: ${response.status}`);
+  return response.json();
+}
+
+/** The id of a new run. */
+export const trigger = async (task, payload, options = {}) =>
+  (await api("POST", `/api/v1/tasks/${task}/trigger`, { payload, options })).id;
+
+export async function until(id, status) {
+  for (let tries = 0; tries < 200; tries++) {
+    const run = await api("GET", `/api/v3/runs/${id}`);
+    if (run.status === status) return run;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${id} does not become ${status}`);
+}
+
+export const row = (page, id) => page.getByRole("row").filter({ hasText: id });
+
+/** What of a page a keyboard or a screen reader cannot use. */
+export async function unusable(page) {
+  return page.evaluate(() => {
+    const seen = (element) => element.checkVisibility?.() ?? true;
+    const name = (element) =>
+      element.getAttribute("aria-label") ||
+      element.getAttribute("title") ||
+      (element.getAttribute("aria-labelledby") && document.getElementById(element.getAttribute("aria-labelledby"))?.textContent) ||
+      [...(element.labels ?? [])].map((label) => label.textContent).join("") ||
+      element.textContent.trim();
+    const found = [];
+    for (const element of document.querySelectorAll("button, a[href], input, select, textarea, [role=tab], dialog, nav, section, [role=table], [role=tree]")) {
+      if (seen(element) && !name(element)) found.push(`nameless: ${element.outerHTML.slice(0, 120)}`);
+    }
+    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+    found.push(...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `twice: #${id}`));
+    if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
+    if (document.documentElement.scrollWidth > innerWidth) found.push(`wider than the window: ${document.documentElement.scrollWidth}`);
+    return found;
+  });
+}

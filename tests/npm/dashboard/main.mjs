@@ -1,0 +1,9 @@
+/* The dashboard in a real Chromium, against a running server. */
+
+import { describe } from "node:test";
+
+const suites = process.argv.slice(2);
+for (const name of suites) {
+  const { default: suite } = await import(`./${name}.suite.mjs`);
+  describe(name, { concurrency: 3 }, suite);
+}

@@ -1,0 +1,96 @@
+/* The other pages: what each shows, and what can be done there. */
+
+import assert from "node:assert/strict";
+import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
+
+const open = (page, path) => page.goto(`${SERVER}${path}`);
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Tokens", "Batches", "Variables", "API keys", "Settings"];
+
+export default function pages() {
+  it("leads through every page by its rail, without a word on the console", async (page) => {
+    await trigger("echo", { value: 1 });
+    await open(page, "/");
+    for (const name of PAGES) {
+      await page.getByRole("navigation").getByRole("link", { name }).click();
+      await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
+      assert.deepEqual(await unusable(page), [], name);
+    }
+  });
+
+  it("fits every page on a telephone", async (page) => {
+    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "variables", "keys", "settings", "test/greet"]) {
+      await open(page, `/${path}`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.waitForLoadState("load");
+      assert.deepEqual(await unusable(page), [], path);
+    }
+  }, { viewport: { width: 390, height: 800 } });
+
+  it("tries a task with a form made from its schema", async (page) => {
+    await open(page, "/tasks");
+    await page.getByRole("link", { name: "Test count" }).click();
+    await page.getByLabel("to *").fill("2");
+    await page.getByRole("button", { name: "As JSON" }).click();
+    assert.equal(JSON.parse(await page.getByRole("textbox", { name: "Payload" }).inputValue()).to, 2);
+    await page.getByRole("button", { name: "As a form" }).click();
+    await page.getByLabel("Tags").fill("tried");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
+    const run = await api("GET", `/api/v3/runs/${new URL(page.url()).pathname.split("/").at(-1)}`);
+    assert.deepEqual([run.output, run.isTest, run.tags], [2, true, ["tried"]]);
+  });
+
+  it("pauses a queue, says why its runs wait, and changes its limit", async (page) => {
+    await open(page, "/queues");
+    await page.getByRole("button", { name: "Pause task/paused" }).click();
+    await page.getByRole("button", { name: "Resume task/paused" }).waitFor();
+    const id = await trigger("paused", { value: 1 });
+    await page.getByRole("button", { name: "Why do runs of task/paused wait?" }).click();
+    await page.getByRole("dialog").getByText(/is paused/).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Resume task/paused" }).click();
+    await until(id, "COMPLETED");
+    await page.getByRole("button", { name: "Limit of overridden" }).click();
+    await page.getByLabel("Runs at once").fill("7");
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("set here, the code says 2").waitFor();
+    await page.getByRole("button", { name: "Limit of overridden" }).click();
+    await page.getByRole("button", { name: "Back to the code's" }).click();
+    await page.getByText("set here").waitFor({ state: "detached" });
+  });
+
+  it("makes, pauses and deletes a schedule", async (page) => {
+    await open(page, "/schedules");
+    await page.getByRole("button", { name: "New schedule" }).click();
+    await page.getByLabel("Task").selectOption("tick");
+    await page.getByLabel("Cron expression").fill("30 4 1 1 *");
+    await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByRole("button", { name: "Make it" }).click();
+    await page.getByText("30 4 1 1 *").waitFor();
+    await page.getByRole("button", { name: "Pause the schedule of tick" }).click();
+    await page.getByText("rests").waitFor();
+    await page.getByRole("button", { name: "Activate the schedule of tick" }).click();
+    await page.getByText("rests").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Delete the schedule of tick" }).click();
+    await page.getByRole("button", { name: "Delete it" }).click();
+    await page.getByText("No schedules yet").waitFor();
+  });
+
+  it("completes a token", async (page) => {
+    const { id } = await api("POST", "/api/v1/waitpoints/tokens", {});
+    await open(page, "/tokens?status=waiting");
+    const row = page.getByRole("row").filter({ hasText: id });
+    await row.getByRole("button", { name: "Complete", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Complete", exact: true }).click();
+    await row.waitFor({ state: "detached" });
+    assert.equal((await api("GET", `/api/v1/waitpoints/tokens/${id}`)).status, "COMPLETED");
+  });
+
+  it("lists batches and leads to their runs", async (page) => {
+    const made = await api("POST", "/api/v2/tasks/batch", { items: [{ task: "echo" }, { task: "echo" }] });
+    await open(page, "/batches");
+    await page.getByRole("link", { name: made.id }).click();
+    await page.waitForURL(`**/runs?batch=${made.id}`);
+    await page.getByTestId("rows").getByRole("row").nth(1).waitFor();
+  });
+}

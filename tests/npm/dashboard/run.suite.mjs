@@ -1,0 +1,106 @@
+/* One run. */
+
+import assert from "node:assert/strict";
+import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
+
+const open = (page, id, query = "") => page.goto(`${SERVER}/runs/${id}${query}`);
+
+export default function run() {
+  it("shows what happened as a waterfall with the children in it", async (page) => {
+    const id = await trigger("nested", { n: 7 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    await page.getByRole("treeitem", { name: /^run nested/ }).waitFor();
+    await page.getByRole("treeitem", { name: /^run echo/ }).click();
+    await page.getByRole("tabpanel").getByText("Completed").waitFor();
+    assert.deepEqual(await unusable(page), []);
+    await page.keyboard.press("w");
+    await page.getByRole("treeitem", { name: /^run echo/ }).waitFor({ state: "detached" });
+    await page.getByRole("tab", { name: "Output" }).click();
+    await page.getByText('"child"').or(page.getByText("child:")).waitFor();
+  });
+
+  it("follows metadata and status while the run goes on, and cancels it", async (page) => {
+    const id = await trigger("forever");
+    await open(page, id, "?tab=metadata");
+    await page.getByText('"running"').waitFor();
+    await page.keyboard.press("c");
+    await page.getByRole("button", { name: "Cancel it" }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("Canceled").waitFor();
+    await until(id, "CANCELED");
+  });
+
+  it("shows the error of a failed run first", async (page) => {
+    const id = await trigger("fail", { reason: "the printer is on fire" });
+    await until(id, "FAILED");
+    await open(page, id);
+    await page.getByRole("tabpanel", { name: "Error" }).getByText("the printer is on fire").first().waitFor();
+  });
+
+  it("shows the log live and finds lines in it", async (page) => {
+    const id = await trigger("greet", { name: "Grace" });
+    await open(page, id, "?tab=logs");
+    await page.getByText("greeting").waitFor();
+    await page.getByRole("searchbox", { name: "Find in the log" }).fill("nothing like this");
+    await page.getByText("No line matches.").waitFor();
+    await page.getByRole("searchbox", { name: "Find in the log" }).fill("Grace");
+    await page.getByText("greeting").waitFor();
+  });
+
+  it("replays with another payload", async (page) => {
+    const id = await trigger("echo", { value: 1 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    await page.getByRole("button", { name: "Replay" }).click();
+    const field = page.getByRole("textbox", { name: "Payload" });
+    await field.fill("{ wrong");
+    await page.getByRole("dialog").getByRole("alert").waitFor();
+    assert.ok(await page.getByRole("dialog").getByRole("button", { name: "Replay" }).isDisabled());
+    await field.fill('{"value": 2}');
+    await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
+    await page.waitForURL((url) => !url.pathname.endsWith(id));
+    const made = new URL(page.url()).pathname.split("/").at(-1);
+    assert.deepEqual((await until(made, "COMPLETED")).output, 2);
+  });
+
+  it("gives a delayed run another time, and says why it does not run", async (page) => {
+    const id = await trigger("echo", { value: 1 }, { delay: "1h" });
+    await open(page, id);
+    await page.getByText("Why it does not run:").waitFor();
+    await page.getByRole("button", { name: "Reschedule" }).click();
+    await page.getByLabel("Start at").fill("2037-01-02T03:04");
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText(/2037/).waitFor();
+    const run = await api("GET", `/api/v3/runs/${id}`);
+    assert.ok(run.delayedUntil.startsWith("2037-01-0"));
+    await api("POST", `/api/v2/runs/${id}/cancel`);
+  });
+
+  it("completes the token that a run waits for", async (page) => {
+    const token = await api("POST", "/api/v1/waitpoints/tokens", {});
+    const id = await trigger("approve", { token: token.id });
+    await open(page, id);
+    await page.getByRole("button", { name: "Complete the token" }).click();
+    await page.getByRole("textbox", { name: "Value" }).fill('{"approved": true}');
+    await page.getByRole("button", { name: "Complete", exact: true }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
+    assert.deepEqual((await until(id, "COMPLETED")).output, { approved: true });
+  });
+
+  it("copies the trigger as a line for the shell", async (page, context) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const id = await trigger("echo", { value: "it's" }, { tags: ["copied"] });
+    await open(page, id);
+    await page.getByRole("button", { name: "Copy as" }).click();
+    await page.getByRole("button", { name: "curl" }).click();
+    await page.getByText("Copied the trigger as curl.").waitFor();
+    const text = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(text, /^curl -s http.*\/api\/v1\/tasks\/echo\/trigger/);
+    assert.ok(text.includes(`'{"payload":{"value":"it'\\''s"},"options":{"tags":["copied"]}}'`));
+  });
+
+  it("tells of a run that is not there", async (page) => {
+    await open(page, "run_nothing");
+    await page.getByRole("alert").getByText(/run_nothing/).waitFor();
+  }, { loud: /404/ });
+}

@@ -1,0 +1,132 @@
+/* The list of runs. */
+
+import assert from "node:assert/strict";
+import { api, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
+
+export default function runs() {
+  it("opens without a sign-in, lists runs and shows how they go on", async (page) => {
+    await page.goto(`${SERVER}/runs`);
+    await page.locator("aside").getByText("Live").waitFor();
+    const id = await trigger("forever");
+    await row(page, id).getByText("Executing").waitFor();
+    await api("POST", `/api/v2/runs/${id}/cancel`);
+    await row(page, id).getByText("Canceled").waitFor();
+    assert.deepEqual(await unusable(page), []);
+  });
+
+  it("keeps its filter in the address", async (page) => {
+    const failed = await trigger("fail", { reason: "no" }, { tags: ["chips"] });
+    const fine = await trigger("echo", { value: 1 }, { tags: ["chips"] });
+    await until(failed, "FAILED");
+    await until(fine, "COMPLETED");
+    await page.goto(`${SERVER}/runs?tag=chips`);
+    await row(page, fine).waitFor();
+    await page.keyboard.press("f");
+    await page.getByRole("button", { name: "status" }).click();
+    await page.getByRole("menuitemcheckbox", { name: "Failed" }).click();
+    await row(page, fine).waitFor({ state: "detached" });
+    await row(page, failed).waitFor();
+    const said = new URL(page.url()).searchParams;
+    assert.deepEqual([said.get("status"), said.get("tag")], ["failed", "chips"]);
+    await page.reload();
+    await row(page, failed).waitFor();
+    await page.getByRole("button", { name: "Remove the filter status" }).click();
+    await row(page, fine).waitFor();
+    assert.equal(new URL(page.url()).search, "?tag=chips");
+  });
+
+  it("does not jump: what is new is counted until one looks at it", async (page) => {
+    const many = Array.from({ length: 60 }, (_, index) => ({ task: "echo", payload: { value: index }, options: { tags: ["many"] } }));
+    await api("POST", "/api/v2/tasks/batch", { items: many });
+    await page.goto(`${SERVER}/runs?tag=many`);
+    const rows = page.getByTestId("rows");
+    await rows.getByRole("row").first().waitFor();
+    await rows.evaluate((element) => element.scrollTo(0, 400));
+    const id = await trigger("echo", { value: "new" }, { tags: ["many"] });
+    await page.getByRole("button", { name: "1 new" }).click();
+    await row(page, id).waitFor();
+    assert.equal(await rows.evaluate((element) => element.scrollTop), 0);
+  });
+
+  it("does to all that match what is asked", async (page) => {
+    const items = Array.from({ length: 3 }, () => ({ task: "echo", options: { tags: ["bulk"], delay: "1h" } }));
+    const made = await api("POST", "/api/v2/tasks/batch", { items });
+    await page.goto(`${SERVER}/runs?tag=bulk&status=delayed`);
+    await page.getByRole("checkbox", { name: `Select ${made.runs[0].id}` }).check();
+    await page.getByRole("button", { name: "Select all that match" }).click();
+    await page.getByRole("button", { name: "Cancel runs" }).click();
+    await page.getByRole("button", { name: "Cancel them" }).click();
+    await page.getByText("Canceled 3 runs").waitFor();
+    for (const { id } of made.runs) await until(id, "CANCELED");
+  });
+
+  it("replays chosen runs", async (page) => {
+    const id = await trigger("echo", { value: 1 }, { tags: ["again"] });
+    await until(id, "COMPLETED");
+    await page.goto(`${SERVER}/runs?tag=again`);
+    await page.getByRole("checkbox", { name: `Select ${id}` }).check();
+    await page.getByRole("button", { name: "Replay", exact: true }).click();
+    await page.getByRole("button", { name: "Replay them" }).click();
+    await page.getByText("Replayed 1 run").waitFor();
+    await page.getByTestId("rows").getByRole("row").nth(1).waitFor();
+  });
+
+  it("can be used by keys alone", async (page) => {
+    const ids = [await trigger("echo", { value: 1 }, { tags: ["keys"] }), await trigger("echo", { value: 2 }, { tags: ["keys"] })];
+    await page.goto(`${SERVER}/runs?tag=keys`);
+    await row(page, ids[0]).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("j");
+    await page.keyboard.press("x");
+    await page.getByText("1 selected").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("1 selected").waitFor({ state: "detached" });
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/runs/${ids[0]}`);
+  });
+
+  it("fits a telephone, in the dark too", async (page) => {
+    const id = await trigger("greet", { name: "Ada" }, { tags: ["narrow"] });
+    await page.goto(`${SERVER}/runs?tag=narrow`);
+    await page.getByRole("link", { name: "greet" }).waitFor();
+    assert.deepEqual(await unusable(page), []);
+    await page.getByRole("button", { name: "Menu" }).click();
+    assert.deepEqual(await unusable(page), []);
+    const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.getByRole("button", { name: "Light theme" }).click();
+    const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.notEqual(dark, light);
+    await page.goto(`${SERVER}/runs/${id}`);
+    await page.getByRole("tab", { name: "Logs" }).click();
+    await page.getByText("greeting").waitFor();
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
+    assert.deepEqual(await unusable(page), []);
+  }, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
+
+  it("says when it is offline, and goes on afterwards where it was", async (page, context) => {
+    const id = await trigger("forever", null, { tags: ["away"] });
+    await page.goto(`${SERVER}/runs?tag=away`);
+    await row(page, id).getByText("Executing").waitFor();
+    let away = false;
+    const sockets = [];
+    await context.routeWebSocket(/realtime/, (socket) => {
+      if (away) return socket.close();
+      socket.connectToServer();
+      sockets.push(socket);
+    });
+    await page.reload();
+    await page.locator("aside").getByText("Live").waitFor();
+    away = true;
+    for (const socket of sockets) await socket.close();
+    await page.locator("aside").getByText("Offline").waitFor();
+    await api("POST", `/api/v2/runs/${id}/cancel`);
+    await until(id, "CANCELED");
+    away = false;
+    await page.locator("aside").getByText("Live").waitFor();
+    await row(page, id).getByText("Canceled").waitFor();
+  }, { loud: /WebSocket/ });
+}

@@ -1,0 +1,169 @@
+"""The built dashboard in a real Chromium, served as users serve it; what it weighs."""
+
+import asyncio
+import gzip
+import os
+import random
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mainspring.app.stores import locate, store_at
+from mainspring.model.key import new_key
+from tests.cli.processes import COMMAND
+from tests.databases import fresh_database
+from tests.npm.platforms import Platform, one_process, several_processes
+from tests.npm.suites import report
+from tools import dashboard
+from tools.environment import ROOT, SetupFailed
+
+LANDING = 160 * 1024
+"""Bytes of scripts that the first page may take, as they travel."""
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The folder of the built dashboard."""
+    try:
+        dashboard.ensure()
+    except SetupFailed as problem:
+        pytest.fail(str(problem), pytrace=False)
+    return dashboard.BUILT
+
+
+@pytest.fixture(scope="module")
+def developed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """`mainspring dev` on SQLite."""
+    with one_process(tmp_path_factory.mktemp("dashboard")) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> Iterator[str]:
+    with fresh_database(postgres_url, "dashboard") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    built: Path, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """`mainspring server` on PostgreSQL."""
+    with several_processes(tmp_path_factory.mktemp("dashboard"), database) as platform:
+        yield platform
+
+
+@pytest.fixture
+def mounted(built: Path, tmp_path: Path) -> Iterator[Platform]:
+    """An application that has all of it below a path."""
+    key = new_key("dev", random.Random(7))
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.npm.mounted"],
+        cwd=tmp_path,
+        env={**os.environ, "MAINSPRING_SECRET_KEY": key, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield Platform(process.stdout.readline().split()[1], key)
+        process.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_pages_work(
+    developed: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
+) -> None:
+    suites = ("runs", "run", "pages")
+    report(node_path, "dashboard/main.mjs", developed, subtests, *suites, CHROMIUM=chromium_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_pages_work_after_a_sign_in(
+    deployed: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
+) -> None:
+    report(node_path, "dashboard/main.mjs", deployed, subtests, "server", CHROMIUM=chromium_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_people_see_and_do_what_their_role_allows(
+    deployed: Platform,
+    database: str,
+    node_path: str,
+    chromium_path: str,
+    subtests: pytest.Subtests,
+) -> None:
+    asyncio.run(make_environment(database, "prod"))
+    add = ("people", "add", "--role")
+    report(
+        node_path,
+        "dashboard/main.mjs",
+        deployed,
+        subtests,
+        "people",
+        CHROMIUM=chromium_path,
+        VIEWER=command(*add, "viewer", "vera", "--environment", "dev", database=database),
+        ADMIN=command(*add, "admin", "ada", database=database),
+    )
+
+
+async def make_environment(database: str, slug: str) -> None:
+    store = store_at(locate(database))
+    await store.open()
+    try:
+        await store.catalog.ensure_environment(slug)
+    finally:
+        await store.close()
+
+
+def command(*arguments: str, database: str) -> str:
+    """What that command of `mainspring` has made."""
+    line = [*COMMAND, *arguments, "--quiet", "--database", database]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_wheel_carries_the_pages(built: Path, tmp_path: Path) -> None:
+    code = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
+    wanted = {**os.environ, "MAINSPRING_DASHBOARD": "require"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=wanted, check=True)
+    wheel = next(tmp_path.glob("*.whl"))
+    carried = {name for name in zipfile.ZipFile(wheel).namelist() if "/dashboard/" in name}
+    there = {path.relative_to(built) for path in built.rglob("*") if path.is_file()}
+    assert carried == {f"mainspring/dashboard/{path.as_posix()}" for path in there}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_pages_work_below_any_path(
+    mounted: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
+) -> None:
+    report(node_path, "dashboard/main.mjs", mounted, subtests, "server", CHROMIUM=chromium_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_first_page_is_light(built: Path) -> None:
+    index = (built / "index.html").read_text()
+    scripts = re.findall(r'(?:src|href)="\./(assets/[^"]+\.js)"', index)
+    assert scripts
+    weight = sum(len(gzip.compress((built / name).read_bytes(), 9)) for name in scripts)
+    assert weight < LANDING, f"{weight:,} bytes; load a page's own parts with the page"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_page_asks_nothing_of_other_sites(built: Path) -> None:
+    index = (built / "index.html").read_text()
+    assert "://" not in index
+    assert not re.search(r"<script(?![^>]*\bsrc=)", index)
