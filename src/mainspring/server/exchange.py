@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -11,9 +12,12 @@ from starlette.types import Receive, Scope
 
 from mainspring.clock import Clock
 from mainspring.errors import CallerError, PayloadTooLarge
+from mainspring.model.pepper import Pepper
+from mainspring.model.scope import Resource
+from mainspring.server.caller import Admitted
 from mainspring.server.port import EnginePort
-from mainspring.store.protocol import EnvironmentRow
-from mainspring.wire import plain, words
+from mainspring.server.watch.hub import Hub
+from mainspring.wire import plain, tokens, words
 from mainspring.wire.triggers import key_of_request
 
 BODY: Final = 64 * 1024
@@ -25,27 +29,35 @@ REQUEST_KEY: Final = "x-trigger-request-idempotency-key"
 
 
 class Exchange:
-    """A request whose key is known, and what answers it."""
+    """A request whose caller is known, and what answers it.
+
+    `signing_key` signs the environment's public tokens.
+    """
+
+    realtime: Hub
 
     def __init__(
         self,
         scope: Scope,
         receive: Receive,
         parameters: tuple[str, ...],
-        env: EnvironmentRow,
+        admitted: Admitted,
         engine: EnginePort,
         clock: Clock,
         stopping: asyncio.Event,
-        signing_key: bytes,
+        pepper: Pepper,
     ) -> None:
         self.scope = scope
         self.receive = receive
         self.parameters = parameters
-        self.env = env
+        self.caller = admitted.caller
+        self.env = admitted.env
         self.engine = engine
         self.clock = clock
         self.stopping = stopping
-        self.signing_key = signing_key
+        self.signing_key = admitted.signing
+        self.pepper = pepper
+        self.audited: tuple[str, str] | None = None
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:
@@ -61,6 +73,14 @@ class Exchange:
     def environment_id(self) -> str:
         """How public JSON and tokens name the environment."""
         return f"env_{self.env.env_id}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of this server as the caller sees them, also through a proxy."""
+        scheme = self.header("x-forwarded-proto")
+        if scheme not in ("http", "https"):
+            scheme = self.scope["scheme"]
+        return f"{scheme}://{self.header('host')}"
 
     @property
     def version(self) -> str | None:
@@ -90,6 +110,41 @@ class Exchange:
         for name, value in pairs:
             found[name] = f"{found[name]},{value}" if name in found else value
         return found
+
+    def allow(self, action: str, *resources: Resource) -> None:
+        """Let the caller go on if it may do this to any of these `(type, id)`; the id "" is
+        everything of that type.
+
+        Public tokens and limited keys have scopes; a person's role was looked at before. Raises:
+        Forbidden.
+        """
+        self.caller.allow(action, resources)
+
+    def allow_all(self, action: str, resources: Iterable[Resource]) -> None:
+        """The same for several different things, which must all be covered. Raises: Forbidden."""
+        self.caller.allow_all(action, resources)
+
+    def note(self, what: str, target: str = "") -> None:
+        """Have it said in the audit log, once this request has succeeded."""
+        self.audited = (what, target)
+
+    def token_headers(self, scopes: Sequence[str], life_s: int = tokens.HOUR_S) -> dict[str, str]:
+        """The public token that SDKs of the wire contract expect beside an answer, and fail
+        without; others get none.
+        """
+        if self.header("trigger-version") is None:
+            return {}
+        return {
+            tokens.HEADER: tokens.token(
+                self.signing_key,
+                self.environment_id,
+                scopes,
+                self.clock.now() // 1000,
+                life_s,
+                made_by=self.caller.key_id,
+            ),
+            tokens.CLAIMS_HEADER: tokens.claims_header(self.environment_id),
+        }
 
     async def body(self, limit: int = BODY) -> bytes:
         """The whole body. Raises: PayloadTooLarge over `limit` bytes, CallerError when it ends

@@ -1,0 +1,86 @@
+"""Compares memory with the rows, a slice at a time, while the owner works; asks to heal it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from mainspring.dispatch.audit import audit_queue
+from mainspring.engine.state import State
+from mainspring.errors import StoreUnavailable
+from mainspring.store.protocol import Store
+
+SLICE: Final = 200
+LANES: Final = 500
+"""A queue with more keys is not recounted: that would take longer than a turn."""
+
+log = logging.getLogger("mainspring.engine")
+
+
+class Rounds:
+    """Goes round the active runs and the queues of a shard.
+
+    `is_due`: something has been committed that has not been looked at. `differences` counts what
+    was found.
+    """
+
+    def __init__(self, state: State, store: Store) -> None:
+        self.is_due = False
+        self.differences = 0
+        self._state = state
+        self._store = store
+        self._after = ""
+        self._commits = -1
+        self._queue = 0
+
+    def ring(self, commits: int) -> bool:
+        """Whether to look now, after so many commits in all."""
+        self.is_due = self._after != "" or commits != self._commits
+        return self.is_due
+
+    async def look(self, commits: int, heal: Callable[[], Awaitable[None]]) -> None:
+        """Look at the next slice, while no commit is in flight. `heal` reads all of memory anew; it
+        raises FencedOut when another owner has made the difference.
+        """
+        self.is_due = False
+        try:
+            found = await self._compare(commits)
+        except StoreUnavailable as error:
+            log.debug("%s", error.message)
+            return
+        if found:
+            await heal()
+            self.differences += len(found)
+            shown = "; ".join(found[:5])
+            log.error("memory of shard %s differed: %s", self._state.shard_id, shown)
+
+    async def _compare(self, commits: int) -> list[str]:
+        if not self._after:
+            self._commits = commits
+        shard_id, after = self._state.shard_id, self._after
+        found = await self._store.live.holding(shard_id, after, SLICE)
+        rows = set(found)
+        last = found[-1][0] if len(found) == SLICE else "\U0010ffff"
+        held = {
+            (live.run_id, live.epoch, live.attempt, live.session.id)
+            for live in self._state.lives.values()
+            if after < live.run_id <= last
+        }
+        self._after = last if len(found) == SLICE else ""
+        lines = [f"active run {row}: in the rows only" for row in sorted(rows - held)]
+        lines += [f"active run {row}: in memory only" for row in sorted(held - rows)]
+        return lines + self._recount()
+
+    def _recount(self) -> list[str]:
+        """Recount what the scheduler counts of one queue."""
+        queues = [
+            queue
+            for env in self._state.core.tree.environments.values()
+            for queue in env.queues.values()
+        ]
+        if not queues:
+            return []
+        self._queue = (self._queue + 1) % len(queues)
+        queue = queues[self._queue]
+        return audit_queue(queue) if len(queue.keys) <= LANES else []

@@ -1,0 +1,1 @@
+"""What servers of one database say to each other."""

@@ -1,0 +1,71 @@
+"""Who is to own what: even shares, few moves, and nobody is lost who could not be seen."""
+
+from hypothesis import given, strategies as st
+
+from mainspring.engine.spread import LOST_S, Sightings, spread
+
+SERVERS = st.sets(st.sampled_from("abcdef"), min_size=1)
+OWNERS = st.dictionaries(st.integers(1, 40), st.sampled_from(["", *"abcdef"]))
+
+
+@given(OWNERS, SERVERS)
+def test_shares_are_even_and_complete(owners: dict[int, str], able: set[str]) -> None:
+    plan = spread(owners, able)
+    assert plan.keys() == owners.keys()
+    assert set(plan.values()) <= able
+    shares = [list(plan.values()).count(server) for server in able]
+    assert max(shares) - min(shares) <= 1
+
+
+@given(OWNERS, SERVERS)
+def test_what_is_even_stays(owners: dict[int, str], able: set[str]) -> None:
+    plan = spread(owners, able)
+    assert spread(plan, able) == plan
+
+
+@given(OWNERS, SERVERS)
+def test_nobody_gives_more_than_its_surplus(owners: dict[int, str], able: set[str]) -> None:
+    plan = spread(owners, able)
+    least = len(owners) // len(able)
+    for server in able:
+        before = [shard for shard, owner in owners.items() if owner == server]
+        kept = [shard for shard in before if plan[shard] == server]
+        assert len(kept) >= min(len(before), least)
+
+
+def test_a_server_is_lost_when_its_beats_stand_still() -> None:
+    sights = Sightings("me")
+    assert sights.look({"me": 1, "other": 1}, 0.0)
+    assert sights.alive == set()
+    assert sights.present == {"other"}
+    assert sights.look({"other": 2}, 1.0)
+    assert sights.alive == {"other"}
+    now = 1.0
+    while now < 1.0 + LOST_S - 0.5:
+        now += 0.5
+        assert not sights.look({"other": 2}, now) or now == 1.0 + LOST_S
+    assert sights.lost == {}
+    assert sights.look({"other": 2}, 1.0 + LOST_S)
+    assert sights.lost == {"other": 2}
+    assert sights.present == set()
+    assert sights.look({"other": 3}, 6.5)
+    assert sights.alive == {"other"}
+
+
+def test_time_in_which_nothing_could_be_seen_counts_against_nobody() -> None:
+    sights = Sightings("me")
+    sights.look({"other": 1}, 0.0)
+    sights.look({"other": 2}, 1.0)
+    assert not sights.look({"other": 2}, 60.0)
+    assert sights.alive == {"other"}
+    for at in range(61, 65):
+        assert not sights.look({"other": 2}, float(at))
+    assert sights.look({"other": 2}, 65.0)
+    assert sights.lost == {"other": 2}
+
+
+def test_a_server_that_left_is_gone_at_once() -> None:
+    sights = Sightings("me")
+    sights.look({"other": 1}, 0.0)
+    assert sights.look({}, 0.1)
+    assert sights.present == set()
