@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from mainspring.engine.requests import SLOT_MS
 from mainspring.errors import NotFound
 from mainspring.model.task import TaskSpec, default_queue
 from mainspring.wire import calls
@@ -154,12 +155,16 @@ async def test_a_repeated_request_is_answered_with_the_run_it_made(house: House)
     assert other.run_id != first.run_id
 
 
-async def test_a_request_key_counts_for_an_hour(house: House) -> None:
+async def test_a_request_key_counts_for_an_hour_or_two_and_is_deleted_then(house: House) -> None:
     house.worker()
     first = await house.trigger(request_key="req-1")
-    await house.advance(3_599_999)
+    slot = house.clock.now() // SLOT_MS
+    wanted = [(slot, house.env.env_id, "work:req-1")]
+    await house.advance(SLOT_MS)
     assert await house.trigger(request_key="req-1") == first
-    await house.advance(1)
+    assert len(await house.store.batches.requests(house.env.shard_id, wanted)) == 1
+    await house.advance(SLOT_MS)
+    assert await house.store.batches.requests(house.env.shard_id, wanted) == []
     assert await house.trigger(request_key="req-1") != first
 
 

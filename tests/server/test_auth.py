@@ -6,12 +6,11 @@ import pytest
 
 from mainspring.clock import ManualClock
 from mainspring.errors import StoreUnavailable
-from mainspring.model.key import key_hash
 from mainspring.model.run import Run, Status
 from mainspring.server.auth import KEPT_S, UNKNOWN_KEPT_S
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
-from tests.server.conftest import DEV, KEY, OTHER_KEY, PROD, Served
+from tests.server.conftest import DEV, KEY, OTHER_KEY, PEPPER, PROD, Served
 
 RUN = "/api/v3/runs/run_1"
 
@@ -41,7 +40,7 @@ async def test_a_missing_key_is_a_401(served: Served, header: str | None) -> Non
     status, body = await ask(served, header)
     assert (status, body["code"]) == (401, "unauthorized")
     assert "Invalid or Missing API key" in body["error"]
-    assert served.engine.looked_up == []
+    assert served.engine.access.looked_up == []
 
 
 async def test_a_key_of_another_form_is_refused_with_the_reason_and_never_looked_up(
@@ -50,12 +49,12 @@ async def test_a_key_of_another_form_is_refused_with_the_reason_and_never_looked
     status, body = await ask(served, "Bearer tr_dev_abcdefghij0123456789")
     assert status == 401
     assert "older form" in body["error"]
-    assert served.engine.looked_up == []
+    assert served.engine.access.looked_up == []
 
 
 async def test_unknown_and_revoked_keys_look_the_same(served: Served) -> None:
     unknown = await ask(served, "Bearer tr_dev_sk_" + "z" * 24)
-    served.engine.environments.clear()
+    await served.engine.access.end(KEY)
     revoked = await ask(served, f"Bearer {KEY}")
     assert unknown == revoked
     assert unknown[0] == 401
@@ -70,8 +69,8 @@ async def test_a_key_is_looked_up_by_hash_and_kept_for_seconds(
 ) -> None:
     for _ in range(3):
         assert (await ask(served, f"Bearer {KEY}"))[0] == 200
-    assert served.engine.looked_up == [key_hash(KEY)]
-    served.engine.environments.clear()
+    assert served.engine.access.looked_up == [PEPPER.stored(KEY)]
+    await served.engine.access.end(KEY)
     assert (await ask(served, f"Bearer {KEY}"))[0] == 200
     clock.advance(int(KEPT_S * 1000) + 1)
     assert (await ask(served, f"Bearer {KEY}"))[0] == 401
@@ -82,13 +81,13 @@ async def test_a_new_key_works_soon_after_it_was_refused(
 ) -> None:
     new = "tr_dev_sk_" + "n" * 24
     assert (await ask(served, f"Bearer {new}"))[0] == 401
-    served.engine.environments[key_hash(new)] = DEV
+    await served.engine.access.make(new, DEV)
     clock.advance(int(UNKNOWN_KEPT_S * 1000) + 1)
     assert (await ask(served, f"Bearer {new}"))[0] == 200
 
 
 async def test_a_database_that_is_away_is_no_wrong_key(served: Served) -> None:
-    served.engine.away = StoreUnavailable("postgresql://secret")
+    served.engine.access.away = StoreUnavailable("postgresql://secret")
     status, body = await ask(served, f"Bearer {KEY}")
     assert status == 503
     assert "secret" not in str(body)

@@ -20,6 +20,11 @@ def audit(core: Core) -> list[str]:
     ]
 
 
+def audit_queue(queue: Queue) -> list[str]:
+    """Recount one queue; costs a step per run in its windows."""
+    return list(_queue(queue))
+
+
 def _environment(env: Environment) -> Iterator[str]:
     where = f"environment {env.id}"
     yield from _same(where, "running", sum(q.running for q in env.queues.values()), env.running)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mainspring.dispatch.audit import audit as recount
+from mainspring.engine import ticks
 from mainspring.engine.owner import Owner
 
 MOST = 100_000
@@ -53,8 +54,9 @@ async def audit(owner: Owner) -> list[str]:
         found.append(f"{running} slots are taken by {len(state.lives)} active runs")
     start = (-1, "", "")
     timers = await live.timers(shard_id, start, state.timers.horizon - 1, MOST)
-    if len(timers) != len(state.timers):
-        found.append(f"{len(timers)} timers are due soon, {len(state.timers)} are in memory")
+    due = len(timers) + len(await ticks.load(owner.store, shard_id, 0, state.timers.horizon))
+    if due != len(state.timers):
+        found.append(f"{due} timers are due soon, {len(state.timers)} are in memory")
     return found
 
 

@@ -12,6 +12,8 @@ from starlette.types import Scope
 
 log = logging.getLogger("mainspring.access")
 
+_PROOF: Final = re.compile(r"(?<=/callback/)[^/]+")
+"""What completes a wait token does not belong into a log."""
 _TAKEN: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -36,7 +38,7 @@ def record(scope: Scope, status: int, ms: float, request_id: str) -> None:
     if not log.isEnabledFor(logging.INFO):
         return
     method = scope.get("method", "WS")
-    path = ascii(scope["raw_path"].decode("latin-1"))[1:-1]
+    path = _PROOF.sub("…", ascii(scope["raw_path"].decode("latin-1"))[1:-1])
     client = scope["client"][0] if scope.get("client") else ""
     log.info(
         "%s %s %d %.1f ms %s",

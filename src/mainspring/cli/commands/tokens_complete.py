@@ -23,4 +23,4 @@ async def command(talk: Talk, token_id: str, output: str | None) -> None:
     """
     text = None if output is None else read_json(output, "JSON")
     token = await talk.ask(CompleteToken(token_id, text))
-    talk.out.one(items.token(token, token_url(talk, token.id)), columns.TOKEN_SHEET, ident="id")
+    talk.out.one(items.token(token, token_url(talk, token)), columns.TOKEN_SHEET, ident="id")

@@ -35,7 +35,7 @@ async def command(
     request = CreateToken(timeout_ms, timeout_at, idempotency_key, ttl_ms, tag)
     token = await talk.ask(request)
     talk.out.one(
-        {"id": token.id, "isCached": token.cached, "url": token_url(talk, token.id)},
+        {"id": token.id, "isCached": token.cached, "url": token_url(talk, token)},
         {
             "token": lambda item: f"{item['id']}{' (an earlier one)' if item['isCached'] else ''}",
             "address": lambda item: str(item["url"]),

@@ -16,4 +16,4 @@ from mainspring.wire.calls import GetToken
 async def command(talk: Talk, token_id: str) -> None:
     """Show one token with its output, and the address that completes it without a key."""
     token = await talk.ask(GetToken(token_id))
-    talk.out.one(items.token(token, token_url(talk, token.id)), columns.TOKEN_SHEET, ident="id")
+    talk.out.one(items.token(token, token_url(talk, token)), columns.TOKEN_SHEET, ident="id")

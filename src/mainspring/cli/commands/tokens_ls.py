@@ -52,7 +52,7 @@ async def command(talk: Talk, *, limit: int, **typed: Unpack[Typed]) -> None:
         if page.next is None or wanted.before is not None:
             break
         wanted.after = page.next
-    shown = (items.token(token, token_url(talk, token.id)) for token in found)
+    shown = (items.token(token, token_url(talk, token)) for token in found)
     talk.out.many(shown, columns.TOKEN, ident="id", empty="No tokens.")
     if found and page.next is not None and wanted.before is None:
         talk.out.note(f"More: --after {page.next}")
