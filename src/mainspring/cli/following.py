@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from typing import Final
 
 import click
@@ -12,10 +12,9 @@ from mainspring.cli.connection import Talk
 from mainspring.cli.faults import FAILED
 from mainspring.errors import ResultTimeout
 from mainspring.model.run import Run, Status
-from mainspring.wire.calls import AwaitRun, ListLogs, LogPage
+from mainspring.wire.calls import AwaitRuns, ChangedRuns, ListLogs, LogPage
 
-_TURN_MS: Final = 1_000
-_LONG_TURN_MS: Final = 30_000
+_TURN_MS: Final = 30_000
 
 
 class Follower:
@@ -36,34 +35,64 @@ class Follower:
 
         Raises: ResultTimeout after `timeout_ms`; the run goes on.
         """
-        ends_at = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-        turn = _TURN_MS if self._logs or self._states else _LONG_TURN_MS
+        lines = asyncio.ensure_future(self._follow_logs()) if self._logs else None
+        try:
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                run = await self._follow_states()
+                if lines is not None:
+                    await lines
+        except TimeoutError:
+            told = "" if self._status is None else f" is {self._status.upper()} and"
+            raise ResultTimeout(
+                f"Run {self._run_id}{told} has not ended in time; it goes on."
+            ) from None
+        finally:
+            if lines is not None:
+                lines.cancel()
+                await asyncio.gather(lines, return_exceptions=True)
+        self._print_state(run)
+        return run
+
+    async def _follow_states(self) -> Run:
+        """The run once it is final; its states before that are printed as they come."""
+        place = ChangedRuns([], 0)
         while True:
-            left = turn if ends_at is None else round((ends_at - time.monotonic()) * 1000)
-            run: Run = await self._talk.ask(AwaitRun(self._run_id, max(0, min(turn, left))))
-            if self._logs:
-                await self.print_logs(aside=self._states and not self._talk.out.for_people)
-            self._print_state(run)
-            if run.status.is_final:
-                return run
-            if ends_at is not None and time.monotonic() >= ends_at:
-                raise ResultTimeout(
-                    f"Run {self._run_id} is {run.status.upper()} and has not ended in time; "
-                    "it goes on."
-                )
+            found: ChangedRuns = await self._talk.ask(
+                AwaitRuns(self._run_id, after=place.after, beside=place.beside, timeout_ms=_TURN_MS)
+            )
+            place = found
+            for run in found.runs:
+                if run.status.is_final:
+                    return run
+                self._print_state(run)
+                self._status = run.status
+
+    async def _follow_logs(self) -> None:
+        """Print lines as they come, until the run has ended and there are no more."""
+        aside = self._states and not self._talk.out.for_people
+        while not await self._print_page(aside, _TURN_MS):
+            pass
 
     async def print_logs(self, *, aside: bool = False) -> None:
         """Print the lines that are new; `aside` sends them to stderr as text."""
-        while True:
-            page: LogPage = await self._talk.ask(ListLogs(self._run_id, self._seen))
-            for item in items.logs(page):
-                if aside or self._talk.out.for_people:
-                    click.echo(columns.log_line(item), err=aside)
-                else:
-                    self._talk.out.line(item)
-            if not page.lines:
-                return
+        seen = -1
+        while seen != self._seen:
+            seen = self._seen
+            await self._print_page(aside, 0)
+
+    async def _print_page(self, aside: bool, timeout_ms: int) -> bool:
+        """Print what is new, waiting for it so long at most; whether that was the end."""
+        page: LogPage = await self._talk.ask(
+            ListLogs(self._run_id, self._seen, timeout_ms=timeout_ms)
+        )
+        for item in items.logs(page):
+            if aside or self._talk.out.for_people:
+                click.echo(columns.log_line(item), err=aside)
+            else:
+                self._talk.out.line(item)
+        if page.lines:
             self._seen = page.lines[-1].seq
+        return page.ended
 
     @staticmethod
     def code(run: Run) -> int:

@@ -1,0 +1,1 @@
+"""What is followed as it happens: shapes of runs, events, logs and streams."""

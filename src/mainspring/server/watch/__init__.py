@@ -1,0 +1,1 @@
+"""Watching runs: what the subscribers of an application share. No requests."""

@@ -1,0 +1,58 @@
+/* Bulk actions, deployments, replays with other options. */
+
+import assert from "node:assert/strict";
+import { deployments, runs, tasks } from "@trigger.dev/sdk";
+import { ended, it, unique } from "./harness.mjs";
+
+export default function () {
+  it("runs.bulk.cancel ends all runs of a filter and counts them", async () => {
+    const tag = unique("bulk");
+    const handles = [];
+    for (let n = 0; n < 3; n++) {
+      handles.push(await tasks.trigger("echo", {}, { tags: [tag], delay: "1h" }));
+    }
+    const { id } = await runs.bulk.cancel({ filter: { tag: [tag] }, name: "tidy" });
+    const done = await runs.bulk.poll(id, { pollIntervalMs: 50 });
+    assert.equal(done.status, "COMPLETED");
+    assert.deepEqual(done.counts, { total: 3, success: 3, failure: 0 });
+    assert.equal(done.name, "tidy");
+    for (const handle of handles) assert.equal((await ended(handle)).status, "CANCELED");
+    const listed = await runs.bulk.list();
+    assert.ok(listed.data.some((action) => action.id === id));
+    assert.equal((await runs.bulk.retrieve(id)).type, "CANCEL");
+  });
+
+  it("runs.bulk.replay makes new runs of the named ones", async () => {
+    const tag = unique("again");
+    const handle = await tasks.trigger("echo", { value: 1 }, { tags: [tag] });
+    await ended(handle);
+    const { id } = await runs.bulk.replay({ runIds: [handle.id] });
+    const done = await runs.bulk.poll(id, { pollIntervalMs: 50 });
+    assert.equal(done.counts.success, 1);
+    const found = (await runs.list({ tag })).data;
+    assert.equal(found.length, 2);
+    const filtered = (await runs.list({ bulkAction: id })).data;
+    assert.equal(filtered.length, 1);
+    assert.notEqual(filtered[0].id, handle.id);
+  });
+
+  it("deployments.list shows the versions that workers have announced", async () => {
+    const [newest] = (await deployments.list()).data;
+    assert.equal(newest.status, "DEPLOYED");
+    assert.equal((await deployments.retrieveCurrent()).version, newest.version);
+  });
+
+  it("runs.replay takes another payload, tags and metadata", async () => {
+    const run = await tasks.trigger("echo", { value: 1 }).then(ended);
+    const tag = unique("replayed");
+    const replayed = await runs.replay(run.id, {
+      payload: { value: new Date(0) },
+      tags: [tag],
+      metadata: { why: "test" },
+    });
+    const again = await ended(replayed.id);
+    assert.equal(again.output, "1970-01-01T00:00:00.000Z");
+    assert.deepEqual(again.tags, [tag]);
+    assert.equal(again.metadata.why, "test");
+  });
+}
