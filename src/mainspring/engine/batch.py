@@ -14,13 +14,17 @@ from mainspring.engine.edges import Edges
 from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.model.run import Run
+from mainspring.store.batching import BatchRow, ItemRow
 from mainspring.store.changes import PLAN, Changes
+from mainspring.store.operating import ScheduleRow
 from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
 from mainspring.store.waiting import EndRow, InputRow, JournalRow, WaitpointRow
 from mainspring.wire.worker import Entry, LogLine, Park, ToWorker
 
 KeyId = tuple[int, str, str]
 """(env_id, task, key)."""
+RequestId = tuple[int, str]
+"""(env_id, what the repeats of a request have in common)."""
 EntryId = tuple[str, str, int]
 """(run id, journal key, generation)."""
 
@@ -32,16 +36,21 @@ class Wanted:
     of `documents` whose parent and root are asked as well. `ending` are runs that may end in this
     turn: who waits for them and what they wait for is read where there may be any. `edges` are runs
     whose open waits are asked, `points` are runs, tokens, events and inputs: who waits for them is
-    asked. `ends` are runs of which only the end is asked.
+    asked. `ends` are runs of which only the end is asked. `heads` are (run, stream, writer) whose
+    ends are asked.
     """
 
     __slots__ = (
-        "debounces", "documents", "edges", "ending", "ends", "generations", "inputs", "journal",
-        "keys", "known", "located", "losses", "points", "records", "relatives", "tokens",
+        "batches", "debounces", "documents", "edges", "ending", "ends", "generations", "heads",
+        "inputs", "items", "journal", "keys", "known", "located", "losses", "points", "records",
+        "relatives", "requests", "schedules", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.keys: set[KeyId] = set()
+        self.requests: set[RequestId] = set()
+        self.batches: set[str] = set()
+        self.items: set[tuple[str, int]] = set()
         self.debounces: set[KeyId] = set()
         self.located: set[str] = set()
         self.known: set[str] = set()
@@ -57,6 +66,8 @@ class Wanted:
         self.ends: set[str] = set()
         self.generations: set[str] = set()
         self.losses: set[str] = set()
+        self.heads: set[tuple[str, str, str]] = set()
+        self.schedules: set[str] = set()
 
     @property
     def is_empty(self) -> bool:
@@ -72,12 +83,16 @@ class Facts:
     """
 
     __slots__ = (
-        "debounces", "documents", "edges", "ends", "generations", "inputs", "journal", "keys",
-        "known", "located", "losses", "records", "tokens",
+        "batches", "debounces", "documents", "edges", "ends", "generations", "heads", "inputs",
+        "items", "journal", "keys", "known", "located", "losses", "records", "requests",
+        "schedules", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.keys: dict[KeyId, KeyRow] = {}
+        self.requests: dict[RequestId, str] = {}
+        self.batches: dict[str, BatchRow] = {}
+        self.items: dict[tuple[str, int], ItemRow] = {}
         self.debounces: dict[KeyId, DebounceRow] = {}
         self.located: dict[str, LiveRow] = {}
         self.known: dict[str, str] = {}
@@ -90,6 +105,8 @@ class Facts:
         self.ends: dict[str, EndRow] = {}
         self.generations: dict[str, int] = {}
         self.losses: dict[str, int] = {}
+        self.heads: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self.schedules: dict[str, ScheduleRow] = {}
 
 
 class Picked(Struct):
