@@ -41,7 +41,7 @@ def ensure(wanted: Lock) -> None:
     """
     if _is_current(wanted):
         return
-    with _one_at_a_time():
+    with one_at_a_time():
         if _is_current(wanted):
             return
         started = time.monotonic()
@@ -95,7 +95,7 @@ def _interpreter() -> str:
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Iterator[None]:
     """Lets a second `./dev` wait for the first instead of installing into the same folder."""
     if os.name == "nt":
         yield
