@@ -6,6 +6,8 @@ A decoded path could not tell the slash inside `/tasks/mail%2Fsend/trigger` from
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
+from typing import Any, Final
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -16,15 +18,99 @@ from mainspring.server.exchange import Exchange
 Handler = Callable[[Exchange], Awaitable[Response]]
 
 
+AUDITED: Final = frozenset({"queues", "bulk", "envvars", "schedules", "deployments", "webhooks"})
+"""Whose changes the audit log tells; keys and people tell theirs themselves."""
+_OF: Final = {
+    "tasks": "tasks",
+    "runs": "runs",
+    "idempotencyKeys": "runs",
+    "batches": "batch",
+    "queues": "queues",
+    "concurrency-limits": "queues",
+    "schedules": "schedules",
+    "timezones": "schedules",
+    "envvars": "envvars",
+    "packets": "packets",
+    "signed": "packets",
+    "waitpoints": "waitpoints",
+    "deployments": "deployments",
+    "bulk-actions": "bulk",
+    "query": "query",
+    "prompts": "prompts",
+    "webhooks": "webhooks",
+    "sessions": "sessions",
+    "streams": "streams",
+    "events": "events",
+    "worker": "workers",
+    "auth": "tokens",
+    "keys": "keys",
+    "people": "people",
+    "audit": "audit",
+}
+"""The resource that a step of a path is about; the first one counts."""
+
+
+ASKED: Final = "?"
+"""The resource of a route that answers more than one thing; its handler calls `permit`."""
+
+
 class Route(Struct, frozen=True):
-    """One method of one path, such as `GET /api/v3/runs/{run}`. `by_callback`: no key is needed,
-    the path itself proves with its two parameters, a token's id and a hash, that it was given away.
+    """One method of one path, such as `GET /api/v3/runs/{run}`.
+
+    Attributes:
+        by_callback: no key is needed, the path itself proves with its two parameters, a token's id
+            and a hash, that it was given away.
+        signed: no key is needed, the address itself proves with its query that it was given away;
+            see `server.signed`.
+        open: nobody has to prove anything.
+        public: holders of public tokens may call it; the handler says of what with
+            `Exchange.allow`.
+        uses_up: it uses a one-time token up. False = it goes on with what one was used for.
+        lasts: an answer may take long, and is ended when the caller may not have it any more.
+        action, resource: what the caller's role must allow, such as "write", "runs"; "" = what the
+            method and the path say. The resource "?" is asked by the handler, with `permit`.
+        takes, asks, gives: types of the body, the query and the successful answer, for the API's
+            description; `status` is the answer's. None = nothing, or a form without a type.
     """
 
     method: str
     path: str
     handler: Handler
     by_callback: bool = False
+    signed: bool = False
+    open: bool = False
+    public: bool = False
+    uses_up: bool = True
+    lasts: bool = False
+    action: str = ""
+    resource: str = ""
+    takes: Any = None
+    asks: Any = None
+    gives: Any = None
+    status: int = 200
+
+    @property
+    def needs(self) -> tuple[str, str]:
+        """The action and resource that the caller's role must allow."""
+        return _needs(self.method, self.path, self.action, self.resource)
+
+    @property
+    def audited(self) -> str:
+        """What the audit log calls a call of this route, such as "queues.pause"; "" = it is not
+        told.
+        """
+        action, resource = self.needs
+        if action == "read" or resource not in AUDITED or self.public:
+            return ""
+        steps = [step for step in self.path.split("/") if step and not step.startswith("{")]
+        return f"{resource}.{steps[-1] if _OF.get(steps[-1]) is None else self.method.lower()}"
+
+
+@cache
+def _needs(method: str, path: str, action: str, resource: str) -> tuple[str, str]:
+    known = (_OF[step] for step in path.split("/") if step in _OF)
+    usual = "read" if method in ("GET", "HEAD") else "write"
+    return action or usual, resource or next(known, "other")
 
 
 class Found(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""What happens, as figures for those who operate servers. Nothing is decided here."""
