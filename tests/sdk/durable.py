@@ -33,6 +33,10 @@ class ListPort:
         self.asked: list[Any] = []
         self.outcomes: dict[str, calls.Outcome] = {}
         self.made = 0
+        self.written: list[tuple[str, str, str]] = []
+        """Chunks of streams, with the run that they are for."""
+        self.busy: asyncio.Future[None] | None = None
+        """What a writer of chunks has to wait for."""
         self.lost = False
         """Answer nothing any more: the connection is gone."""
 
@@ -97,6 +101,10 @@ class ListPort:
 
     def update(self, ops: list[Op], tags: tuple[str, ...]) -> None:
         raise AssertionError("no test here changes metadata")
+
+    def append(self, stream: str, chunk: str, target: str = "") -> asyncio.Future[None] | None:
+        self.written.append((target, stream, chunk))
+        return self.busy
 
     async def flush(self) -> None:
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mainspring import InvalidOptions, metadata, tags
+from mainspring import InvalidOptions, metadata, parallel, step, tags
 from mainspring.errors import Misplaced
 from mainspring.sdk import transport
 from mainspring.sdk.context import Context
@@ -138,6 +138,32 @@ async def test_nothing_is_said_again_while_the_run_is_replayed() -> None:
     told.said = []
     await run.task
     assert told.said == ["flush", ("increment", "n", "1", "self")]
+
+
+async def test_a_step_says_what_it_does_although_another_branch_is_still_replayed() -> None:
+    async def inner(n: int) -> int:
+        metadata.increment("n", n)
+        await tags.add(f"tag {n}")
+        done.set()
+        return n
+
+    async def beside() -> None:
+        await step("b", inner, 2)
+        await done.wait()
+        await step("c", inner, 3)
+
+    async def body() -> None:
+        await parallel(beside(), step("a", inner, 1))
+
+    done = asyncio.Event()
+    first = Run(body)
+    first.port = Told()
+    first.port.said = []
+    await first.task
+    kept = [entry for entry in first.port.entries if not entry.key.endswith("a")]
+    assert len(kept) >= 2, first.port.entries
+    done.clear()
+    assert await said(body, kept) == [("increment", "n", "1", "self"), "tag 1", "flush"]
 
 
 async def test_threads_of_a_run_say_it_through_the_loop() -> None:

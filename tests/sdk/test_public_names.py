@@ -14,15 +14,17 @@ from tests.architecture.sources import ROOT
 PAGE = (ROOT / "docs" / "reference" / "sdk.md").read_text()
 NAMES = {
     # declarations
-    "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce", "Machine",
+    "task", "Task", "Call", "Retry", "Queue", "RateLimit", "Debounce", "Machine", "schedule",
+    "Cron", "ScheduledPayload",
     # in a run and around it
-    "Context", "Handle", "Local", "current", "logger", "configure",
+    "Batch", "Client", "Context", "Handle", "Local", "RemoteTask", "SyncClient", "current",
+    "logger", "configure",
     # durable code
     "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step",
     "transaction", "uuid",
     # namespaces
-    "events", "hooks", "idempotency", "metadata", "observe", "queues", "retry", "runs", "streams",
-    "sync", "tags", "tasks", "wait",
+    "batches", "bulk", "env_vars", "events", "hooks", "idempotency", "metadata", "observe",
+    "queues", "retry", "runs", "schedules", "streams", "sync", "tags", "tasks", "wait",
     # errors
     "AbortRun", "Conflict", "InvalidOptions", "InvalidPayload", "MainspringError", "NotFound",
     "RateLimited", "ResultTimeout", "RetryRun", "RunCanceled", "RunFailed", "ServerUnreachable",
@@ -45,15 +47,20 @@ def test_every_public_name_has_a_docstring_and_stands_in_the_reference() -> None
 
 def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
     documented = {
-        "runs": "retrieve list page cancel replay reschedule add_tags poll logs explain handle",
+        "runs": "retrieve list page cancel replay reschedule add_tags poll result logs explain "
+        "subscribe subscribe_tag handle",
+        "batches": "trigger retrieve runs subscribe",
         "queues": "list retrieve pause resume set_limit reset_limit",
-        "tasks": "trigger trigger_sync call batch batch_sync list",
+        "tasks": "trigger trigger_sync call batch batch_sync batch_trigger trigger_and_poll list",
         "idempotency": "create_key reset",
+        "bulk": "cancel replay retrieve poll abort list",
+        "schedules": "create update retrieve activate deactivate delete run_now next_runs list",
+        "env_vars": "list retrieve set delete",
         "tags": "add",
         "events": "emit",
-        "streams": "input",
+        "streams": "input define append append_sync pipe pipe_sync writer read read_sync",
         "metadata": "set delete replace append remove increment decrement get current flush "
-        "flush_sync refresh",
+        "flush_sync refresh stream",
         "retry": "on_throw on_throw_sync fetch fetch_sync skip after at RateHeaders",
         "sync": "run iterate checkpoint gather transaction",
         "wait": "seconds for_ until token event input create_token retrieve_token complete_token "

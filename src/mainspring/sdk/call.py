@@ -18,6 +18,7 @@ from mainspring.sdk.transaction import trigger_on, trigger_on_blocking
 from mainspring.wire.calls import Trigger, Triggered
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Call(Generic[R]):
@@ -84,6 +85,9 @@ def send(calls: Sequence[Call[R]], outer: Resolved = NONE) -> Coroutine[Any, Any
     calls, connection = prepared(calls, outer)
     if connection is not None:
         return _send_on(connection, calls)
+    client = client_of(calls)
+    if client is not None:
+        return _send_to(client.transport, calls)
     journal = journal_of_run() if calls else None
     if journal is None:
         return _send(calls)
@@ -101,6 +105,11 @@ async def _send(calls: Sequence[Call[R]]) -> list[Handle[R]]:
         Handle(answer.run_id, call.decode, cached=answer.cached, transport=to)
         for call, answer in zip(calls, triggered.answers, strict=True)
     ]
+
+
+async def _send_to(to: transport.Transport, calls: Sequence[Call[R]]) -> list[Handle[R]]:
+    with transport.elsewhere(to):
+        return await _send(calls)
 
 
 async def _send_kept(journal: Journal, place: Place, calls: Sequence[Call[R]]) -> list[Handle[R]]:
@@ -140,15 +149,32 @@ def blocking(work: Coroutine[Any, Any, R]) -> R:
     return portal.run(work) if journal is None else journal.block(work)
 
 
-def prepared(calls: Sequence[Call[R]], outer: Resolved) -> tuple[Sequence[Call[R]], Any]:
+def prepared(
+    calls: Sequence[Call[R]], outer: Resolved, most: int | None = BATCH
+) -> tuple[Sequence[Call[R]], Any]:
     """The calls with the outer options, and the connection to send them on, if any."""
-    if len(calls) > BATCH:
+    if most is not None and len(calls) > most:
         raise InvalidOptions(
-            f"A batch has {len(calls):,} calls; {BATCH:,} are allowed. Send several batches."
+            f"A batch has {len(calls):,} calls; {most:,} are allowed. Send several batches."
         )
     if outer.given:
         calls = [call.under(outer) for call in calls]
-    connections = {id(call.resolved.connection): call.resolved.connection for call in calls}
-    if len(connections) > 1:
-        raise InvalidOptions("The calls of a batch name different connections; use one for all.")
-    return calls, next(iter(connections.values()), None)
+    connection = _shared("connection", [call.resolved.connection for call in calls])
+    if connection is not None and client_of(calls) is not None:
+        raise InvalidOptions(
+            "A call names both a client and a connection; a run is either sent to the client's "
+            "server or stored in your transaction."
+        )
+    return calls, connection
+
+
+def client_of(calls: Sequence[Call[Any]]) -> transport.Client | None:
+    """Whose server the calls go to by their options, if any. Raises: InvalidOptions for several."""
+    return _shared("client", [call.resolved.client for call in calls])
+
+
+def _shared(option: str, values: Sequence[T]) -> T | None:
+    different = {id(value): value for value in values}
+    if len(different) > 1:
+        raise InvalidOptions(f"The calls of a batch name different {option}s; use one for all.")
+    return next(iter(different.values()), None)

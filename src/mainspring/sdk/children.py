@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from mainspring.errors import InvalidOptions, RunFailed
-from mainspring.sdk.call import Call, prepared
+from mainspring.sdk.call import Call, client_of, prepared
 from mainspring.sdk.failures import of_child
 from mainspring.sdk.journal import Journal, Place
 from mainspring.sdk.local import journal_for, outside
@@ -95,6 +95,11 @@ def wait_for(
             f"{verb} cannot wait for a run that your own transaction makes; commit first, or use "
             "`trigger` with the connection."
         )
+    if client_of(calls) is not None:
+        raise InvalidOptions(
+            f"{verb} cannot wait for a run of another server; in a step, use `trigger` with the "
+            "client and `result` of its handle."
+        )
     journal = journal_for(verb)
     if journal is None:
         raise outside(verb)
@@ -112,7 +117,10 @@ async def _results(
     calls: Sequence[Call[R]],
     return_exceptions: bool,
 ) -> list[R]:
-    answers = await kept(journal, made, [call.request() for call in calls])
+    requests = [call.request() for call in calls]
+    for request in requests:
+        request.options.awaited = True
+    answers = await kept(journal, made, requests)
     ids = list(dict.fromkeys(answer.run_id for answer in answers))
     journal.check(ended, "run", "")
     wait = Wait("", 0, journal.generation, ended.key, ended.seq, "run", ids)

@@ -15,6 +15,7 @@ import msgspec
 
 from mainspring.errors import Misplaced
 from mainspring.sdk.journal import Journal
+from mainspring.sdk.scopes import current_branch
 from mainspring.wire.worker import Execute
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -179,8 +180,12 @@ class Context:
     def replaying(self) -> bool:
         """Whether the code is still where an earlier worker or attempt has been.
 
-        Log lines, metadata and tags of that part are there already; they are dropped meanwhile.
+        Log lines, metadata and tags of that part are there already; they are dropped meanwhile. The
+        body of a step is executed at all only when it has to be, whatever other branches do.
         """
+        branch = current_branch.get()
+        if branch is not None and branch.step is not None:
+            return False
         if self._journal is not None:
             return self._journal.replaying
         return (

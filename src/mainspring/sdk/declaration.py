@@ -12,7 +12,8 @@ from mainspring.model import template
 from mainspring.model.duration import Duration
 from mainspring.model.machine import PRESETS, UNLIMITED, Limits
 from mainspring.model.retry import RetryPolicy
-from mainspring.model.task import TaskSpec, default_queue
+from mainspring.model.task import ScheduleSpec, TaskSpec, default_queue
+from mainspring.sdk.cron import Declared, declared
 from mainspring.sdk.limits import Queue, Retry, check_name, check_preset, declared_ms
 from mainspring.sdk.machine import Machine
 from mainspring.sdk.options import KeyFunctions
@@ -39,6 +40,7 @@ class TaskOptions(TypedDict, total=False):
             (the default of a `def`), or `process`: each attempt in a process of its own.
         machine: a preset such as `"small-1x"`, or `Machine(memory="256mb")`, which needs
             `isolation="process"`.
+        schedule: when it runs by itself: cron text, a `Cron`, or a list of them.
         retry_on: exception classes, or functions of the error; only these are tried again.
         abort_on: the same; these fail the run at once.
         catch_error: a hook that decides for each error, see `hooks.catch_error`.
@@ -55,6 +57,7 @@ class TaskOptions(TypedDict, total=False):
     description: str
     isolation: Isolation
     machine: Machine | str
+    schedule: Declared
     retry_on: Matcher | Sequence[Matcher]
     abort_on: Matcher | Sequence[Matcher]
     catch_error: Callable[..., Any]
@@ -80,6 +83,7 @@ class Declaration(Struct, frozen=True):
     isolation: Isolation | None = None
     limits: Limits = UNLIMITED
     on_out_of_memory: str | None = None
+    schedules: tuple[ScheduleSpec, ...] = ()
 
     def isolation_of(self, is_async: bool) -> Isolation:
         """Where attempts are executed. Raises: InvalidTask when the function is not fit for it."""
@@ -105,6 +109,7 @@ class Declaration(Struct, frozen=True):
             idempotency_ttl_ms=self.idempotency_ttl_ms,
             concurrency_key=self.concurrency_key,
             machine=self.machine,
+            schedules=self.schedules,
             file=file,
             line=line,
             **of_function,
@@ -156,6 +161,7 @@ def declare(given: TaskOptions, name: str, documentation: str) -> Declaration:
         isolation=isolation,
         limits=limits,
         on_out_of_memory=retry.on_out_of_memory,
+        schedules=declared(given["schedule"], what) if "schedule" in given else (),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, Unpack, cast, ov
 
 from mainspring.errors import InvalidTask
 from mainspring.sdk.context import Context
+from mainspring.sdk.cron import CatchUp, Cron
 from mainspring.sdk.declaration import TaskOptions, declare
 from mainspring.sdk.registry import registry
 from mainspring.sdk.task import AsyncTask, PlainTask, Task
@@ -89,3 +90,21 @@ class TaskDecorator:
 
 
 task: Final = TaskDecorator({})
+
+
+def schedule(
+    *cron: str,
+    tz: str = "UTC",
+    window: str | None = None,
+    catch_up: CatchUp = "latest",
+    **options: Unpack[TaskOptions],
+) -> TaskDecorator:
+    """`@schedule("0 9 * * *", tz="Europe/Berlin")`: a task that runs by itself at these ticks.
+
+    The other options are those of `task`. For expressions with different zones or windows use
+    `@task(schedule=[Cron(…), Cron(…)])`. Raises: InvalidTask.
+    """
+    if "schedule" in options or not cron:
+        raise InvalidTask('@schedule takes its expressions in front: @schedule("0 9 * * *").')
+    ticks = [Cron(one, tz=tz, window=window, catch_up=catch_up) for one in cron]
+    return TaskDecorator({**options, "schedule": ticks})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -11,10 +11,10 @@ import msgspec
 from mainspring.errors import ResultTimeout, RunCanceled, RunFailed
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.run import Run, RunError, Status
-from mainspring.sdk import portal
+from mainspring.sdk import portal, subscribe
 from mainspring.sdk.options import Delay, delay
 from mainspring.sdk.transport import Transport, ask
-from mainspring.wire.calls import AwaitRun, CancelRun, RescheduleRun, Retrieve
+from mainspring.wire.calls import AwaitRun, AwaitRuns, CancelRun, RescheduleRun, Retrieve
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -58,14 +58,26 @@ class Handle(Generic[R_co]):
             RunCanceled: it was canceled; a `RunFailed` too.
             ResultTimeout: it has not ended in time. It goes on; ask again.
         """
-        run = await final(self.id, timeout, self._transport)
+        run = await self.poll(timeout)
         if run.status is not Status.COMPLETED:
             raise failure(run)
         return self._decode(run.output)
 
+    async def poll(self, timeout: Duration | None = None) -> Run:
+        """The run once it has ended, however it did. Raises: ResultTimeout."""
+        return await final(self.id, timeout, self._transport)
+
+    def subscribe(self) -> AsyncIterator[Run]:
+        """The run as it is now, then after each change, until it has ended; as `runs.subscribe`."""
+        return subscribe.runs(AwaitRuns(self.id), self._transport)
+
     async def run(self) -> Run:
         """The run as it is now."""
         return await ask(Retrieve(self.id), Run, self._transport)
+
+    async def status(self) -> Status:
+        """How the run stands now."""
+        return (await self.run()).status
 
     async def cancel(self) -> Run:
         """Ask for the run's end; harmless on a finished one."""
@@ -79,9 +91,17 @@ class Handle(Generic[R_co]):
         """`result` for blocking code."""
         return portal.run(self.result(timeout))
 
+    def poll_sync(self, timeout: Duration | None = None) -> Run:
+        """`poll` for blocking code."""
+        return portal.run(self.poll(timeout))
+
     def run_sync(self) -> Run:
         """`run` for blocking code."""
         return portal.run(self.run())
+
+    def status_sync(self) -> Status:
+        """`status` for blocking code."""
+        return portal.run(self.status())
 
     def cancel_sync(self) -> Run:
         """`cancel` for blocking code."""

@@ -24,13 +24,19 @@ from mainspring.errors import (
     classes,
     from_code,
 )
-from mainspring.wire.calls import RESPONSES, AwaitRun, Request, Response, Trigger
+from mainspring.model.key import PERSONAL
+from mainspring.wire.calls import RESPONSES, Patient, Request, Response, Trigger
 
 ROUTE: Final = "/api/mainspring/v1/call"
+REQUEST_KEY: Final = "x-trigger-request-idempotency-key"
 ATTEMPTS: Final = 5
 FIRST_DELAY_S: Final = 0.25
 LONGEST_DELAY_S: Final = 30.0
-TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)
+CONNECT_S: Final = 5.0
+POOL: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+"""Without a bound: each subscriber, and whoever awaits a result, holds a connection for long."""
+ANSWER_S: Final = 30.0
+"""How long one answer is awaited; a connection is given 5 s at most."""
 _BY_STATUS: Final[dict[int, type[MainspringError]]] = {
     401: Unauthorized,
     403: Unauthorized,
@@ -48,8 +54,9 @@ _Connection = AsyncIterator[httpx2.AsyncClient]
 class HttpTransport:
     """Sends requests to a server's call route. Usable from any number of event loops.
 
-    A call without an answer, or told to come back, is made again, `attempts` times at most; the
-    request key in its header lets the server recognise the repetition.
+    A call without an answer within `timeout` seconds, or told to come back, is made again,
+    `attempts` times at most; the request key in its header lets the server recognise the
+    repetition.
     """
 
     def __init__(
@@ -59,32 +66,33 @@ class HttpTransport:
         *,
         environment: str = "dev",
         attempts: int = ATTEMPTS,
+        timeout: float = ANSWER_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.url = url.rstrip("/")
         self.environment = environment
         self.loop: asyncio.AbstractEventLoop | None = None
         self._attempts = attempts
+        self._timeout = timeout
         self._sleep = sleep
         self._headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/msgpack",
             "User-Agent": "mainspring-python",
         }
+        if key.startswith(PERSONAL):
+            self._headers["x-mainspring-environment"] = environment
         self._clients: WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, _Connection]
         ] = WeakKeyDictionary()
 
     async def call(self, request: Request) -> Response:
         key = uuid.uuid4().hex
-        if isinstance(request, Trigger):
+        if isinstance(request, Trigger) and not request.as_batch:
             for index, item in enumerate(request.requests):
                 item.options.request_key = item.options.request_key or f"{key}-{index}"
-        timeout = TIMEOUT
-        if isinstance(request, AwaitRun):
-            timeout = httpx2.Timeout(30.0 + request.timeout_ms / 1000, connect=5.0)
-        headers = {"x-trigger-request-idempotency-key": key}
-        body = await self._post(_encode(request), headers, timeout)
+        patience = request.timeout_ms / 1000 if isinstance(request, Patient) else 0.0
+        body = await self._post(ROUTE, _encode(request), {REQUEST_KEY: key}, patience)
         try:
             answer: Response = _decoders[type(request)].decode(body)
         except msgspec.DecodeError as error:
@@ -94,6 +102,12 @@ class HttpTransport:
             ) from error
         return answer
 
+    async def post(self, path: str, value: Any) -> Any:
+        """The answer of a JSON route, for what only a server does. Raises: MainspringError."""
+        headers = {REQUEST_KEY: uuid.uuid4().hex, "Content-Type": "application/json"}
+        body = await self._post(path, msgspec.json.encode(value), headers)
+        return msgspec.json.decode(body)
+
     async def close(self) -> None:
         clients, self._clients = self._clients, WeakKeyDictionary()
         here = asyncio.get_running_loop()
@@ -101,14 +115,17 @@ class HttpTransport:
             if loop is here:
                 await client.aclose()
 
-    async def _post(self, body: bytes, headers: dict[str, str], timeout: httpx2.Timeout) -> bytes:
+    async def _post(
+        self, path: str, body: bytes, headers: dict[str, str], patience: float = 0.0
+    ) -> bytes:
         client = await self._client()
+        timeout = httpx2.Timeout(self._timeout + patience, connect=min(self._timeout, CONNECT_S))
         attempt = 1
         while True:
             problem: MainspringError
             wait: float | None = None
             try:
-                response = await client.post(ROUTE, content=body, headers=headers, timeout=timeout)
+                response = await client.post(path, content=body, headers=headers, timeout=timeout)
             except httpx2.TransportError as error:
                 problem = ServerUnreachable(
                     f"No server answers at {self.url} ({_reason(error)}). Start one with "
@@ -141,7 +158,11 @@ class HttpTransport:
     async def _connection(self) -> _Connection:
         # a generator, because `asyncio.run` closes those of its loop before it ends the loop: the
         # connections of a short program are closed though nobody closes the transport
-        client = httpx2.AsyncClient(base_url=self.url, headers=self._headers, timeout=TIMEOUT)
+        # loading certificates takes 50 ms, and without TLS there are none to check
+        secure = self.url.startswith("https:")
+        client = httpx2.AsyncClient(
+            base_url=self.url, headers=self._headers, verify=secure, limits=POOL
+        )
         try:
             yield client
         finally:

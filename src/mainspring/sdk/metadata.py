@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections.abc import AsyncIterable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -13,11 +13,14 @@ from mainspring.model.metadata import applied, check, steps_of
 from mainspring.model.run import Run
 from mainspring.sdk.context import Context, current
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
+from mainspring.sdk.output import Piped
 from mainspring.sdk.port import Port
 from mainspring.sdk.portal import run
 from mainspring.sdk.transport import ask
 from mainspring.wire.calls import Retrieve
 from mainspring.wire.worker import Op
+
+T = TypeVar("T")
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -82,6 +85,12 @@ class Changes:
     def replace(self, metadata: Mapping[str, Any]) -> Self:
         """Put these fields in place of all there are."""
         return self._change("replace", "", dict(metadata))
+
+    def stream(self, key: str, source: AsyncIterable[T] | Iterable[T]) -> Piped[T]:
+        """Write everything that comes out of `source` to the stream of that name, as
+        `streams.pipe` does.
+        """
+        return Piped(key, source, self._target)
 
     def _change(self, op: str, path: str, value: Any) -> Self:
         try:

@@ -17,6 +17,7 @@ from mainspring.sdk.context import Context
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.idempotency import TTL_MS, Key, Scope, finished
 from mainspring.sdk.limits import Debounce, Queue
+from mainspring.sdk.transport import Client
 
 Delay = float | int | str | timedelta | datetime
 
@@ -36,6 +37,7 @@ class Options(TypedDict, total=False):
         metadata: JSON of at most 256 KB that the run and its readers see.
         priority: seconds of head start over others in the queue.
         connection: a PostgreSQL connection of yours; the run exists once you commit.
+        client: a `Client` or `SyncClient`, whose server gets the run.
         test: marks the run and those it triggers.
     """
 
@@ -55,6 +57,7 @@ class Options(TypedDict, total=False):
     version: str
     debounce: Debounce
     connection: Any
+    client: Client
     test: bool
 
 
@@ -75,6 +78,7 @@ class Resolved(Struct, frozen=True):
     scope: Scope | None = None
     concurrency_key: Callable[..., str | int | None] | None = None
     connection: Any = None
+    client: Client | None = None
 
     def build(
         self,
@@ -156,6 +160,7 @@ def resolve(given: Options) -> Resolved:
         given.get("idempotency_scope"),
         key if callable(key) else None,
         given.get("connection"),
+        given.get("client"),
     )
 
 

@@ -44,6 +44,12 @@ class Port(Protocol):
         """Change the metadata and add tags, in order with everything else."""
         ...
 
+    def append(self, stream: str, chunk: str, target: str = "") -> asyncio.Future[None] | None:
+        """Write a chunk (JSON text) to a stream of the run, or of the run `target`, in order with
+        everything else. What is answered is to be awaited before the next chunk.
+        """
+        ...
+
     async def flush(self) -> None:
         """Return once everything said so far is durable. Raises: FencedOut."""
         ...

@@ -43,6 +43,11 @@ class Portal:
             assert self._loop is not None
             return self._loop
 
+    @property
+    def serves_here(self) -> bool:
+        """Whether it runs, and this thread may wait for it."""
+        return self._loop is not None and asyncio._get_running_loop() is None
+
     def close(self) -> None:
         """Stop the thread; connections held by its loop are closed. Safe to call twice."""
         with self._lock:
@@ -94,11 +99,16 @@ def run(awaitable: Awaitable[T]) -> T:
 
 def iterate(items: AsyncIterator[T]) -> Iterator[T]:
     """Walk through an async iterator from blocking code. Raises: Misplaced as `run` does."""
-    while True:
-        try:
-            yield run(anext(items))
-        except StopAsyncIteration:
-            return
+    try:
+        while True:
+            try:
+                yield run(anext(items))
+            except StopAsyncIteration:
+                return
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None and _portal.serves_here:
+            run(close())
 
 
 async def _settle(awaitable: Awaitable[T]) -> T:

@@ -11,12 +11,14 @@ from typing import Any, Final, TypedDict, Unpack
 from mainspring.errors import InvalidOptions, InvalidPayload
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.run import Run, RunFilter, RunPage, Status, TriggerAnswer
+from mainspring.sdk import subscribe as subscribing
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, final, plain, reschedule_request
 from mainspring.sdk.options import Delay
-from mainspring.sdk.transport import ask
+from mainspring.sdk.transport import active, ask
 from mainspring.wire.calls import (
     AddTags,
+    AwaitRuns,
     CancelRun,
     ExplainRun,
     Explanation,
@@ -66,7 +68,7 @@ async def list(
 
     Raises: InvalidOptions for an unknown filter or status, and for a time without a zone.
     """
-    chosen = _chosen(filters)
+    chosen = filter_of(filters)
     chosen.limit = page_size
     seen = 0
     while limit is None or seen < limit:
@@ -103,7 +105,7 @@ async def replay(run_id: str, *, payload: Any = _SAME) -> Handle[Any]:
         except BEYOND_JSON as error:
             raise InvalidPayload(f"The payload cannot be written as JSON: {why(error)}.") from error
     answer = await ask(ReplayRun(run_id, text), TriggerAnswer)
-    return Handle(answer.run_id, plain, cached=answer.cached)
+    return Handle(answer.run_id, plain, cached=answer.cached, transport=active.get())
 
 
 async def reschedule(run_id: str, delay: Delay) -> Run:
@@ -121,8 +123,41 @@ async def poll(run_id: str, *, timeout: Duration | None = None) -> Run:
     return await final(run_id, timeout)
 
 
-async def logs(run_id: str, *, after: int = 0) -> AsyncIterator[LogEntry]:
-    """Walk through the lines that a run has written so far, from the one after `after`."""
+async def result(run_id: str, *, timeout: Duration | None = None) -> Any:
+    """What the run returned, once it has ended. Raises: RunFailed, RunCanceled, ResultTimeout."""
+    return await handle(run_id).result(timeout)
+
+
+def subscribe(run_id: str) -> AsyncIterator[Run]:
+    """The run as it is now, then after each change, until it has ended.
+
+    Changes that follow each other closely come as one. A lost connection is made again for five
+    minutes, and nothing is missed or told twice. Raises: NotFound.
+    """
+    return subscribing.runs(AwaitRuns(run_id))
+
+
+def subscribe_tag(*tags: str, period: Duration = "1d") -> AsyncIterator[Run]:
+    """Every run that has all the tags and was created since `period` ago, at first the newest
+    1,000 as they are, then each after each change, and those that join; without end.
+
+    Raises: InvalidOptions.
+    """
+    if not tags:
+        raise InvalidOptions("subscribe_tag takes one tag or several.")
+    return subscribing.runs(
+        AwaitRuns(tags=tags, created_from=_now() - milliseconds(period, "period"))
+    )
+
+
+async def logs(run_id: str, *, after: int = 0, follow: bool = False) -> AsyncIterator[LogEntry]:
+    """Walk through the lines of a run, from the one after `after`: those that it has written so
+    far, or with `follow` also the ones to come, until it has ended. Raises: NotFound.
+    """
+    if follow:
+        async for line in subscribing.logs(run_id, after):
+            yield line
+        return
     while True:
         found = await ask(ListLogs(run_id, after, _LOG_LINES), LogPage)
         for line in found.lines:
@@ -139,10 +174,11 @@ async def explain(run_id: str) -> Explanation:
 
 def handle(run_id: str) -> Handle[Any]:
     """The handle of a run whose id was stored; `my_task.handle` gives one that knows the type."""
-    return Handle(run_id, plain)
+    return Handle(run_id, plain, transport=active.get())
 
 
-def _chosen(filters: Filters) -> RunFilter:
+def filter_of(filters: Filters) -> RunFilter:
+    """The filter as it is sent. Raises: InvalidOptions."""
     unknown = filters.keys() - Filters.__annotations__.keys()
     if unknown:
         raise InvalidOptions(

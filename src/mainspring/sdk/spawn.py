@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, cast
-
-import msgspec
+from typing import cast
 
 from mainspring.model.run import TriggerAnswer, TriggerRequest
 from mainspring.sdk.context import running
 from mainspring.sdk.journal import Journal, Place, quoted
 from mainspring.wire.calls import Trigger, Triggered
-
-_ids: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
+from mainspring.wire.kept import runs_of
 
 
 def journal_of_run() -> Journal | None:
@@ -32,16 +29,24 @@ async def kept(
     journal: Journal, place: Place, requests: list[TriggerRequest]
 ) -> list[TriggerAnswer]:
     """Make the runs, or give those that the journal has; in the order of the requests."""
+    return (await kept_batch(journal, place, requests, as_batch=False))[0]
+
+
+async def kept_batch(
+    journal: Journal, place: Place, requests: list[TriggerRequest], *, as_batch: bool = True
+) -> tuple[list[TriggerAnswer], str | None]:
+    """The same, with the id of the batch that the runs are."""
     mark = _mark(requests)
     journal.check(place, "trigger", mark)
     if place.entry is not None:
-        answers = [TriggerAnswer(*pair) for pair in _ids(place.entry.data or "[]")]
+        answers, batch_id = runs_of(place.entry.data)
     else:
-        request = Trigger(requests, place.key, place.seq, journal.generation, mark)
-        answers = cast("Triggered", await journal.call(request, kept=True)).answers
+        request = Trigger(requests, place.key, place.seq, journal.generation, mark, as_batch)
+        told = cast("Triggered", await journal.call(request, kept=True))
+        answers, batch_id = told.answers, told.batch_id
     if len(answers) != len(requests):
         journal.diverge(place.key, f"{len(answers)} triggered runs", f"{len(requests)}")
-    return answers
+    return answers, batch_id
 
 
 def _mark(requests: list[TriggerRequest]) -> str:

@@ -14,10 +14,12 @@ from mainspring.model.run import OUTPUT_LIMIT
 from mainspring.model.task import TaskSpec
 from mainspring.sdk import hooks
 from mainspring.sdk.aftermath import FailureTask
-from mainspring.sdk.call import Call, blocking, send, send_one, send_sync
+from mainspring.sdk.batch import Batch, send_batch, send_batch_sync
+from mainspring.sdk.call import Call, blocking, send_one, send_sync
 from mainspring.sdk.children import wait_for, wait_for_one
 from mainspring.sdk.codec import UNREADABLE, Codec, codec
 from mainspring.sdk.context import Context
+from mainspring.sdk.cron import fitted
 from mainspring.sdk.declaration import Declaration
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, plain
@@ -81,18 +83,19 @@ class Verbs(Generic[P, R]):
             checked=True,
         )
 
-    def batch_trigger(self, calls: Iterable[Call[R]]) -> Coroutine[Any, Any, list[Handle[R]]]:
-        """Make a run for each call, at most 1,000, all or none; handles in the same order.
+    def batch_trigger(self, calls: Iterable[Call[R]]) -> Coroutine[Any, Any, Batch[R]]:
+        """Make a run for each call, all or none; a list of handles in the same order, with an id.
 
-        Options given here hold for all calls, those of a call come before them.
+        More than 1,000 calls are sent piece by piece, of which each is stored as a whole. Options
+        given here hold for all calls, those of a call come before them.
 
-        Raises: InvalidOptions for more, and for a call of another task (`tasks.batch` takes those).
+        Raises: InvalidOptions for a call of another task (`tasks.batch` takes those).
         """
-        return send(self._own(calls), self._resolved)
+        return send_batch(self._own(calls), self._resolved)
 
-    def batch_trigger_sync(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+    def batch_trigger_sync(self, calls: Iterable[Call[R]]) -> Batch[R]:
         """`batch_trigger` for blocking code."""
-        return send_sync(self._own(calls), self._resolved)
+        return send_batch_sync(self._own(calls), self._resolved)
 
     @overload
     def batch_trigger_and_wait(
@@ -209,7 +212,10 @@ class Task(Verbs[P, R]):
     @functools.cached_property
     def signature(self) -> Signature:
         """The function's parameters and types. Raises: InvalidTask."""
-        return read(self.func, self.id, self._local_names)
+        found = read(self.func, self.id, self._local_names)
+        if self.declaration.schedules:
+            return fitted(found, f"Task {self.id!r}")
+        return found
 
     @functools.cached_property
     def payloads(self) -> Payload:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from mainspring.errors import InvalidPayload
+from mainspring.model.duration import Duration
+from mainspring.model.run import Run
+from mainspring.sdk.batch import Batch, send_batch, send_batch_sync
 from mainspring.sdk.call import Call, send, send_sync
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, plain
@@ -42,14 +45,41 @@ def call(task_id: str, payload: Any = None, **options: Unpack[Options]) -> Call[
     return Call(task_id, text, plain, resolve(options), args=(payload,))
 
 
-async def batch(calls: Iterable[Call[Any]]) -> builtins.list[Handle[Any]]:
-    """Make a run for each call, of any tasks, at most 1,000, all or none; in the same order."""
-    return await send([*calls])
+async def batch(calls: Iterable[Call[Any]]) -> Batch[Any]:
+    """Make a run for each call, of any tasks, all or none; a list of handles in the same order,
+    with an id. More than 1,000 calls are sent piece by piece, of which each is stored as a whole.
+    """
+    return await send_batch([*calls])
 
 
-def batch_sync(calls: Iterable[Call[Any]]) -> builtins.list[Handle[Any]]:
+def batch_sync(calls: Iterable[Call[Any]]) -> Batch[Any]:
     """`batch` for blocking code."""
-    return send_sync([*calls])
+    return send_batch_sync([*calls])
+
+
+async def batch_trigger(
+    task_id: str, payloads: Iterable[Any], **options: Unpack[Options]
+) -> Batch[Any]:
+    """Make a run of one task for each payload, as `batch` does.
+
+    Raises: as `trigger`. For options of single runs, and for several tasks, there is `batch`.
+    """
+    return await send_batch([call(task_id, payload, **options) for payload in payloads])
+
+
+async def trigger_and_poll(
+    task_id: str,
+    payload: Any = None,
+    *,
+    timeout: Duration | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """Make a run and give it once it is final, however it ended; it takes a connection meanwhile.
+
+    Raises: as `trigger`, and ResultTimeout after `timeout`; the run goes on.
+    """
+    handle = await trigger(task_id, payload, **options)
+    return await handle.poll(timeout)
 
 
 async def list() -> builtins.list[Task]:

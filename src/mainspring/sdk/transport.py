@@ -9,9 +9,10 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from mainspring.errors import MainspringError, ServerUnreachable, Unauthorized
+from mainspring.sdk.context import running
 from mainspring.sdk.settings import DEFAULT_URL, ClientSettings, environment_of, load
 from mainspring.wire.calls import Request, Response
 
@@ -35,6 +36,13 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Give up connections; safe to call twice."""
         ...
+
+
+class Client(Protocol):
+    """What speaks to a server of its own; `mainspring.Client` is one."""
+
+    @property
+    def transport(self) -> Transport: ...
 
 
 active: Final[ContextVar[Transport | None]] = ContextVar("mainspring_transport", default=None)
@@ -72,14 +80,21 @@ def configure(
 
     What is left out comes from the environment variables and `.mainspring/dev.json` as usual.
     """
+    _process.settings = settings_with(url, key, environment)
+    _process.transport = None
+
+
+def settings_with(
+    url: str | None = None, key: str | None = None, environment: str | None = None
+) -> ClientSettings:
+    """These settings; what is left out comes from where it usually does."""
     given = {
         "MAINSPRING_URL": url,
         "MAINSPRING_SECRET_KEY": key,
         "MAINSPRING_ENVIRONMENT": environment or (environment_of(key) if key else None),
     }
     said = {name: value for name, value in given.items() if value is not None}
-    _process.settings = load({**os.environ, **said}, Path.cwd())
-    _process.transport = None
+    return load({**os.environ, **said}, Path.cwd())
 
 
 def install(transport: Transport | None) -> Transport | None:
@@ -99,6 +114,17 @@ def using(transport: Transport) -> Iterator[None]:
         yield
     finally:
         active.reset(token)
+
+
+@contextlib.contextmanager
+def elsewhere(transport: Transport) -> Iterator[None]:
+    """Inside, requests go to `transport` and belong to no run, as a run's journal is not theirs."""
+    token = running.set(None)
+    try:
+        with using(transport):
+            yield
+    finally:
+        running.reset(token)
 
 
 async def ask(request: Request, answer: type[T], transport: Transport | None = None) -> T:
@@ -122,6 +148,15 @@ async def ask(request: Request, answer: type[T], transport: Transport | None = N
 
 def _built() -> Transport:
     settings = _settings()
+    key = known_key(settings)
+    _process.transport = over_http(settings.url, key, environment=settings.environment)
+    return _process.transport
+
+
+def known_key(settings: ClientSettings) -> str:
+    """The key of these settings. Raises: ServerUnreachable when not even a server is known,
+    Unauthorized when only its key is not.
+    """
     if settings.key is None:
         if settings.url == DEFAULT_URL:
             raise ServerUnreachable(
@@ -130,14 +165,16 @@ def _built() -> Transport:
             )
         raise Unauthorized(
             f"No key for {settings.url} is known; set MAINSPRING_SECRET_KEY to the key of the "
-            "environment, or call configure(key=...)."
+            "environment, or give it where you give the URL."
         )
+    return settings.key
+
+
+def over_http(url: str, key: str, **how: Any) -> Transport:
+    """A transport to the server at `url`; `how` as `HttpTransport` takes it."""
     # by name, so that importing the package does not load an HTTP client
     http = importlib.import_module("mainspring.sdk.http")
-    built: Transport = http.HttpTransport(
-        settings.url, settings.key, environment=settings.environment
-    )
-    _process.transport = built
+    built: Transport = http.HttpTransport(url, key, **how)
     return built
 
 
