@@ -7,25 +7,36 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
+from starlette.responses import Response
 
 from mainspring.clock import ManualClock
 from mainspring.errors import MainspringError
 from mainspring.ids import IdSource
-from mainspring.model.key import key_hash
+from mainspring.model.audit import Entry
+from mainspring.model.pepper import Pepper
 from mainspring.model.run import Run, RunPage, Status, TriggerAnswer
-from mainspring.server.app import Application, build
+from mainspring.server.app import ROUTES, Application, build
+from mainspring.server.exchange import Exchange
 from mainspring.server.port import Deliver
+from mainspring.server.routes import Route
 from mainspring.server.serve import Listener
 from mainspring.settings import ServerSettings
+from mainspring.store.access import FoundKey, KeyRow, Signing
+from mainspring.store.keyring import Keyring
 from mainspring.store.protocol import EnvironmentRow
+from mainspring.store.sqlite import SqliteStore
+from mainspring.telemetry.metrics import Sample
 from mainspring.wire import calls
+from mainspring.wire.operating import InspectRun, RunDetail
 from mainspring.wire.worker import Frame, Hello, Welcome
 
 KEY = "tr_dev_sk_" + "k" * 24
 OTHER_KEY = "tr_prod_sk_" + "p" * 24
-DEV = EnvironmentRow(1, "dev", 3)
-PROD = EnvironmentRow(2, "prod", 4)
+PEPPER = Pepper("pepper" * 6)
+DEV = EnvironmentRow(1, "dev", 1)
+PROD = EnvironmentRow(2, "prod", 2)
 ALIKE = {
     calls.ListRuns: RunPage([]),
     calls.ListLogs: calls.LogPage([]),
@@ -49,6 +60,47 @@ class Counter:
         return self.next
 
 
+class WatchedKeyring(Keyring):
+    """Keys in a database, which remembers what was looked up, and may be away."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        super().__init__(store.database)
+        self.looked_up: list[str] = []
+        self.away: MainspringError | None = None
+
+    async def find_key(self, key_hash: str) -> FoundKey | None:
+        self.looked_up.append(key_hash)
+        self._check()
+        return await super().find_key(key_hash)
+
+    async def environments_of_shard(self, shard_id: int) -> list[EnvironmentRow]:
+        self._check()
+        return await super().environments_of_shard(shard_id)
+
+    async def signing(self, env_id: int) -> Signing | None:
+        self.looked_up.append(str(env_id))
+        self._check()
+        return await super().signing(env_id)
+
+    async def make(self, key: str, env: EnvironmentRow, scopes: str = "", now: int = 0) -> KeyRow:
+        """Make that key valid."""
+        row = KeyRow(f"key_{key[-6:]}", env.env_id, "test", key[-4:], scopes, now)
+        entry = Entry(now, env.env_id, "test", "keys.create", row.key_id)
+        await self.add_key(PEPPER.stored(key), row, PEPPER.chain(), entry)
+        return row
+
+    async def end(self, key: str, now: int = 0) -> None:
+        """Revoke that key."""
+        found = await super().find_key(PEPPER.stored(key))
+        assert found is not None
+        entry = Entry(now, 0, "test", "keys.revoke")
+        await self.revoke_key(found.key.key_id, now, PEPPER.chain(), entry)
+
+    def _check(self) -> None:
+        if self.away is not None:
+            raise self.away
+
+
 class TableSession:
     def __init__(self, hello: Hello, deliver: Deliver) -> None:
         self.hello = hello
@@ -69,13 +121,11 @@ class TableSession:
 class TableEngine:
     """An engine port that answers each request as its table says and remembers what was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: WatchedKeyring) -> None:
+        self.access = access
         self.ready = True
         self.asked: list[Any] = []
         self.parents: list[str | None] = []
-        self.looked_up: list[str] = []
-        self.away: MainspringError | None = None
-        self.environments = {key_hash(KEY): DEV, key_hash(OTHER_KEY): PROD}
         self.answers: dict[type, Any] = {}
         self.sessions: asyncio.Queue[TableSession] = asyncio.Queue()
         self.refuse_session: MainspringError | None = None
@@ -98,7 +148,8 @@ class TableEngine:
     def _usual(self, request: Any, env: EnvironmentRow) -> Any:
         match request:
             case calls.Trigger():
-                return calls.Triggered([TriggerAnswer(self.new_run(env)) for _ in request.requests])
+                made = [TriggerAnswer(self.new_run(env)) for _ in request.requests]
+                return calls.Triggered(made, "batch_1" if request.as_batch else None)
             case calls.ListQueues():
                 return calls.QueueList([calls.Queue("task/mail/send"), calls.Queue("mail/out")])
             case calls.PauseQueue():
@@ -109,6 +160,8 @@ class TableEngine:
                 return TriggerAnswer(self.new_run(env))
             case calls.GetToken() | calls.CompleteToken():
                 return calls.Token(request.token_id, "waiting", 1_700_000_000_000)
+            case InspectRun():
+                return self._inspected(request, env)
             case _ if type(request) in ALIKE:
                 return ALIKE[type(request)]
             case _:
@@ -116,20 +169,18 @@ class TableEngine:
                     request.run_id, "t", Status.QUEUED, "task/t", env.env_id, 1_700_000_000_000
                 )
 
+    async def _inspected(self, request: InspectRun, env: EnvironmentRow) -> RunDetail:
+        """What `Retrieve` is answered with, with nothing around it."""
+        retrieved = calls.Retrieve(request.run_id)
+        answer = self.answers.get(calls.Retrieve)
+        if isinstance(answer, Exception):
+            raise answer
+        run = answer(retrieved, env) if callable(answer) else answer
+        run = await run if asyncio.iscoroutine(run) else run
+        return RunDetail(run or self._usual(retrieved, env))
+
     def new_run(self, env: EnvironmentRow) -> str:
         return self._ids.new("run", 1_700_000_000_000, env.shard_id)
-
-    async def environment_of_key(self, hash_: str) -> EnvironmentRow | None:
-        self.looked_up.append(hash_)
-        if self.away is not None:
-            raise self.away
-        return self.environments.get(hash_)
-
-    async def keys_of_shard(self, shard_id: int) -> list[tuple[str, EnvironmentRow]]:
-        if self.away is not None:
-            raise self.away
-        keys = self.environments.items()
-        return [(hash_, env) for hash_, env in keys if env.shard_id == shard_id]
 
     def connect(self, env: EnvironmentRow, hello: Hello, deliver: Deliver) -> TableSession:
         if self.refuse_session is not None:
@@ -139,11 +190,39 @@ class TableEngine:
         self.sessions.put_nowait(session)
         return session
 
+    def relay(self, env: EnvironmentRow) -> None:
+        return None
+
+    async def follow(self, env: EnvironmentRow) -> None:
+        return
+
     def beat(self, env: EnvironmentRow, session_id: str) -> bool:
         return session_id in self.alive
 
     def lost(self, env: EnvironmentRow, session_id: str) -> None:
         self.dead.append(session_id)
+
+    def figures(self, env: EnvironmentRow) -> list[Sample]:
+        return [Sample("mainspring_runs_active", "Runs that hold a slot.", 7)]
+
+
+def checked(route: Route) -> Route:
+    """The same route, whose answers must be what the API's description says, and nothing more."""
+
+    async def handler(exchange: Exchange) -> Response:
+        response = await route.handler(exchange)
+        said = response.headers.get("content-type", "") == "application/json"
+        if said and response.status_code == route.status:
+            raw = msgspec.json.decode(response.body)
+            found = msgspec.json.decode(response.body, type=route.gives)
+            assert msgspec.to_builtins(found) == raw, f"{route.method} {route.path} says more"
+        return response
+
+    handler.__doc__ = route.handler.__doc__
+    return route if route.gives is None else msgspec.structs.replace(route, handler=handler)
+
+
+CHECKED = tuple(map(checked, ROUTES))
 
 
 class Served:
@@ -175,8 +254,15 @@ class Served:
 
 
 @pytest.fixture
-def engine() -> TableEngine:
-    return TableEngine()
+async def engine() -> AsyncIterator[TableEngine]:
+    store = SqliteStore(":memory:")
+    await store.open()
+    access = WatchedKeyring(store)
+    for key, env in ((KEY, DEV), (OTHER_KEY, PROD)):
+        assert await store.catalog.ensure_environment(env.slug) == env
+        await access.make(key, env)
+    yield TableEngine(access)
+    await store.close()
 
 
 @pytest.fixture
@@ -193,7 +279,7 @@ def server_settings() -> ServerSettings:
 async def served(
     engine: TableEngine, clock: ManualClock, server_settings: ServerSettings
 ) -> AsyncIterator[Served]:
-    app = build(engine, server_settings, clock)
+    app = build(engine, server_settings, clock, pepper=PEPPER, routes=CHECKED)
     listener = Listener(app, server_settings)
     await listener.start()
     running = Served(app, listener, engine)

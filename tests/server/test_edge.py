@@ -6,14 +6,19 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import Response, StreamingResponse
 
 from mainspring.server import protocol
-from mainspring.server.exchange import BODY
+from mainspring.server.app import build
+from mainspring.server.exchange import BODY, Exchange
+from mainspring.server.routes import Route
+from mainspring.server.serve import Listener
 from mainspring.settings import ServerSettings
 from mainspring.wire import calls
-from tests.server.conftest import KEY, Served
+from tests.server.conftest import KEY, PEPPER, Served, TableEngine
 
 AUTH = f"authorization: Bearer {KEY}\r\n".encode()
 
@@ -111,6 +116,35 @@ async def test_a_connection_that_sends_no_headers_is_closed(
         writer.close()
 
 
+async def test_who_takes_nothing_of_an_answer_is_cut_off(
+    engine: TableEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "STALLED_S", 0.05)
+    ended = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(1 << 20)
+        finally:
+            ended.set()
+
+    async def handler(_: Exchange) -> Response:
+        return StreamingResponse(endless())
+
+    settings = ServerSettings(port=0, drain_s=1)
+    route = Route("GET", "/endless", handler, open=True)
+    listener = Listener(build(engine, settings, pepper=PEPPER, routes=[route]), settings)
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port, limit=1024)
+    writer.write(b"GET /endless HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        await ended.wait()
+    writer.close()
+    await listener.stop()
+
+
 async def test_large_bodies_are_refused_by_their_word_or_when_they_grow(served: Served) -> None:
     line = "POST /api/v1/runs/run_1/tags HTTP/1.1"
     said = request(f"content-length: {BODY * 1000}", line=line)
@@ -152,7 +186,7 @@ async def test_a_wrong_method_names_the_right_ones(served: Served) -> None:
 
 
 async def test_anything_else_is_a_404_in_json(served: Served) -> None:
-    for path in ("/", "/api", "/api/v9/runs", "/favicon.ico", "/../etc/passwd"):
+    for path in ("/api", "/api/v9/runs", "/favicon.ico", "/../etc/passwd"):
         response = await served.client.get(path)
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
         assert response.headers["x-should-retry"] == "false"
@@ -160,10 +194,10 @@ async def test_anything_else_is_a_404_in_json(served: Served) -> None:
 
 async def test_what_is_not_built_says_so_and_is_not_tried_again(served: Served) -> None:
     for method, path in (
-        ("POST", "/api/v3/batches"),
-        ("PUT", "/api/v2/packets/trigger%2Fpacket_1%2Fpayload.json"),
-        ("GET", "/realtime/v1/runs/run_1"),
-        ("GET", "/api/v1/schedules"),
+        ("POST", "/api/v1/query"),
+        ("GET", "/api/v1/prompts"),
+        ("PUT", "/realtime/v1/sessions/chat/in"),
+        ("GET", "/api/v1/webhooks/endpoints"),
     ):
         response = await served.client.request(method, path)
         assert (response.status_code, response.json()["code"]) == (501, "not_built")
@@ -267,6 +301,21 @@ class TestOnOtherAddresses:
         for host in ("jobs.example", "JOBS.example:443", "localhost", "jobs.example."):
             assert status_of(await served.raw(request(host=host))) == 200
         assert status_of(await served.raw(request(host="other.example"))) == 421
+
+
+@pytest.mark.parametrize(
+    "asked", ["x-a\xff", "authorization, \xe9", "a" * 3000, "x-a;b: c", "\x7f"]
+)
+async def test_a_browser_s_question_is_answered_whatever_letters_it_has(
+    served: Served, asked: str
+) -> None:
+    answer = await served.raw(
+        request(
+            "origin: https://site.example", f"access-control-request-headers: {asked}",
+            line="OPTIONS /api/v1/runs HTTP/1.1",
+        )
+    )  # fmt: skip
+    assert status_of(answer) in (204, 400)
 
 
 async def test_pipelined_requests_are_answered_in_order(served: Served) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 from mainspring.errors import Conflict, NotFound, PayloadTooLarge, StoreUnavailable
 from mainspring.ids import IdSource
-from mainspring.model.key import key_hash
 from mainspring.model.run import PAYLOAD_LIMIT, Run, Status
 from mainspring.wire import calls
 from mainspring.wire.waitpoints import callback_path
 from mainspring.wire.worker import Op
-from tests.server.conftest import DEV, KEY, OTHER_KEY, Counter, Served
+from tests.server.conftest import DEV, KEY, PEPPER, PROD, Counter, Served
 
 NOW = 1_700_000_000_000
 TOKENS = "/api/v1/waitpoints/tokens"
+PROOF = PEPPER.callback(DEV.env_id)
 TOKEN = IdSource(Counter()).new("waitpoint", NOW, DEV.shard_id)
 
 
@@ -147,7 +147,7 @@ async def test_an_unknown_token_is_a_404(served: Served) -> None:
 async def test_the_address_of_a_token_completes_it_without_a_key(
     served: Served, body: bytes, output: str
 ) -> None:
-    url = callback_path(key_hash(KEY), TOKEN)
+    url = callback_path(PROOF, TOKEN)
     served.client.headers.pop("authorization")
     response = await served.client.post(url, content=body)
     assert (response.status_code, response.json()) == (200, {"success": True})
@@ -162,8 +162,21 @@ async def test_the_address_that_a_token_was_shown_with_is_the_one_that_works(
     url = (await served.client.post(TOKENS)).json()["url"]
     served.client.headers.pop("authorization")
     assert (await served.client.post(url, json={})).status_code == 200
-    served.engine.environments.pop(key_hash(KEY))  # the key is revoked
-    assert (await served.client.post(url, json={})).status_code == 401
+    await served.engine.access.end(KEY)  # whoever was told the address need not know
+    assert (await served.client.post(url, json={})).status_code == 200
+
+
+async def test_the_log_does_not_tell_what_completes_a_token(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mainspring.access")
+    url = callback_path(PROOF, TOKEN)
+    await served.client.post(url, json={})
+    await served.app.drain()
+    (line,) = (record for record in caplog.records if record.name == "mainspring.access")
+    assert f"{TOKEN}/callback/" in line.getMessage()
+    for text in (line.getMessage(), line.path):
+        assert url.rpartition("/")[2] not in text
 
 
 @pytest.mark.parametrize(
@@ -171,8 +184,8 @@ async def test_the_address_that_a_token_was_shown_with_is_the_one_that_works(
     [
         (TOKEN, "0" * 64),
         (TOKEN, "%C3%BC"),
-        (TOKEN, callback_path(key_hash(OTHER_KEY), TOKEN).rpartition("/")[2]),
-        (f"{TOKEN[:-1]}v", callback_path(key_hash(KEY), TOKEN).rpartition("/")[2]),
+        (TOKEN, callback_path(PEPPER.callback(PROD.env_id), TOKEN).rpartition("/")[2]),
+        (f"{TOKEN[:-1]}v", callback_path(PROOF, TOKEN).rpartition("/")[2]),
         ("waitpoint_x", "0" * 64),
         ("run_1", "0" * 64),
     ],
@@ -184,7 +197,7 @@ async def test_a_wrong_address_completes_nothing(served: Served, token_id: str, 
 
 
 async def test_a_callback_says_its_length_and_is_bounded(served: Served) -> None:
-    url = callback_path(key_hash(KEY), TOKEN)
+    url = callback_path(PROOF, TOKEN)
     large = await served.client.post(url, content=b"x" * (PAYLOAD_LIMIT + 1))
     assert large.status_code == 413
     bare = await served.raw(
@@ -195,9 +208,9 @@ async def test_a_callback_says_its_length_and_is_bounded(served: Served) -> None
 
 
 async def test_a_database_that_is_away_is_no_wrong_address(served: Served) -> None:
-    served.engine.away = StoreUnavailable("down")
+    served.engine.access.away = StoreUnavailable("down")
     served.client.headers.pop("authorization")
-    response = await served.client.post(callback_path(key_hash(KEY), TOKEN), json={})
+    response = await served.client.post(callback_path(PROOF, TOKEN), json={})
     assert response.status_code == 503
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from mainspring.model.key import key_hash
+from mainspring.app import keys
 from mainspring.model.run import RunError
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.server.app import build
@@ -41,7 +41,7 @@ from mainspring.wire.worker import (
 )
 from tests.engine.conftest import _empty
 from tests.engine.house import House
-from tests.server.conftest import KEY, OTHER_KEY
+from tests.server.conftest import KEY, OTHER_KEY, PEPPER
 
 SCHEMA = {
     "type": "object",
@@ -153,10 +153,9 @@ async def whole(make_store: Callable[[], Store]) -> AsyncIterator[Whole]:
         await house.start()
         stack.push_async_callback(house.stop)
         for key, slug in ((KEY, "dev"), (OTHER_KEY, "prod")):
-            env = await house.engine.environment(slug)
-            await store.catalog.add_key(key_hash(key), env.env_id, slug, house.clock.now())
+            await keys.admit(house.engine, PEPPER, key, slug)
         settings = ServerSettings(port=0, drain_s=1)
-        listener = Listener(build(house.engine, settings, house.clock), settings)
+        listener = Listener(build(house.engine, settings, house.clock, pepper=PEPPER), settings)
         await listener.start()
         stack.push_async_callback(listener.stop)
         whole = Whole(house, listener.port, stack)

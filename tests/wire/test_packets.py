@@ -10,9 +10,21 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from mainspring.errors import InvalidOptions, InvalidPayload, MainspringError, NotBuilt
+from mainspring.errors import CallerError, InvalidOptions, InvalidPayload, MainspringError
 from mainspring.wire import plain
-from mainspring.wire.packets import JSON, STORE, SUPER_JSON, TEXT, decode
+from mainspring.wire.packets import (
+    JSON,
+    STORE,
+    SUPER_JSON,
+    TEXT,
+    UPLOADED,
+    decode,
+    decode_upload,
+    path_of,
+    run_of,
+    stored_at,
+    upload_type,
+)
 
 UNDEFINED = object()
 
@@ -181,7 +193,7 @@ packets = st.builds(
 def test_no_packet_raises_anything_but_our_errors(payload: Any, type_: str) -> None:
     try:
         text = decode(payload, type_)
-    except MainspringError:
+    except (InvalidPayload, InvalidOptions):
         return
     msgspec.json.decode(text)
 
@@ -234,8 +246,71 @@ def test_depth_is_exact_for_any_mix(deep: int, wide: int) -> None:
     assert plain.too_deep(data) == (2 * (deep // 2) + 1 > 128)
 
 
+@given(st.integers(-(2**66), 2**66) | st.sampled_from([2**63, -(2**63), 2**64, 2**64 - 1]))
+def test_whole_numbers_have_64_bits_at_most(number: int) -> None:
+    fits = -(2**63) <= number < 2**64
+    for shape in ("{}", '{{"a":[1,{}]}}', '[{{"x":"12345678901234567890123"}},{}]'):
+        data = shape.format(number).encode()
+        if fits:
+            plain.read(data, "body")
+            continue
+        with pytest.raises(CallerError, match="64 bits"):
+            plain.read(data, "body")
+    assert plain.read(f'"{number}"'.encode(), "body") == str(number)
+    assert decode(f'{{"json":"{number}","meta":{{"values":["bigint"]}}}}', SUPER_JSON) == str(
+        number
+    )
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "NaN", "Infinity", "01", "1.", "+1", "0x1"])
+def test_what_is_no_number_of_json_is_refused(text: str) -> None:
+    with pytest.raises(CallerError, match="not valid JSON"):
+        plain.read(text.encode(), "body")
+
+
 def test_types_that_are_not_taken_say_which_are() -> None:
-    with pytest.raises(NotBuilt, match="inline"):
-        decode("trigger/packet_1/payload.json", STORE)
-    with pytest.raises(InvalidOptions, match="text/plain is allowed"):
-        decode("x", "image/png")
+    for type_ in ("image/png", STORE):
+        with pytest.raises(InvalidOptions, match="text/plain is allowed"):
+            decode("x", type_)
+
+
+uploaded = st.sampled_from([JSON, SUPER_JSON, TEXT, "Application/JSON; charset=utf-8"])
+
+
+@given(st.text() | packets | json_values.map(json.dumps), uploaded)
+def test_no_upload_raises_anything_but_our_errors(text: str, type_: str) -> None:
+    try:
+        found = decode_upload(text, type_)
+    except InvalidPayload:
+        return
+    msgspec.json.decode(found)
+
+
+@given(st.text(), st.integers(0, 2000), st.none() | st.floats() | st.lists(st.text()))
+def test_a_storage_path_is_printable_text_of_bearable_length(
+    text: str, length: int, other: Any
+) -> None:
+    for payload in (text, "x" * length, other):
+        good = isinstance(payload, str) and 0 < len(payload) <= 1024 and payload.isprintable()
+        try:
+            assert stored_at(payload) == payload
+        except InvalidPayload:
+            assert not good
+        else:
+            assert good
+
+
+@given(st.text(max_size=120))
+def test_only_types_of_packets_may_be_uploaded(header: str) -> None:
+    kept = upload_type(header)
+    assert kept in (None, header)
+    if kept is not None:
+        assert kept.partition(";")[0].strip().lower() in UPLOADED
+        assert kept.isascii()
+        assert kept.isprintable()
+
+
+def test_paths_of_runs_name_the_run_and_what_of_it() -> None:
+    assert run_of(path_of("run_1", "output")) == ("run_1", "output")
+    for path in ("runs/run_1/metadata.json", "runs//payload.json", "x/runs/run_1/payload.json", ""):
+        assert run_of(path) is None

@@ -14,6 +14,8 @@ from mainspring.model.run import Run, RunError, RunPage, Status
 from mainspring.wire import queues, runs
 from mainspring.wire.calls import LogEntry, LogPage, Queue
 from mainspring.wire.errors import error_from, reply, should_retry
+from mainspring.wire.operating import RunDetail, Schedule
+from mainspring.wire.run_types import RunList, WholeRun
 from mainspring.wire.words import CURRENT, flags, status_from, status_word
 
 NOW = 1_700_000_000_000
@@ -42,7 +44,12 @@ FULL = Run(
     parent_id="run_1",
     root_id="run_1",
     batch_id="batch_1",
+    region="eu",
+    awaited=True,
     depth=1,
+)
+SCHEDULE = Schedule(
+    "sched_1", "imperative", "t", "0 9 * * *", "UTC", True, "Daily", "daily", "user-1"
 )
 
 
@@ -51,7 +58,7 @@ def spoken(value: Any) -> Any:
 
 
 def test_a_fresh_run_leaves_out_what_it_has_not() -> None:
-    assert spoken(runs.retrieved(FRESH, CURRENT, {})) == {
+    assert spoken(runs.retrieved(RunDetail(FRESH), CURRENT)) == {
         "id": "run_1",
         "status": "QUEUED",
         "taskIdentifier": "t",
@@ -77,7 +84,9 @@ def test_a_fresh_run_leaves_out_what_it_has_not() -> None:
 
 
 def test_a_full_run_shows_everything_once() -> None:
-    shown = spoken(runs.retrieved(FULL, CURRENT, {"root": FRESH, "parent": FRESH}))
+    detail = RunDetail(FULL, FRESH, FRESH, [FRESH], SCHEDULE)
+    shown = spoken(runs.retrieved(detail, CURRENT))
+    assert msgspec.to_builtins(msgspec.convert(shown, WholeRun, strict=True)) == shown
     added = {
         "status": "COMPLETED",
         "idempotencyKey": "shown",
@@ -94,12 +103,20 @@ def test_a_full_run_shows_everything_once() -> None:
         "durationMs": 7,
         "attemptCount": 2,
         "depth": 1,
-        "triggerFunction": "batchTrigger",
+        "triggerFunction": "batchTriggerAndWait",
+        "region": "eu",
+        "schedule": {
+            "id": "sched_1",
+            "externalId": "user-1",
+            "deduplicationKey": "daily",
+            "generator": {"type": "CRON", "expression": "0 9 * * *", "description": "Daily"},
+        },
         "batchId": "batch_1",
     }
     assert {name: shown[name] for name in added} == added
     assert shown["relatedRuns"]["root"] == shown["relatedRuns"]["parent"]
     assert shown["relatedRuns"]["root"]["id"] == "run_1"
+    assert shown["relatedRuns"]["children"] == [shown["relatedRuns"]["root"]]
     assert "expiredAt" not in shown
 
 
@@ -108,11 +125,14 @@ def test_nothing_of_a_run_is_null_but_its_json_values(
     status: Status, is_full: bool, is_current: bool
 ) -> None:
     run = msgspec.structs.replace(FULL if is_full else FRESH, status=status)
-    shown = spoken(runs.retrieved(run, CURRENT if is_current else None, {"parent": run}))
+    detail = RunDetail(run, parent=run)
+    shown = spoken(runs.retrieved(detail, CURRENT if is_current else None))
+    assert msgspec.to_builtins(msgspec.convert(shown, WholeRun, strict=True)) == shown
     assert [name for name, value in shown.items() if value is None and name != "output"] == []
     assert None not in shown["relatedRuns"]["parent"].values()
     page = runs.listed(RunPage([run]), None, {"id": "1", "name": "dev"})
     assert None not in spoken(page)["data"][0].values()
+    assert msgspec.to_builtins(msgspec.convert(spoken(page), RunList)) == spoken(page)
 
 
 def test_metadata_that_is_no_object_is_left_out() -> None:
@@ -188,7 +208,7 @@ def test_a_queue_of_a_task_shows_the_bare_task() -> None:
         "id": queues.queue_id("task/mail/send"),
         "name": "mail/send",
         "type": "task",
-        "version": "V2",
+        "version": "V1",
         "running": 2,
         "queued": 3,
         "paused": True,

@@ -65,6 +65,7 @@ def test_every_option_of_the_contract_is_taken_over() -> None:
         max_attempts=5,
         max_duration_ms=300_000,
         machine="small-2x",
+        region="eu",
         version="20261121.1",
         is_test=True,
         debounce=Debounce("d", 5000, "trailing", 60_000),
@@ -139,6 +140,24 @@ def test_a_delay_is_a_duration_or_a_date(delay: Any, expected: Any) -> None:
         ("debounce", {"key": "k"}, "None is no duration"),
         ("debounce", {"key": "k" * 513, "delay": "1s"}, "1 to 512"),
         ("debounce", {"key": "k", "delay": "1s", "mode": "both"}, "leading, trailing"),
+        ("debounce", {"key": "k", "delay": "1m", "maxDelay": "60s"}, "not longer than its delay"),
+        ("debounce", "k", "must be an object"),
+        ("concurrency", "db", "a list of at most 2"),
+        ("concurrency", ["a", "b", "c"], "a list of at most 2"),
+        ("concurrency", [1], "must be text"),
+        ("gates", {"queue": "mail"}, "a list of at most 3"),
+        ("gates", [{"name": "mail"}], "must be text"),
+        ("externalDeploymentId", 7, "must be text"),
+        ("payloadSize", -1, "whole number of bytes"),
+        ("payloadSize", "10", "whole number of bytes"),
+        ("metadataType", 1, "must be text"),
+        ("bulkActionId", {}, "must be text"),
+        ("parentBatch", 1, "must be text"),
+        ("parentRunId", 1, "must be text"),
+        ("lockToVersion", [], "must be text"),
+        ("region", 1, "must be text"),
+        ("idempotencyKeyOptions", "k", "must be an object"),
+        ("resumeParentOnCompletion", "yes", "true or false"),
         ("payloadType", "image/png", "application/json"),
         ("payloadType", 7, "application/json"),
     ],
@@ -170,10 +189,20 @@ def test_a_bad_payload_alone_is_an_invalid_payload() -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["concurrency", "gates", "externalDeploymentId"])
-def test_an_option_that_would_change_the_meaning_is_refused_until_it_is_built(name: str) -> None:
+@pytest.mark.parametrize(
+    "name, value, nothing",
+    [
+        ("concurrency", ["db"], []),
+        ("gates", [{"queue": "mail", "concurrencyKey": "k"}], []),
+        ("externalDeploymentId", "9f8e7d", " "),
+    ],
+)
+def test_an_option_that_would_change_the_meaning_is_refused_until_it_is_built(
+    name: str, value: Any, nothing: Any
+) -> None:
     with pytest.raises(NotBuilt, match=name):
-        triggers.trigger("t", {"options": {name: ["x"]}})
+        triggers.trigger("t", {"options": {name: value}})
+    assert triggers.trigger("t", {"options": {name: nothing}}).options == TriggerOptions()
     with pytest.raises(NotBuilt, match="resumeParentOnCompletion"):
         triggers.trigger("t", {"options": {"resumeParentOnCompletion": True}})
 

@@ -17,6 +17,7 @@ from mainspring.clock import Clock
 from mainspring.errors import CallerError, MainspringError
 from mainspring.server import access, answers, cors
 from mainspring.server.guard import Hosts, Refusal, refuse
+from mainspring.server.measured import UNKNOWN, Measured
 
 log = logging.getLogger("mainspring.server")
 
@@ -26,10 +27,13 @@ _ALWAYS: Final = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"
 class Edge:
     """Wraps the application. Without `logged`, requests are no lines of the log."""
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, clock: Clock, *, logged: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Hosts, clock: Clock, measured: Measured, *, logged: bool = True
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._clock = clock
+        self._measured = measured
         self._logged = logged
         self._ids = access.RequestIds()
 
@@ -109,11 +113,20 @@ class Edge:
         preflight = cors.preflight(scope, origin, asked)
         if preflight is None:
             return None
-        return Response(status_code=204, headers={k.decode(): v.decode() for k, v in preflight})
+        return Response(
+            status_code=204,
+            headers={k.decode("latin-1"): v.decode("latin-1") for k, v in preflight},
+        )
 
     def _record(self, scope: Scope, status: int, began: float, request_id: str) -> None:
+        seconds = time.perf_counter() - began
+        route = scope.get("route")
+        if not isinstance(route, str):  # what leads nowhere is one figure; hosts put theirs here
+            self._measured.add(UNKNOWN, UNKNOWN, status, seconds)
+        else:
+            self._measured.add(scope["method"], route, status, seconds)
         if self._logged:
-            access.record(scope, status, (time.perf_counter() - began) * 1000, request_id)
+            access.record(scope, status, seconds * 1000, request_id)
 
     def _failed(self, error: Exception, request_id: str) -> Response:
         if isinstance(error, MainspringError):

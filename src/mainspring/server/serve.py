@@ -8,6 +8,7 @@ import errno
 import gc
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -77,6 +78,24 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
+    """What serves HTTPS; None for plain HTTP. Raises: ConfigurationError."""
+    if not settings.tls_cert:
+        if settings.tls_key:
+            raise ConfigurationError("server.tls_key is set, but no certificate: server.tls_cert.")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
+    except OSError as error:  # also what is wrong inside the files
+        raise ConfigurationError(
+            f"The certificate {settings.tls_cert} cannot be used: {error}. Expected PEM files with "
+            "the certificate and its own key, which has no password."
+        ) from error
+    return context
+
+
 class Listener:
     """An application on a port, from `start` to `stop`; in the loop that both are called in.
 
@@ -100,6 +119,7 @@ class Listener:
     async def start(self) -> None:
         """Listen, and return once requests are answered. Raises: PortTaken, ConfigurationError."""
         settings = self._settings
+        tls = tls_context(settings)
         if self._bound is None:
             self._bound = bind(settings.host, settings.port)
         self._server = _Quiet(
@@ -118,6 +138,7 @@ class Listener:
                 backlog=BACKLOG,
                 timeout_keep_alive=IDLE_S,
                 timeout_graceful_shutdown=max(1, round(settings.drain_s)),
+                ssl_context_factory=None if tls is None else lambda config, default: tls,
             )
         )
         self._task = asyncio.create_task(self._server.serve([self._bound]), name="http server")

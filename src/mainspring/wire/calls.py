@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mainspring.errors import MainspringError, from_code
 from mainspring.model.run import (
@@ -16,7 +16,20 @@ from mainspring.model.run import (
     RunFilter,
     RunPage,
     TriggerAnswer,
+    TriggerOptions,
     TriggerRequest,
+)
+from mainspring.wire.batches import (
+    AddItems as AddItems,
+    BatchItem as BatchItem,
+    BatchMade as BatchMade,
+    BatchRuns as BatchRuns,
+    BatchState as BatchState,
+    CreateBatch as CreateBatch,
+    ItemError as ItemError,
+    ItemsAdded as ItemsAdded,
+    ListBatchRuns as ListBatchRuns,
+    RetrieveBatch as RetrieveBatch,
 )
 from mainspring.wire.durable import (
     CompleteToken as CompleteToken,
@@ -37,6 +50,29 @@ from mainspring.wire.durable import (
     Token as Token,
     TokenPage as TokenPage,
     UpdateMetadata as UpdateMetadata,
+)
+from mainspring.wire.following import AwaitRuns as AwaitRuns, ChangedRuns as ChangedRuns
+from mainspring.wire.operating import OPERATING, OperatingRequest, OperatingResponse
+from mainspring.wire.streams import (
+    STREAMS,
+    AppendChunks as AppendChunks,
+    Chunk as Chunk,
+    FindRun as FindRun,
+    FindStream as FindStream,
+    ReadStream as ReadStream,
+    RunPlace as RunPlace,
+    StreamHead as StreamHead,
+    StreamPage as StreamPage,
+    StreamRequest,
+    StreamResponse,
+)
+from mainspring.wire.variables import (
+    DropVariable as DropVariable,
+    ListVariables as ListVariables,
+    SetVariables as SetVariables,
+    Variable as Variable,
+    VariableList as VariableList,
+    Written as Written,
 )
 
 
@@ -62,6 +98,9 @@ class Trigger(Struct, tag="trigger"):
     With `key`, a journal key of the run whose code asks, the runs are kept in its journal in the
     same commit, and the same key gives the same runs for ever. `seq` and `fingerprint` as in
     `wire.worker.Entry`.
+
+    `as_batch` makes them a batch too, full from the start. A repeat with the same `request_key`
+    gives that batch and its runs.
     """
 
     requests: list[TriggerRequest]
@@ -69,12 +108,15 @@ class Trigger(Struct, tag="trigger"):
     seq: int = 0
     generation: int = 0
     fingerprint: str = ""
+    as_batch: bool = False
+    request_key: str | None = None
 
 
 class Triggered(Struct):
-    """Answers in the order of the requests."""
+    """Answers in the order of the requests; `batch_id` when they were to be a batch."""
 
     answers: list[TriggerAnswer]
+    batch_id: str | None = None
 
 
 class Retrieve(Struct, tag="retrieve"):
@@ -104,11 +146,16 @@ class CancelRun(Struct, tag="cancel"):
 
 class ReplayRun(Struct, tag="replay"):
     """A new run with the same task, payload and options → TriggerAnswer.
-    `payload` (JSON text) replaces the old one when given.
+    `payload` (JSON text) replaces the old one when given, and `options` those of its fields that
+    `given` names. A repeat with the same `request_key`
+    answers with the same run.
     """
 
     run_id: str
     payload: str | None = None
+    request_key: str | None = None
+    options: TriggerOptions = field(default_factory=TriggerOptions)
+    given: tuple[str, ...] = ()
 
 
 class RescheduleRun(Struct, tag="reschedule"):
@@ -167,11 +214,14 @@ class PauseQueue(Struct, tag="pause_queue"):
 
 
 class SetQueue(Struct, tag="set_queue"):
-    """Override the limit of a queue (None with `reset` = back to the code's own) → Queue."""
+    """Override the limit of a queue, by a number or as `percent` of the environment's, or with
+    `reset` go back to the code's own → Queue.
+    """
 
     name: str
     limit: int | None = None
     reset: bool = False
+    percent: float | None = None
 
 
 class Queue(Struct):
@@ -214,11 +264,14 @@ class TaskList(Struct):
 
 
 class ListLogs(Struct, tag="logs"):
-    """Lines of a run after `after` (0 = from the start), at most `limit` → LogPage."""
+    """Lines of a run after `after` (0 = from the start), at most `limit` → LogPage, once there are
+    some, the run has ended, or `timeout_ms` have passed.
+    """
 
     run_id: str
     after: int = 0
     limit: int = 1000
+    timeout_ms: int = 0
 
 
 class LogEntry(Struct):
@@ -232,16 +285,24 @@ class LogEntry(Struct):
 
 
 class LogPage(Struct):
+    """`ended`: the run has ended, and nothing comes after these lines."""
+
     lines: list[LogEntry]
+    ended: bool = False
 
 
 Request = (
-    Trigger
+    OperatingRequest
+    | Trigger
     | Retrieve
     | AwaitRun
     | ListRuns
     | CancelRun
     | ReplayRun
+    | CreateBatch
+    | AddItems
+    | RetrieveBatch
+    | ListBatchRuns
     | RescheduleRun
     | AddTags
     | ResetKey
@@ -262,12 +323,22 @@ Request = (
     | SendInput
     | EmitEvent
     | UpdateMetadata
+    | AwaitRuns
+    | StreamRequest
+    | ListVariables
+    | SetVariables
+    | DropVariable
 )
 Response = (
-    Triggered
+    OperatingResponse
+    | Triggered
     | Run
     | RunPage
     | TriggerAnswer
+    | BatchMade
+    | ItemsAdded
+    | BatchState
+    | BatchRuns
     | Explanation
     | QueueList
     | Queue
@@ -278,15 +349,27 @@ Response = (
     | Token
     | TokenPage
     | Sent
+    | ChangedRuns
+    | StreamResponse
+    | VariableList
+    | Written
 )
 
+Patient = AwaitRun | AwaitRuns | ListLogs | ReadStream
+"""Requests whose answer may take as long as their `timeout_ms`."""
+
 RESPONSES: dict[type[Struct], type[Struct]] = {
+    **OPERATING,
     Trigger: Triggered,
     Retrieve: Run,
     AwaitRun: Run,
     ListRuns: RunPage,
     CancelRun: Run,
     ReplayRun: TriggerAnswer,
+    CreateBatch: BatchMade,
+    AddItems: ItemsAdded,
+    RetrieveBatch: BatchState,
+    ListBatchRuns: BatchRuns,
     RescheduleRun: Run,
     AddTags: Run,
     ResetKey: TriggerAnswer,
@@ -307,5 +390,10 @@ RESPONSES: dict[type[Struct], type[Struct]] = {
     SendInput: Sent,
     EmitEvent: Sent,
     UpdateMetadata: Run,
+    AwaitRuns: ChangedRuns,
+    **STREAMS,
+    ListVariables: VariableList,
+    SetVariables: Written,
+    DropVariable: Written,
 }
 """Which struct answers which request."""

@@ -62,13 +62,15 @@ class Journal(Struct):
 class RestartRun(Struct, tag="restart"):
     """A new run that begins with the journal of an ended or diverged one up to, not including, the
     entry `key` (None = from the start) → TriggerAnswer. `edits` replaces results of kept steps (key
-    → JSON text), `payload` the payload.
+    → JSON text), `payload` the payload. A repeat with the same `request_key` answers with the same
+    run.
     """
 
     run_id: str
     key: str | None = None
     edits: dict[str, str] = {}
     payload: str | None = None
+    request_key: str | None = None
 
 
 class SettleRun(Struct, tag="settle"):
@@ -94,7 +96,8 @@ class CreateToken(Struct, tag="create_token"):
 
 class Token(Struct):
     """Something that a run can wait for and anybody can complete. `status`: waiting, completed,
-    timed_out. `output` is JSON text.
+    timed_out. `output` is JSON text. `callback` is the path that completes it without a key; a
+    server fills it in.
     """
 
     id: str
@@ -108,6 +111,7 @@ class Token(Struct):
     idempotency_expires_at: int | None = None
     tags: tuple[str, ...] = ()
     cached: bool = False
+    callback: str = ""
 
 
 class GetToken(Struct, tag="get_token"):

@@ -11,6 +11,7 @@ from mainspring.errors import (
     CallerError,
     CommitRejected,
     EngineError,
+    Forbidden,
     MainspringError,
     NotFound,
     OperatorError,
@@ -31,9 +32,11 @@ _OURS: Final[tuple[tuple[type[MainspringError], str], ...]] = (
     (EngineError, "Another server is taking over. Repeat the request; that is safe."),
     (OperatorError, "The server is not set up for this request; its log says why."),
 )
+# As clients of the wire contract know it.
+_FORBIDDEN: Final = {"code": "unauthorized", "param": "access_token", "type": "authorization"}
 _BY_STATUS: Final[dict[int, type[MainspringError]]] = {
     401: Unauthorized,
-    403: Unauthorized,
+    403: Forbidden,
     404: NotFound,
     429: RateLimited,
     503: StoreUnavailable,
@@ -53,11 +56,15 @@ def reply(error: MainspringError, now: int, request_id: str = "") -> Reply:
     body: dict[str, Any] = {"error": _told(error, request_id), "code": error.code}
     if error.details is not None and isinstance(error, CallerError | TaskError):
         body["details"] = error.details
+    if isinstance(error, Forbidden):
+        body |= _FORBIDDEN
     headers = {RETRY: "true" if should_retry(error) else "false"}
     if isinstance(error, RateLimited) and isinstance(error.details, dict):
         wait_s = float(error.details.get("retry_after_s", 1))
         headers["retry-after"] = str(max(1, ceil(wait_s)))
         headers["x-ratelimit-remaining"] = "0"
+        if "limit" in error.details:
+            headers["x-ratelimit-limit"] = str(error.details["limit"])
         headers["x-ratelimit-reset"] = str(now + ceil(wait_s * 1000))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -83,7 +90,7 @@ def error_from(status: int, body: bytes) -> MainspringError:
         text = text.get("message")
     message = str(text) if text else f"The server answered {status} without saying why."
     code = said.get("code")
-    if isinstance(code, str):
+    if isinstance(code, str) and (status, code) != (403, _FORBIDDEN["code"]):
         return from_code(code, message, said.get("details"))
     if status in _BY_STATUS:
         return _BY_STATUS[status](message)

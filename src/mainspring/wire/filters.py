@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mainspring.errors import CallerError, InvalidOptions, NotBuilt
+from mainspring.errors import CallerError, InvalidOptions
 from mainspring.model.run import RunFilter, Status
 from mainspring.wire import moments, pages
 from mainspring.wire.calls import ListTokens
+from mainspring.wire.options import MACHINES
 from mainspring.wire.words import status_from
 
-_UNBUILT: Final = ("machine", "region", "bulkAction", "schedule", "error")
-_BUILT: Final = (
+_OF_RUNS: Final = (
     "status",
     "taskIdentifier",
     "tag",
     "queue",
     "version",
+    "machine",
+    "region",
+    "bulkAction",
+    "schedule",
+    "error",
     "batch",
     "isTest",
     "createdAt",
@@ -28,23 +33,25 @@ _VALUES: Final = 100
 _LENGTH: Final = 256
 
 
-def run_filter(query: Mapping[str, str], now: int) -> RunFilter:
+def run_filter(query: Mapping[str, str], now: int, more: tuple[str, ...] = ()) -> RunFilter:
     """What `filter[…]` and `page[…]` ask for; several values of one filter mean any of them.
 
-    `now` (epoch ms) is the end of `filter[createdAt][period]`.
-    Raises: CallerError naming every bad filter, NotBuilt for one that this release cannot apply.
+    `now` (epoch ms) is the end of `filter[createdAt][period]`; `more` filters are the caller's.
+    Raises: CallerError naming every bad filter.
     """
-    for name in _UNBUILT:
-        if query.get(f"filter[{name}]"):
-            raise NotBuilt(f"filter[{name}] is not built yet; leave it out.")
     found = _Reading(query)
-    found.refuse_others((*_BUILT, *_UNBUILT))
+    found.refuse_others((*_OF_RUNS, *more))
     filter_ = RunFilter(
         status=found.statuses(),
         task=found.texts("taskIdentifier"),
         tag=found.texts("tag"),
         queue=found.texts("queue"),
         version=found.texts("version"),
+        machine=found.machines(),
+        region=found.texts("region"),
+        schedule=found.texts("schedule"),
+        bulk=found.texts("bulkAction"),
+        error=found.texts("error"),
         batch_id=next(iter(found.texts("batch")), None),
         is_test=found.truth("isTest"),
         created_from=found.moment("from"),
@@ -85,8 +92,7 @@ class _Reading:
         for path in self.query:
             name = path.removeprefix("filter[").partition("]")[0]
             if path.startswith("filter[") and name not in known:
-                shown = ", ".join(name for name in known if name not in _UNBUILT)
-                self.bad(path[:60], f"there is no such filter; {shown}")
+                self.bad(path[:60], f"there is no such filter; {', '.join(known)}")
 
     def finish(self, filter_: RunFilter | ListTokens, now: int) -> None:
         """Read the period and the page too. Raises: CallerError with everything that is wrong."""
@@ -127,6 +133,15 @@ class _Reading:
                 return self.bad("filter[status]", f"{word[:40]!r} is no status; {allowed}")
             found[status] = None
         return tuple(found)
+
+    def machines(self) -> tuple[str, ...]:
+        found = self.texts("machine")
+        for name in found:
+            if name not in MACHINES:
+                return self.bad(
+                    "filter[machine]", f"{name[:40]!r} is no machine; {', '.join(MACHINES)}"
+                )
+        return found
 
     def truth(self, name: str) -> bool | None:
         text = self.query.get(f"filter[{name}]")

@@ -22,25 +22,31 @@ MACHINES: Final = (
 SCOPES: Final = ("run", "attempt", "global")
 MODES: Final = ("leading", "trailing")
 DEBOUNCE_KEY: Final = 512
+NAMED_LIMITS: Final = 2
+GATES: Final = 3
 MIN_DURATION_S: Final = 5
 
 
-def take(options: TriggerOptions, name: str, value: Any) -> None:
-    """Read one option. Names that say nothing here (region, payloadSize, …) are passed over.
+class Misshapen(InvalidOptions):
+    """A value of another type than the option has, in whatever size."""
 
-    Raises: InvalidOptions, NotBuilt; both without the name.
+
+def take(options: TriggerOptions, name: str, value: Any) -> None:
+    """Read one option. Names that nobody knows are passed over.
+
+    Raises: InvalidOptions, Misshapen, NotBuilt; all without the name.
     """
     taker = _TAKERS.get(name)
     if taker is None:
         return
     if value is None and name != "metadata":
-        raise InvalidOptions("is null; leave it out instead")
+        raise Misshapen("is null; leave it out instead")
     taker(options, value)
 
 
 def _text(value: Any, limit: int) -> str:
     if not isinstance(value, str):
-        raise InvalidOptions("must be text")
+        raise Misshapen("must be text")
     _storable(value)
     if not 0 < len(value.encode()) <= limit:
         raise InvalidOptions(f"has {len(value.encode())} bytes; 1 to {limit} are allowed")
@@ -53,27 +59,28 @@ def _storable(text: str) -> None:
 
 
 def _whole(value: Any, low: int, high: int, unit: str = "") -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        shown = f"is {value!r:.40}" if isinstance(value, int | float | str) else "is no number"
-        raise InvalidOptions(f"{shown}; a whole number{unit} from {low} to {high} is allowed")
-    return value
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    kind = InvalidOptions if isinstance(value, int | float) else Misshapen
+    shown = f"is {value!r:.40}" if isinstance(value, int | float | str) else "is no number"
+    raise kind(f"{shown}; a whole number{unit} from {low} to {high} is allowed")
 
 
 def _word(value: Any, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise InvalidOptions(f"must be one of {', '.join(allowed)}")
-    return str(value)
+    if not isinstance(value, str) or value not in allowed:
+        raise Misshapen(f"must be one of {', '.join(allowed)}")
+    return value
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise InvalidOptions("must be true or false")
+        raise Misshapen("must be true or false")
     return value
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidOptions("must be an object")
+        raise Misshapen("must be an object")
     return value
 
 
@@ -128,7 +135,7 @@ def tag_list(value: Any) -> tuple[str, ...]:
     """Tags given as a text or a list, without empty ones and repeats. Raises: InvalidOptions."""
     listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list) or not all(isinstance(tag, str) for tag in listed):
-        raise InvalidOptions("must be a text or a list of texts")
+        raise Misshapen("must be a text or a list of texts")
     found = tuple(dict.fromkeys(tag for tag in listed if tag.strip()))
     if len(found) > limits.TAGS:
         raise InvalidOptions(f"has {len(found)} tags; at most {limits.TAGS} are allowed")
@@ -175,6 +182,10 @@ def _machine(options: TriggerOptions, value: Any) -> None:
     options.machine = _word(value, MACHINES)
 
 
+def _region(options: TriggerOptions, value: Any) -> None:
+    options.region = _text(value, limits.NAME_LENGTH)
+
+
 def _priority(options: TriggerOptions, value: Any) -> None:
     most = limits.PRIORITY_MS // 1000
     if not isinstance(value, int | float) or isinstance(value, bool) or not -most <= value <= most:
@@ -198,16 +209,20 @@ def _debounce(options: TriggerOptions, value: Any) -> None:
     given = _object(value)
     try:
         most = given.get("maxDelay")
-        options.debounce = Debounce(
+        options.debounce = made = Debounce(
             _text(given.get("key"), DEBOUNCE_KEY),
             duration_ms(given.get("delay")),
             _word(given.get("mode", "leading"), MODES),
             None if most is None else duration_ms(most),
         )
     except InvalidOptions as error:
-        raise InvalidOptions(
+        raise type(error)(
             f"needs key, delay and perhaps mode, maxDelay: {error.message}"
         ) from error
+    if made.max_delay_ms is not None and made.max_delay_ms <= made.delay_ms:
+        raise InvalidOptions(
+            "has a maxDelay that is not longer than its delay, so nothing could be put off"
+        )
 
 
 def _resume(_: TriggerOptions, value: Any) -> None:
@@ -215,8 +230,37 @@ def _resume(_: TriggerOptions, value: Any) -> None:
         raise NotBuilt("waiting for a child from another SDK's task is not built yet")
 
 
-def _unbuilt(_: TriggerOptions, __: Any) -> None:
-    raise NotBuilt("is not built yet; leave it out")
+def _limits(_: TriggerOptions, value: Any) -> None:
+    if not isinstance(value, list) or len(value) > NAMED_LIMITS:
+        raise Misshapen(f"must be a list of at most {NAMED_LIMITS} names")
+    for name in value:
+        _text(name, limits.NAME_LENGTH)
+    if value:
+        raise NotBuilt("named concurrency limits are not built yet; use a queue, or leave it out")
+
+
+def _gates(_: TriggerOptions, value: Any) -> None:
+    if not isinstance(value, list) or len(value) > GATES:
+        raise Misshapen(f"must be a list of at most {GATES} gates")
+    for gate in value:
+        _text(_object(gate).get("queue"), limits.NAME_LENGTH)
+    if value:
+        raise NotBuilt("gates are not built yet; use a queue, or leave it out")
+
+
+def _deployment(_: TriggerOptions, value: Any) -> None:
+    if not isinstance(value, str):
+        raise Misshapen("must be text")
+    if value.strip():
+        raise NotBuilt("runs of one deployment are not built yet; use lockToVersion")
+
+
+def _size(_: TriggerOptions, value: Any) -> None:
+    _whole(value, 0, 1 << 53, " of bytes")
+
+
+def _ignored(_: TriggerOptions, value: Any) -> None:
+    _text(value, limits.NAME_LENGTH)
 
 
 _TAKERS: Final[dict[str, Callable[[TriggerOptions, Any], None]]] = {
@@ -232,13 +276,18 @@ _TAKERS: Final[dict[str, Callable[[TriggerOptions, Any], None]]] = {
     "maxAttempts": _max_attempts,
     "maxDuration": _max_duration,
     "machine": _machine,
+    "region": _region,
     "priority": _priority,
     "test": _test,
     "lockToVersion": _version,
     "parentRunId": _parent,
     "debounce": _debounce,
     "resumeParentOnCompletion": _resume,
-    "concurrency": _unbuilt,
-    "gates": _unbuilt,
-    "externalDeploymentId": _unbuilt,
+    "concurrency": _limits,
+    "gates": _gates,
+    "externalDeploymentId": _deployment,
+    "payloadSize": _size,
+    "metadataType": _ignored,
+    "parentBatch": _ignored,
+    "bulkActionId": _ignored,
 }

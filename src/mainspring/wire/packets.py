@@ -19,7 +19,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from mainspring.errors import InvalidOptions, InvalidPayload, NotBuilt
+from msgspec import Struct
+
+from mainspring.errors import CallerError, InvalidOptions, InvalidPayload
 from mainspring.wire import plain
 
 JSON: Final = "application/json"
@@ -27,16 +29,86 @@ SUPER_JSON: Final = "application/super+json"
 TEXT: Final = "text/plain"
 STORE: Final = "application/store"
 
+UPLOADED: Final = (JSON, SUPER_JSON, TEXT)
+"""What an upload may be. Other types would let a page of somebody else be served from here."""
+NAMES: Final = ("payload", "output")
+"""The data of a run that may be large."""
+SHOWN: Final = 512 * 1024
+"""Characters of a payload or output that are shown in a run; above, its address is."""
+PATH_LENGTH: Final = 1024
+
+_RUN_PATH: Final = re.compile(r"runs/([^/]+)/(payload|output)\.json")
+_TYPE: Final = re.compile(r"[\x20-\x7e]{1,100}")
 _BIG: Final = re.compile(r"-?\d{1,4000}")
 _STEP: Final = re.compile(r"(?:[^.\\]|\\.)*", re.DOTALL)
 _MISSING: Final = object()
+
+
+class PacketPlace(Struct, rename="camel"):
+    """Where a packet can be read, for an hour."""
+
+    presigned_url: str
+
+
+class UploadPlace(PacketPlace):
+    """Where a packet can be put, for an hour, and the path by which a trigger names it."""
+
+    storage_path: str
+
+
+def checked_path(path: str) -> str:
+    """The storage path. Raises: CallerError."""
+    if 0 < len(path) <= PATH_LENGTH and path.isprintable():
+        return path
+    raise CallerError(
+        f"A storage path has 1 to {PATH_LENGTH} printable characters; found {path[:60]!r}."
+    )
+
+
+def path_of(run_id: str, name: str) -> str:
+    """The storage path of a run's payload or output."""
+    return f"runs/{run_id}/{name}.json"
+
+
+def run_of(path: str) -> tuple[str, str] | None:
+    """The (run id, name) whose data lies there; None for the path of an upload."""
+    found = _RUN_PATH.fullmatch(path)
+    return (found[1], found[2]) if found else None
+
+
+def is_large(text: str | None) -> bool:
+    """Whether a payload or output is shown by its address."""
+    return text is not None and len(text) > SHOWN
+
+
+def upload_type(header: str | None) -> str | None:
+    """The content type of an upload as it is kept; None for one that is not taken."""
+    if header is None or not _TYPE.fullmatch(header):
+        return None
+    return header if _base(header) in UPLOADED else None
+
+
+def stored_at(payload: Any) -> str:
+    """The path that a payload of type application/store names. Raises: InvalidPayload."""
+    if isinstance(payload, str) and 0 < len(payload) <= PATH_LENGTH and payload.isprintable():
+        return payload
+    raise InvalidPayload(
+        f"A payload of type {STORE} is the storagePath that the upload was answered with; found "
+        f"{str(payload)[:60]!r}."
+    )
+
+
+def decode_upload(text: str, type_: str) -> str:
+    """Plain JSON text of an upload. Raises: InvalidPayload."""
+    base = _base(type_)
+    return decode_text(text) if base == JSON else decode(text, base)
 
 
 def decode(payload: Any, type_: str = JSON) -> str:
     """Plain JSON text of a payload; of JSON type it is the value itself, of the others text.
 
     Raises: InvalidPayload (not what its type says, NUL, lone surrogates), InvalidOptions (unknown
-    type), NotBuilt (a payload that was uploaded beforehand).
+    type; an upload has to be fetched first).
     """
     return plain.write(value(payload, type_))
 
@@ -50,11 +122,6 @@ def value(payload: Any, type_: str) -> Any:
     """The plain value of a payload. Raises: as `decode`, but accepts NUL."""
     if type_ == JSON:
         return payload
-    if type_ == STORE:
-        raise NotBuilt(
-            "A payload of type application/store was uploaded before; this server takes no uploads "
-            "yet. Send it inline, up to 3 MB."
-        )
     if type_ not in (SUPER_JSON, TEXT):
         raise InvalidOptions(
             f"payloadType is {type_[:80]!r}; {JSON}, {SUPER_JSON} or {TEXT} is allowed."
@@ -75,6 +142,10 @@ def revive(text: str) -> Any:
     box = {"json": packet["json"]}
     _annotate(box, ["json"], meta["values"], meta.get("v") == 1)
     return box.get("json")
+
+
+def _base(type_: str) -> str:
+    return type_.partition(";")[0].strip().lower()
 
 
 def _bytes(text: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -28,6 +28,36 @@ class Sheet(msgspec.Struct, frozen=True):
 
     page: int = 1
     per_page: int = SIZE
+
+
+class CursorQuery(msgspec.Struct, rename=lambda name: f"page[{name}]"):
+    """The query of a list by cursor; when both cursors arrive, before wins."""
+
+    size: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = SIZE
+    after: str | msgspec.UnsetType = msgspec.UNSET
+    before: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class NumberQuery(msgspec.Struct, rename="camel"):
+    """The query of a list by number, from 1."""
+
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
+    per_page: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = SIZE
+
+
+class OffsetPagination(msgspec.Struct, rename="camel"):
+    """Where a page of a list by number stands."""
+
+    current_page: int
+    total_pages: int
+    count: int
+
+
+class Pagination(msgspec.Struct):
+    """Cursors of a list's page; left out at the ends."""
+
+    next: str | msgspec.UnsetType = msgspec.UNSET
+    previous: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def cut(query: Mapping[str, str]) -> Cut:
@@ -59,12 +89,17 @@ def by_cursor(rows: Sequence[Any], next_: str | None, previous: str | None) -> d
 def by_number(rows: Sequence[Any], sheet: Sheet) -> dict[str, Any]:
     """The answer of a list by number, cut from all its rows."""
     first = (sheet.page - 1) * sheet.per_page
+    return of_count(rows[first : first + sheet.per_page], sheet, len(rows))
+
+
+def of_count(rows: Sequence[Any], sheet: Sheet, count: int) -> dict[str, Any]:
+    """The answer of a list by number, of that page's rows."""
     pagination = {
         "currentPage": sheet.page,
-        "totalPages": -(-len(rows) // sheet.per_page),
-        "count": len(rows),
+        "totalPages": -(-count // sheet.per_page),
+        "count": count,
     }
-    return {"data": rows[first : first + sheet.per_page], "pagination": pagination}
+    return {"data": rows, "pagination": pagination}
 
 
 def whole(query: Mapping[str, str], name: str, low: int, high: int, default: int) -> int:

@@ -12,9 +12,10 @@ from msgspec import Raw
 
 from mainspring.model.duration import spell
 from mainspring.model.run import Run, RunError, RunPage, Status
-from mainspring.wire import pages
+from mainspring.wire import packets, pages, schedules
 from mainspring.wire.calls import LogPage
 from mainspring.wire.moments import iso
+from mainspring.wire.operating import RunDetail, Schedule
 from mainspring.wire.words import flags, status_word
 
 # The vendor's closed list of codes; what has no word there is an error with the name of its class.
@@ -58,6 +59,8 @@ def common(run: Run, version: str | None) -> dict[str, Any]:
         shown["ttl"] = spell(run.ttl_ms)
     if run.metadata is not None and run.metadata.startswith("{"):
         shown["metadata"] = Raw(run.metadata.encode())
+    if run.region:
+        shown["region"] = run.region
     return shown
 
 
@@ -65,14 +68,16 @@ def related(run: Run, version: str | None) -> dict[str, Any]:
     """A run beside another one: its root, its parent or a child."""
     shown = common(run, version)
     shown["depth"] = run.depth
-    shown["triggerFunction"] = "batchTrigger" if run.batch_id else "trigger"
+    verb = "batchTrigger" if run.batch_id else "trigger"
+    shown["triggerFunction"] = f"{verb}AndWait" if run.awaited else verb
     if run.batch_id:
         shown["batchId"] = run.batch_id
     return shown
 
 
-def retrieved(run: Run, version: str | None, relatives: Mapping[str, Run]) -> dict[str, Any]:
-    """One run with everything. `relatives` are its root and parent under these names, if any."""
+def retrieved(found: RunDetail, version: str | None) -> dict[str, Any]:
+    """One run with everything, and what stands around it."""
+    run = found.run
     shown = related(run, version)
     if run.payload is not None:
         shown["payload"] = Raw(run.payload.encode())
@@ -80,8 +85,26 @@ def retrieved(run: Run, version: str | None, relatives: Mapping[str, Run]) -> di
         shown["output"] = Raw(run.output.encode())
     if run.error is not None:
         shown["error"] = error(run.error)
-    shown["relatedRuns"] = {name: related(found, version) for name, found in relatives.items()}
+    if found.schedule is not None:
+        shown["schedule"] = _schedule(found.schedule)
+    around: dict[str, Any] = {
+        name: related(one, version)
+        for name, one in (("root", found.root), ("parent", found.parent))
+        if one is not None
+    }
+    if found.children:
+        around["children"] = [related(child, version) for child in found.children]
+    shown["relatedRuns"] = around
     shown["attemptCount"] = run.attempt
+    return shown
+
+
+def _schedule(found: Schedule) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": found.id, "generator": schedules.generator(found)}
+    if found.external_id:
+        shown["externalId"] = found.external_id
+    if found.dedup_key:
+        shown["deduplicationKey"] = found.dedup_key
     return shown
 
 
@@ -100,14 +123,15 @@ def error(found: RunError) -> dict[str, Any]:
 
 
 def result(run: Run) -> dict[str, Any] | None:
-    """How a run ended; None while it has not."""
+    """How a run ended; None while it has not. A large output is named by its storage path."""
     if not run.status.is_final:
         return None
     shown: dict[str, Any] = {"ok": run.status is Status.COMPLETED, "id": run.id}
     if run.status is Status.COMPLETED:
+        large = packets.is_large(run.output)
         if run.output is not None:
-            shown["output"] = run.output
-        shown["outputType"] = "application/json"
+            shown["output"] = packets.path_of(run.id, "output") if large else run.output
+        shown["outputType"] = packets.STORE if large else packets.JSON
         shown["usage"] = {"durationMs": run.active_ms}
     else:
         shown["error"] = _task_error(run)

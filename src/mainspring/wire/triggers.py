@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -18,9 +18,12 @@ from mainspring.errors import (
 from mainspring.model import limits
 from mainspring.model.run import PAYLOAD_LIMIT, TriggerOptions, TriggerRequest
 from mainspring.wire import packets
-from mainspring.wire.options import tag_list, take, take_delay
+from mainspring.wire.batches import BatchItem
+from mainspring.wire.options import Misshapen, tag_list, take, take_delay
 
 Problem = dict[str, str]
+_OF_BATCH: Final = frozenset({"parentRunId", "resumeParentOnCompletion", "parentBatch"})
+"""Options that the batch has for all of its items."""
 
 
 class _Found(Struct):
@@ -29,18 +32,25 @@ class _Found(Struct):
     options: list[Problem] = []
     payload: list[Problem] = []
     errors: list[MainspringError] = []
+    misshapen: bool = False
 
     def refuse(self) -> None:
-        """Raises the error that decides, with everything that is wrong, if anything is."""
+        """Raises: the error of `refusal`."""
+        error = self.refusal()
+        if error is not None:
+            raise error
+
+    def refusal(self) -> MainspringError | None:
+        """The error that decides, with everything that is wrong, if anything is."""
         if self.errors:
-            raise self.errors[0]
+            return self.errors[0]
         problems = self.options + self.payload
         if not problems:
-            return
+            return None
         listed = "; ".join(f"{problem['path']}: {problem['message']}" for problem in problems[:10])
         more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
         kind = InvalidOptions if self.options else InvalidPayload
-        raise kind(f"{listed}{more}", details=problems[:100])
+        return kind(f"{listed}{more}", details=problems[:100])
 
 
 def trigger(task: str, body: Any, request_key: str | None = None, index: int = 0) -> TriggerRequest:
@@ -84,6 +94,48 @@ def batch(body: Any, task: str | None, request_key: str | None = None) -> list[T
         requests.append(_read(named, item, path, request_key, index, found))
     found.refuse()
     return requests
+
+
+def item(value: Any, line: int) -> BatchItem:
+    """The item of a line `{"index", "task", "payload"?, "options"?}` of a stream.
+
+    What has the right form and cannot be triggered all the same, such as a payload that is too
+    large, is an item with an error, so that it stops no other one.
+
+    Raises: InvalidOptions that names the line when it is no item, NotBuilt for its options.
+    """
+    number = value.get("index") if isinstance(value, dict) else None
+    task = value.get("task") if isinstance(value, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise _no_item(line, "index", "must be a whole number, 0 or more")
+    if not isinstance(task, str) or not task or "\0" in task:
+        raise _no_item(line, "task", "must be the id of a task")
+    options = value.get("options")
+    if isinstance(options, dict):
+        value["options"] = {name: options[name] for name in options if name not in _OF_BATCH}
+    found = _Found()
+    request = _read(task, value, "", None, number, found)
+    error = found.refusal()
+    if error is None:
+        return BatchItem(number, request)
+    if found.misshapen or not isinstance(options, dict | None) or isinstance(error, NotBuilt):
+        told = f"Line {line}, index {number}: {error.message}"
+        raise type(error)(told, details=error.details)
+    return BatchItem(number, TriggerRequest(task), error.message, error.code.upper())
+
+
+def take_one(options: TriggerOptions, name: str, value: Any) -> None:
+    """Read one option that a body has at its top. Raises: InvalidOptions, NotBuilt."""
+    try:
+        take(options, name, value)
+    except InvalidOptions as error:
+        raise InvalidOptions(
+            f"{name}: {error.message}", details=[_problem(name, error.message)]
+        ) from error
+
+
+def _no_item(line: int, path: str, message: str) -> InvalidOptions:
+    return InvalidOptions(f"Line {line}: {path} {message}.", details=[_problem(path, message)])
 
 
 def tags(body: Any) -> tuple[str, ...]:
@@ -137,11 +189,15 @@ def _read(
             take(options, name, value)
         except InvalidOptions as error:
             found.options.append(_problem(f"{path}options.{name}", error.message))
+            found.misshapen = found.misshapen or isinstance(error, Misshapen)
         except NotBuilt as error:
             found.errors.append(NotBuilt(f"{path}options.{name}: {error.message}"))
     try:
-        request.payload = packets.decode(body.get("payload"), _type(given))
-        _check_size(request.payload)
+        if _type(given) == packets.STORE:
+            options.upload = packets.stored_at(body.get("payload"))
+        else:
+            request.payload = packets.decode(body.get("payload"), _type(given))
+            _check_size(request.payload)
     except InvalidOptions as error:
         found.options.append(_problem(f"{path}options.payloadType", error.message))
     except InvalidPayload as error:

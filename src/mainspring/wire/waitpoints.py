@@ -20,24 +20,24 @@ TIMED_OUT: Final = (
 _LABEL: Final = b"mainspring callback 1:"
 
 
-def callback_path(key_hash: str, token_id: str) -> str:
+def callback_path(key: str, token_id: str) -> str:
     """The path that completes a token without a key, for whoever is told it.
 
-    It is proof of that token only. `key_hash` is that of the secret key in whose name the token is
-    shown; the path holds as long as that key does.
+    It is proof of that token only. `key` is what the server computes for the environment from its
+    own secret: the path outlives the secret keys of the environment.
     """
-    return f"/api/v1/waitpoints/tokens/{token_id}/callback/{callback_hash(key_hash, token_id)}"
+    return f"/api/v1/waitpoints/tokens/{token_id}/callback/{callback_hash(key, token_id)}"
 
 
-def callback_hash(key_hash: str, token_id: str) -> str:
+def callback_hash(key: str, token_id: str) -> str:
     """The last part of that path: 64 hexadecimal digits."""
     message = _LABEL + token_id.encode(errors="replace")
-    return hmac.digest(key_hash.encode(), message, hashlib.sha256).hex()
+    return hmac.digest(key.encode(), message, hashlib.sha256).hex()
 
 
-def proves(key_hash: str, token_id: str, given: str) -> bool:
+def proves(key: str, token_id: str, given: str) -> bool:
     """Whether the path with that last part was made with this key."""
-    found = callback_hash(key_hash, token_id).encode()
+    found = callback_hash(key, token_id).encode()
     return hmac.compare_digest(found, given.encode(errors="replace"))
 
 

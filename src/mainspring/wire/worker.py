@@ -154,6 +154,21 @@ class Update(Struct, array_like=True, tag="update", gc=False):
     tags: tuple[str, ...] = ()
 
 
+class Append(Struct, array_like=True, tag="append", gc=False):
+    """Chunks (JSON text) for a stream of the run, or of the run `target`. `since` is the epoch in
+    which the code began that writes them; `first` is the place of the first one among all chunks
+    that it has sent for that stream, from 0.
+    """
+
+    run_id: str
+    epoch: int
+    stream: str
+    since: int
+    first: int
+    chunks: list[str]
+    target: str = ""
+
+
 class Refused(Struct, array_like=True, tag="refused", gc=False):
     """Answer to Revoke: `refused` = the body had not started and never will (that epoch)."""
 
@@ -194,7 +209,18 @@ class Capacity(Struct, array_like=True, tag="capacity", gc=False):
 
 
 FromWorker = (
-    Started | Finished | Refused | Call | Logs | Capacity | Record | Wait | Park | Dropped | Update
+    Started
+    | Finished
+    | Refused
+    | Call
+    | Logs
+    | Capacity
+    | Record
+    | Wait
+    | Park
+    | Dropped
+    | Update
+    | Append
 )
 
 

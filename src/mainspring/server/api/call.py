@@ -1,4 +1,4 @@
-"""`POST /api/mainspring/v1/call`: what our own SDK and commands ask, as msgpack, over one route."""
+"""`POST /api/mainspring/v1/call`: what our SDK, commands and pages ask, as msgpack or as JSON."""
 
 from __future__ import annotations
 
@@ -12,39 +12,77 @@ from mainspring import ids
 from mainspring.errors import CallerError, InvalidOptions, StoreUnavailable
 from mainspring.model import limits
 from mainspring.model.run import TriggerOptions
-from mainspring.server.answers import msgpack
+from mainspring.server import covering, permits
+from mainspring.server.answers import JSON, MSGPACK, json, msgpack
 from mainspring.server.api.tasks import MANY
-from mainspring.server.asking import trigger
+from mainspring.server.asking import trigger_all
 from mainspring.server.exchange import Exchange
-from mainspring.server.routes import Route
+from mainspring.server.routes import ASKED, Route
 from mainspring.store.protocol import EnvironmentRow
-from mainspring.wire import calls
+from mainspring.wire import calls, plain
+from mainspring.wire.operating import RunDetail, Trace
 from mainspring.wire.options import MACHINES
+from mainspring.wire.waitpoints import callback_path
 
-_decode: Final = msgspec.msgpack.Decoder(calls.Request).decode
+_DECODE: Final = {
+    MSGPACK: msgspec.msgpack.Decoder(calls.Request).decode,
+    JSON: msgspec.json.Decoder(calls.Request).decode,
+}
+_ANSWER: Final = {MSGPACK: msgpack, JSON: json}
+_REPEATABLE: Final = (
+    calls.SendInput,
+    calls.UpdateMetadata,
+    calls.ReplayRun,
+    calls.RestartRun,
+    calls.CreateBatch,
+)
+"""What does its work once, however often a caller without an answer asks."""
 
 
 async def call(exchange: Exchange) -> Response:
     """Answer one request of `wire.calls`."""
+    form = JSON if exchange.header("content-type") == JSON else MSGPACK
     data = await exchange.body(MANY)
     try:
-        request = _decode(data)
+        request = _DECODE[form](data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallerError(
-            f"The body is no request in msgpack: {error}. Run the same release on both sides."
+            f"The body is no request in {form}: {error}. Run the same release on both sides."
         ) from error
+    return _ANSWER[form](await _answered(exchange, request))
+
+
+async def _answered(exchange: Exchange, request: calls.Request) -> calls.Response:
+    await covering.check(exchange, request)
+    exchange.audited = permits.audited(request)
     if isinstance(request, calls.Trigger):
         for wanted in request.requests:
             _check(wanted.options, exchange.env)
-        return msgpack(calls.Triggered(await trigger(exchange, request.requests)))
-    if isinstance(request, calls.SendInput | calls.UpdateMetadata):
+        return await trigger_all(exchange, request)
+    if isinstance(request, calls.AddItems):
+        for item in request.items:
+            _check(item.request.options, exchange.env)
+    else:
+        plain.write(request, "request")  # refuses NUL, which no database takes, wherever it is
+    if isinstance(request, _REPEATABLE):
         request.request_key = request.request_key or exchange.repeat_key
-    if isinstance(request, calls.AwaitRun):
-        return msgpack(await _patiently(exchange, request))
-    return msgpack(await exchange.engine.answer(exchange.env, request))
+    if isinstance(request, calls.Patient):
+        return await _patiently(exchange, request)
+    answer = await exchange.engine.answer(exchange.env, request)
+    if isinstance(answer, RunDetail):
+        return covering.visible(exchange.caller, answer)
+    if isinstance(answer, Trace):
+        return covering.traced(exchange.caller, answer)
+    if not exchange.caller.can("write", "waitpoints"):
+        return answer  # an address that completes a token is for those who may complete it
+    for token in answer.tokens if isinstance(answer, calls.TokenPage) else [answer]:
+        if isinstance(token, calls.Token):
+            key = exchange.pepper.callback(exchange.env.env_id)
+            token.callback = callback_path(key, token.id)
+    return answer
 
 
-async def _patiently(exchange: Exchange, request: calls.AwaitRun) -> calls.Response:
+async def _patiently(exchange: Exchange, request: calls.Patient) -> calls.Response:
     """A long answer, given up when nobody waits for it any more or this server stops."""
     answer = asyncio.ensure_future(exchange.engine.answer(exchange.env, request))
     gone = asyncio.ensure_future(exchange.receive())
@@ -87,4 +125,6 @@ def _is_id(text: str, prefix: str, shard: int) -> bool:
         return False
 
 
-ROUTES: Final = (Route("POST", "/api/mainspring/v1/call", call),)
+ROUTES: Final = (
+    Route("POST", "/api/mainspring/v1/call", call, public=True, lasts=True, resource=ASKED),
+)

@@ -13,20 +13,20 @@ from mainspring.server.answers import json
 from mainspring.server.asking import ask
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
-from mainspring.wire import calls, metadata
+from mainspring.wire import calls, metadata, trigger_types as types
 
 BODY: Final = 4 * METADATA_LIMIT
 
 
 async def retrieve(exchange: Exchange) -> Response:
-    """`GET /api/v1/runs/{run}/metadata`: as text, which is left out when there is none."""
+    """`GET /api/v1/runs/{run}/metadata`: as text, left out when there is none."""
     run = await ask(exchange, calls.Retrieve(exchange.parameters[0]), Run)
     shown = {} if run.metadata is None else {"metadata": run.metadata}
     return json(shown | {"metadataType": "application/json"})
 
 
 async def change(exchange: Exchange) -> Response:
-    """`PUT /api/v1/runs/{run}/metadata`: all changes or none."""
+    """`PUT /api/v1/runs/{run}/metadata`: changes its metadata, all or none."""
     ops = metadata.changes(await exchange.json(BODY))
     request = calls.UpdateMetadata(exchange.parameters[0], ops, exchange.repeat_key)
     run = await ask(exchange, request, Run)
@@ -34,6 +34,12 @@ async def change(exchange: Exchange) -> Response:
 
 
 ROUTES: Final = (
-    Route("GET", "/api/v1/runs/{run}/metadata", retrieve),
-    Route("PUT", "/api/v1/runs/{run}/metadata", change),
+    Route("GET", "/api/v1/runs/{run}/metadata", retrieve, gives=types.MetadataText),
+    Route(
+        "PUT",
+        "/api/v1/runs/{run}/metadata",
+        change,
+        takes=types.MetadataChange,
+        gives=types.MetadataNow,
+    ),
 )

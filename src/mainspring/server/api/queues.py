@@ -11,6 +11,7 @@ from mainspring.server.asking import ask
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
 from mainspring.wire import calls, pages, queues
+from mainspring.wire.queues import ShownQueue
 
 
 async def page(exchange: Exchange) -> Response:
@@ -37,9 +38,9 @@ async def pause(exchange: Exchange) -> Response:
 async def override(exchange: Exchange) -> Response:
     """`POST /api/v1/queues/{queue}/concurrency/override`."""
     body = await exchange.json()
-    limit = queues.limit(body)
+    limit, percent = queues.limit(body)
     queue = await _named(exchange, queues.kind(body))
-    return await _changed(exchange, calls.SetQueue(queue.name, limit))
+    return await _changed(exchange, calls.SetQueue(queue.name, limit, percent=percent))
 
 
 async def reset(exchange: Exchange) -> Response:
@@ -57,10 +58,18 @@ async def _changed(exchange: Exchange, request: calls.PauseQueue | calls.SetQueu
     return json(queues.queue(await ask(exchange, request, calls.Queue)))
 
 
+_ONE: Final = "/api/v1/queues/{queue}"
+
 ROUTES: Final = (
-    Route("GET", "/api/v1/queues", page),
-    Route("GET", "/api/v1/queues/{queue}", retrieve),
-    Route("POST", "/api/v1/queues/{queue}/pause", pause),
-    Route("POST", "/api/v1/queues/{queue}/concurrency/override", override),
-    Route("POST", "/api/v1/queues/{queue}/concurrency/reset", reset),
+    Route("GET", "/api/v1/queues", page, asks=pages.NumberQuery, gives=queues.QueueList),
+    Route("GET", _ONE, retrieve, asks=queues.Naming, gives=ShownQueue),
+    Route("POST", f"{_ONE}/pause", pause, takes=queues.Pausing, gives=ShownQueue),
+    Route(
+        "POST",
+        f"{_ONE}/concurrency/override",
+        override,
+        takes=queues.Override,
+        gives=ShownQueue,
+    ),
+    Route("POST", f"{_ONE}/concurrency/reset", reset, takes=queues.Naming, gives=ShownQueue),
 )

@@ -7,7 +7,6 @@ from typing import Final
 from starlette.responses import Response
 
 from mainspring.errors import CallerError
-from mainspring.model.key import key_hash
 from mainspring.model.run import PAYLOAD_LIMIT
 from mainspring.server import answers
 from mainspring.server.answers import json
@@ -16,26 +15,16 @@ from mainspring.server.asking import ask
 from mainspring.server.exchange import Exchange
 from mainspring.server.guard import Refusal
 from mainspring.server.routes import Route
-from mainspring.wire import calls, plain, tokens, waitpoints
+from mainspring.wire import calls, plain, token_types as types, tokens, waitpoints
 from mainspring.wire.filters import token_filter
-
-DAY_S: Final = 86_400
+from mainspring.wire.variables import Success
 
 
 async def create(exchange: Exchange) -> Response:
     """`POST /api/v1/waitpoints/tokens`."""
     request = waitpoints.create(await exchange.json_or_nothing())
     token = await ask(exchange, request, calls.Token)
-    headers = {}
-    if exchange.header("trigger-version") is not None:
-        signed = tokens.token(
-            exchange.signing_key,
-            exchange.environment_id,
-            (f"write:waitpoints:{token.id}",),
-            exchange.clock.now() // 1000,
-            DAY_S,
-        )
-        headers[tokens.HEADER] = signed
+    headers = exchange.token_headers((f"write:waitpoints:{token.id}",), tokens.DAY_S)
     body = {"id": token.id, "isCached": token.cached, "url": _url(exchange, token.id)}
     return json(body, headers=headers)
 
@@ -55,6 +44,7 @@ async def retrieve(exchange: Exchange) -> Response:
 
 async def complete(exchange: Exchange) -> Response:
     """`POST /api/v1/waitpoints/tokens/{token}/complete`; the first one wins, all succeed."""
+    exchange.allow("write", ("waitpoints", exchange.parameters[0]))
     output = waitpoints.completion(await exchange.json_or_nothing(ONE))
     await ask(exchange, calls.CompleteToken(exchange.parameters[0], output), calls.Token)
     return json({"success": True})
@@ -75,19 +65,34 @@ async def callback(exchange: Exchange) -> Response:
 
 
 def _url(exchange: Exchange, token_id: str) -> str:
-    """The address that completes a token, as it is seen from where the request came from."""
-    scheme = exchange.header("x-forwarded-proto")
-    if scheme not in ("http", "https"):
-        scheme = exchange.scope["scheme"]
-    key = (exchange.header("authorization") or "").partition(" ")[2].strip()
-    path = waitpoints.callback_path(key_hash(key), token_id)
-    return f"{scheme}://{exchange.header('host')}{path}"
+    """The address that completes a token, as it is seen from where the request came from. Who may
+    not complete it is told the one that asks for a key.
+    """
+    if not exchange.caller.can("write", "waitpoints"):
+        return f"{exchange.origin}/api/v1/waitpoints/tokens/{token_id}/complete"
+    key = exchange.pepper.callback(exchange.env.env_id)
+    return exchange.origin + waitpoints.callback_path(key, token_id)
 
 
 ROUTES: Final = (
-    Route("POST", "/api/v1/waitpoints/tokens", create),
-    Route("GET", "/api/v1/waitpoints/tokens", page),
-    Route("GET", "/api/v1/waitpoints/tokens/{token}", retrieve),
-    Route("POST", "/api/v1/waitpoints/tokens/{token}/complete", complete),
-    Route("POST", "/api/v1/waitpoints/tokens/{token}/callback/{hash}", callback, by_callback=True),
+    Route(
+        "POST", "/api/v1/waitpoints/tokens", create, takes=types.NewToken, gives=types.MadeWaitToken
+    ),
+    Route("GET", "/api/v1/waitpoints/tokens", page, asks=types.TokenQuery, gives=types.TokenList),
+    Route("GET", "/api/v1/waitpoints/tokens/{token}", retrieve, gives=types.WholeToken),
+    Route(
+        "POST",
+        "/api/v1/waitpoints/tokens/{token}/complete",
+        complete,
+        public=True,
+        takes=types.Completion,
+        gives=Success,
+    ),
+    Route(
+        "POST",
+        "/api/v1/waitpoints/tokens/{token}/callback/{hash}",
+        callback,
+        by_callback=True,
+        gives=Success,
+    ),
 )

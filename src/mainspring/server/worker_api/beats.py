@@ -19,12 +19,15 @@ _LIMIT: Final = 1024
 async def beat(exchange: Exchange) -> Response:
     """The session lives; the answer says whether it is still one."""
     session_id = await _session(exchange)
-    return json(Known(exchange.engine.beat(exchange.env, session_id)))
+    known = exchange.engine.beat(exchange.env, session_id)
+    return json(Known(known if isinstance(known, bool) else await known))
 
 
 async def lost(exchange: Exchange) -> Response:
     """The session's process is dead."""
-    exchange.engine.lost(exchange.env, await _session(exchange))
+    told = exchange.engine.lost(exchange.env, await _session(exchange))
+    if told is not None:
+        await told
     return json(Known(True))
 
 

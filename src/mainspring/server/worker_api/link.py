@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mainspring.errors import CallerError, MainspringError
-from mainspring.server.port import EnginePort, SessionPort
+from mainspring.server.port import EnginePort, RelayPort, SessionPort
 from mainspring.server.worker_api.outbox import Outbox, messages
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire.errors import should_retry
@@ -32,9 +33,14 @@ async def serve_link(
     session: SessionPort | None = None
     try:
         async with asyncio.timeout(HELLO_S):
-            hello = _hello(await link.receive())
-        session = engine.connect(env, hello, link.outbox.put)
-        await link.run(session, stopping)
+            data = await link.receive()
+        hello = _hello(data)
+        relay = engine.relay(env)
+        if relay is not None and await relay.open(data):
+            await link.relay(relay, stopping)
+        else:
+            session = engine.connect(env, hello, link.outbox.put)
+            await link.run(session, stopping)
     except TimeoutError:
         await link.end(Goodbye("no hello arrived", retry=True), BAD_DATA)
     except MainspringError as error:
@@ -80,8 +86,23 @@ class _Link:
 
     async def run(self, session: SessionPort, stopping: asyncio.Event) -> None:
         """Until one side is done. Raises: what ended it."""
-        reader = asyncio.create_task(self._read(session), name="link reader")
-        writer = asyncio.create_task(self._write(), name="link writer")
+        await self._until_one_ends(self._read(session), self._write(), stopping)
+
+    async def relay(self, relay: RelayPort, stopping: asyncio.Event) -> None:
+        """Until one side is done, or the session has another owner. Raises: what ended it."""
+        try:
+            await self._until_one_ends(self._pass_on(relay), self._bring(relay), stopping)
+        finally:
+            relay.close()
+
+    async def _until_one_ends(
+        self,
+        reading: Coroutine[Any, Any, None],
+        writing: Coroutine[Any, Any, None],
+        stopping: asyncio.Event,
+    ) -> None:
+        reader = asyncio.create_task(reading, name="link reader")
+        writer = asyncio.create_task(writing, name="link writer")
         stop = asyncio.create_task(stopping.wait(), name="link stop")
         overflow = asyncio.create_task(self.outbox.overflow.wait(), name="link overflow")
         ends = (reader, writer, stop, overflow)
@@ -117,6 +138,15 @@ class _Link:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise CallerError(f"A frame of the worker cannot be read: {error}.") from error
             session.receive(frame)
+
+    async def _pass_on(self, relay: RelayPort) -> None:
+        while True:
+            await relay.send(await self.receive())
+
+    async def _bring(self, relay: RelayPort) -> None:
+        while (data := await relay.receive()) is not None:
+            await self._socket.send_bytes(data)
+        await self.end(Goodbye("another server has this environment now", retry=True), NORMAL)
 
     async def _write(self) -> None:
         while True:
