@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,9 +18,14 @@ from mainspring.engine.owner import Owner
 from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
 from mainspring.model.run import Debounce, Run, RunFilter, RunPage, TriggerOptions, TriggerRequest
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
+from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
-from mainspring.store.objects import MemoryObjects
+from mainspring.store.objects import Objects
+from mainspring.store.past import Past
 from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store
+from mainspring.store.streaming import Streams
+from mainspring.store.variables import Variables, Vault
+from mainspring.store.vault import AesVault
 from mainspring.store.waiting import Waitpoints, Waits
 from mainspring.wire import calls
 from mainspring.wire.worker import (
@@ -51,6 +57,8 @@ from mainspring.wire.worker import (
 DAY = 86_400_000
 
 WORK = TaskSpec("work", default_queue("work"))
+
+KEY = base64.b64encode(bytes(range(32))).decode()
 
 
 class FaultyShards:
@@ -133,6 +141,11 @@ class MortalStore:
         self.shards = Mortal(store.shards)
         self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
         self.waits, self.waitpoints = store.waits, store.waitpoints
+        self.operations = store.inner.operations
+        self.access = store.inner.access
+        self.batches = store.batches
+        self.objects, self.variables = store.objects, store.variables
+        self.streams, self.past = store.streams, store.past
 
 
 class FaultyStore:
@@ -162,6 +175,26 @@ class FaultyStore:
     def waitpoints(self) -> Waitpoints:
         return self.inner.waitpoints
 
+    @property
+    def batches(self) -> Batches:
+        return self.inner.batches
+
+    @property
+    def objects(self) -> Objects:
+        return self.inner.objects
+
+    @property
+    def variables(self) -> Variables:
+        return self.inner.variables
+
+    @property
+    def streams(self) -> Streams:
+        return self.inner.streams
+
+    @property
+    def past(self) -> Past:
+        return self.inner.past
+
     async def open(self) -> None:
         await self.inner.open()
 
@@ -177,7 +210,9 @@ class House:
         self.store = FaultyStore(inner)
         self.faults = self.store.shards
         self.clock = ManualClock()
-        self.objects = MemoryObjects()
+        self.objects = inner.objects
+        self.keys = [KEY]
+        self.may_differ = False
         self.engines: list[Engine] = []
         self.engine: Engine
         self.env: EnvironmentRow
@@ -190,17 +225,23 @@ class House:
         self.env = await self.engine.environment(self.slug)
         return self.engine
 
+    def open_vault(self) -> Vault:
+        """Seals variables with `keys`, the first of which counts."""
+        return AesVault(lambda: self.keys)
+
     def new_engine(self, server_id: str) -> Engine:
         """Another engine on the same database, not started."""
         bits = random.Random(len(self.engines))
         store = MortalStore(self.store)
-        engine = Engine(store, self.objects, self.clock, bits, server_id)
+        engine = Engine(
+            store, self.objects, self.clock, bits, server_id, open_vault=self.open_vault
+        )
         self.engines.append(engine)
         return engine
 
     async def take_over(self, server_id: str) -> None:
         """Another server takes the shard, though the one before is alive."""
-        await self.faults.leave(self.engine._server_id)
+        await self.faults.leave(self.engine.server_id)
         await self.start(server_id)
 
     async def crash(self) -> None:
@@ -215,6 +256,9 @@ class House:
 
     async def stop(self) -> None:
         self.faults.buried.set()
+        for engine in self.engines:
+            for owner in engine.owners.values():
+                assert self.may_differ or not owner.rounds.differences, "memory and rows differed"
         for engine in reversed(self.engines):
             if engine.store.shards.dead:
                 for owner in engine.owners.values():

@@ -274,6 +274,7 @@ async def test_workers_are_sent_to_the_new_owner(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mainspring.engine.engine.TICK_S", 0.001)
+    monkeypatch.setattr("mainspring.engine.shares.BEAT_S", 0.0)
     await house.engine.stop()
     first, second = house.new_engine("server-1"), house.new_engine("server-2")
     await first.start()
@@ -281,7 +282,7 @@ async def test_workers_are_sent_to_the_new_owner(
     worker = house.worker()
     run_id = await house.trigger()
     worker.begin(run_id)
-    await house.faults.leave("server-1")
+    await house.faults.take(house.env.shard_id, "server-2")
     await second.start(loops=False)
     await second.environment("dev")
     with pytest.raises(StoreUnavailable):
@@ -427,12 +428,16 @@ async def test_a_second_server_stands_by_and_takes_over_when_the_first_falls_sil
     with pytest.raises(StoreUnavailable):
         await second.answer(house.env, calls.Trigger([request()]))
     ready = asyncio.Event()
-    second.on_ready = ready.set
+    second.shares.on_take = ready.set
     for _ in range(30):
         await house.faults.beat("server-1")
+        house.clock.advance(250)
         await house.faults.looked_at(1)
     assert not second.ready
-    await ready.wait()
+    while not ready.is_set():
+        house.clock.advance(250)
+        await house.faults.looked_at(1)
+        await asyncio.sleep(0)
     house.engine = second
     assert second.ready
     with pytest.raises(StoreUnavailable):
@@ -447,11 +452,12 @@ async def test_a_server_that_leaves_is_followed_at_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mainspring.engine.engine.TICK_S", 0.001)
+    monkeypatch.setattr("mainspring.engine.shares.BEAT_S", 0.0)
     house.worker(slots=0)
     run_id = await house.trigger()
     second = house.new_engine("server-2")
     ready = asyncio.Event()
-    second.on_ready = ready.set
+    second.shares.on_take = ready.set
     await second.start()
     await house.engine.stop()
     await ready.wait()

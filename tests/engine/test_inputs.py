@@ -64,7 +64,7 @@ async def test_a_repeat_with_the_same_key_appends_nothing(house: House) -> None:
     both = await asyncio.gather(*(send(house, run_id, "3", key="twice") for _ in range(2)))
     assert both == [3, 3]
     assert await stored(house, run_id) == ["1", "2", "3"]
-    await house.advance(HOUR)
+    await house.advance(2 * HOUR)
     assert await send(house, run_id, "1", key="once") == 4
 
 

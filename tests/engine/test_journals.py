@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from mainspring.engine.finish import LOSSES
 from mainspring.errors import InvalidOptions
 from mainspring.model.retry import RetryPolicy
 from mainspring.model.run import INLINE_LIMIT, RunError
@@ -320,3 +321,22 @@ async def test_the_worker_s_own_losses_are_counted_apart_from_withdrawn_orders(
     assert run.error is not None
     assert "lost 11 times" in run.error.message
     assert worker.took(Execute) == []
+
+
+async def test_a_run_that_comes_on_between_losses_may_lose_any_number_of_workers(
+    house: House,
+) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    for round_ in range(2 * LOSSES):
+        worker.begin(run_id)
+        if round_ % LOSSES == LOSSES - 1:
+            worker.record(run_id, Entry(f"0/step#{round_}", round_ + 1, "step", data="1"))
+        await house.settle()
+        worker.drop()
+        await house.live(20_000)
+        worker = house.worker()
+        await house.settle()
+    worker.finish(run_id)
+    await house.settle()
+    assert await house.status(run_id) == "completed"

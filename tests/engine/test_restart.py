@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -381,3 +382,23 @@ async def test_a_run_id_that_no_database_holds_is_not_found(house: House, run_id
     ):
         with pytest.raises(NotFound):
             await house.ask(request)
+
+
+@pytest.mark.parametrize("ask", [calls.ReplayRun, calls.RestartRun])
+async def test_a_repeat_of_a_request_whose_answer_was_lost_makes_no_second_run(
+    house: House, ask: Any
+) -> None:
+    worker = house.worker()
+    old = await ended(house, worker, step("a", 1, 1))
+    first = await house.ask(ask(old, request_key="same"))
+    assert (await house.ask(ask(old, request_key="same"))).run_id == first.run_id
+    assert (await house.ask(ask(old, request_key="other"))).run_id != first.run_id
+    assert (await house.ask(ask(old))).run_id != first.run_id
+
+
+async def test_repeats_of_a_restart_that_come_together_make_one_run(house: House) -> None:
+    worker = house.worker()
+    old = await ended(house, worker, step("a", 1, 1))
+    wanted = [house.ask(calls.RestartRun(old, request_key="same")) for _ in range(3)]
+    answers = await asyncio.gather(*wanted)
+    assert len({answer.run_id for answer in answers}) == 1

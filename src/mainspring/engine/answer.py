@@ -5,29 +5,35 @@ from __future__ import annotations
 import asyncio
 from typing import Any, assert_never
 
-import msgspec
-
-from mainspring.engine import past, query, waitpoints
+from mainspring.engine import (
+    batches,
+    below,
+    following,
+    operations,
+    past,
+    query,
+    queues,
+    streaming,
+    waitpoints,
+)
+from mainspring.engine.again import again, change
 from mainspring.engine.cancel import CancelCall
 from mainspring.engine.children import Kept
 from mainspring.engine.edit import RescheduleCall, ResetKeyCall, TagCall
 from mainspring.engine.explain import explain
 from mainspring.engine.intake import prepare
-from mainspring.engine.live import Live
 from mainspring.engine.owner import Owner
-from mainspring.engine.restart import again, restart
+from mainspring.engine.restart import restart
 from mainspring.engine.settle import settle
 from mainspring.engine.trigger import TriggerCall
-from mainspring.errors import Conflict, InvalidOptions, NotFound
+from mainspring.engine.whole import Whole
+from mainspring.errors import InvalidOptions
 from mainspring.model import limits
-from mainspring.model.run import Run, Status, TriggerAnswer, TriggerRequest
+from mainspring.model.run import Run, TriggerAnswer, TriggerRequest
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
-
-DEPTH = 100
-"""How many levels of children a run may have below it."""
-BACKLOG = 20_000
-"""New runs that may wait for their commit; more callers wait until there is room."""
+from mainspring.wire.operating import OperatingRequest
+from mainspring.wire.streams import StreamRequest
 
 
 async def answer(  # noqa: C901 - one line per request is the table
@@ -38,10 +44,15 @@ async def answer(  # noqa: C901 - one line per request is the table
 
     Raises: a CallerError that says what is wrong, StoreUnavailable when it may be repeated.
     """
+    if isinstance(request, calls.Trigger):  # first: the most frequent one, and a union costs time
+        return await make(owner, env, request, run_id, epoch)
+    if isinstance(request, OperatingRequest):
+        return await operations.answer(owner, env, request)
+    if isinstance(request, waitpoints.Request):
+        return await waitpoints.answer(owner, env, request)
+    if isinstance(request, StreamRequest):
+        return await streaming.answer(owner, env, request, run_id, epoch)
     match request:
-        case calls.Trigger():
-            kept = Kept.of(run_id, epoch, request)
-            return calls.Triggered(await trigger(owner, env, request.requests, run_id, kept))
         case calls.AwaitRun():
             return await query.result(owner, env, request.run_id, request.timeout_ms, run_id)
         case calls.Retrieve():
@@ -60,16 +71,12 @@ async def answer(  # noqa: C901 - one line per request is the table
             return await reset_key(owner, env, request)
         case calls.ExplainRun():
             return await explain(owner, env, request.run_id)
-        case calls.ListQueues():
-            return query.queues(owner, env)
-        case calls.PauseQueue():
-            return await change_queue(owner, env, request.name, paused=request.paused)
-        case calls.SetQueue():
-            return await set_queue(owner, env, request)
+        case calls.ListQueues() | calls.PauseQueue() | calls.SetQueue():
+            return await queues.answer(owner, env, request)
         case calls.ListTasks():
             return query.tasks(owner, env)
-        case calls.ListLogs():
-            return await logs(owner, env, request)
+        case calls.ListLogs() | calls.AwaitRuns():
+            return await following.answer(owner, env, request)
         case calls.GetOutcomes():
             return await past.outcomes(owner, env, request.run_ids)
         case calls.ListJournal():
@@ -78,18 +85,27 @@ async def answer(  # noqa: C901 - one line per request is the table
             return await restart(owner, env, request)
         case calls.SettleRun():
             return await settle(owner, env, request)
-        case (
-            calls.CreateToken()
-            | calls.GetToken()
-            | calls.CompleteToken()
-            | calls.ListTokens()
-            | calls.SendInput()
-            | calls.EmitEvent()
-            | calls.UpdateMetadata()
-        ):
-            return await waitpoints.answer(owner, env, request)
+        case calls.CreateBatch() | calls.AddItems() | calls.RetrieveBatch() | calls.ListBatchRuns():
+            return await batches.answer(owner, env, request, run_id)
+        case calls.ListVariables() | calls.SetVariables() | calls.DropVariable():
+            return await owner.variables.answer(env, request)
         case _:
             assert_never(request)
+
+
+async def make(
+    owner: Owner, env: EnvironmentRow, request: calls.Trigger, run_id: str | None, epoch: int
+) -> calls.Triggered:
+    """Make runs as they were asked for. Raises: as `trigger`."""
+    kept = Kept.of(run_id, epoch, request)
+    whole = None
+    if request.as_batch and request.requests:
+        whole = Whole(env.env_id, request.request_key)
+    answers = await trigger(owner, env, request.requests, run_id, kept, whole)
+    if whole is None:
+        return calls.Triggered(answers)
+    told = kept.batch_id if kept is not None else None  # the journal's, when it had the runs
+    return calls.Triggered(answers, told or whole.batch_id)
 
 
 async def trigger(
@@ -98,6 +114,7 @@ async def trigger(
     requests: list[TriggerRequest],
     parent: str | None,
     kept: Kept | None = None,
+    whole: Whole | None = None,
 ) -> list[TriggerAnswer]:
     """Make runs; returns once they are durable.
 
@@ -105,27 +122,18 @@ async def trigger(
     Conflict when the parent is canceled.
     """
     if parent is not None:
-        above: Live | Run = owner.state.lives.get(parent) or await query.one(owner, env, parent)
-        if isinstance(above, Run) and above.status is Status.CANCELED:
-            raise Conflict(f"Run {parent} is canceled; it takes no new children.")
-        for request in requests:
-            options = request.options
-            options.parent_id = parent
-            options.root_id = above.root_id or parent
-            options.depth = above.depth + 1
-        if above.depth >= DEPTH:
-            raise InvalidOptions(
-                f"Run {parent} stands {above.depth} levels below its root, the most there may be; "
-                "trigger the next one from outside of a run, or go on with `continue_with`."
-            )
+        await below.put(owner, env, parent, [request.options for request in requests])
     items = await prepare(owner.state, owner.objects, env.env_id, requests)
     if not items:
         return []
-    while owner.waiting > BACKLOG:
+    while owner.waiting > batches.BACKLOG:
         await owner.turn_over()
     future: asyncio.Future[list[TriggerAnswer]] = asyncio.get_running_loop().create_future()
-    owner.submit(TriggerCall(env.env_id, items, future, kept=kept))
-    return await future
+    owner.submit(TriggerCall(env.env_id, items, future, kept=kept, whole=whole))
+    answers = await future
+    if whole is not None and whole.again:
+        return await batches.answers_of(owner, whole.batch_id)
+    return answers
 
 
 async def cancel(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
@@ -138,10 +146,12 @@ async def cancel(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
 
 
 async def replay(owner: Owner, env: EnvironmentRow, request: calls.ReplayRun) -> TriggerAnswer:
-    """A new run like an old one, without its idempotency key and delay."""
+    """A new run like an old one, without its idempotency key and delay, but for what is given."""
     old = await query.one(owner, env, request.run_id)
     payload = old.payload if request.payload is None else request.payload
-    return (await trigger(owner, env, [again(old, payload)], None))[0]
+    wanted = again(old, payload, request.request_key)
+    change(wanted.options, request.options, request.given)
+    return (await trigger(owner, env, [wanted], None))[0]
 
 
 async def reschedule(owner: Owner, env: EnvironmentRow, request: calls.RescheduleRun) -> Run:
@@ -168,40 +178,6 @@ async def reset_key(owner: Owner, env: EnvironmentRow, request: calls.ResetKey) 
     future: asyncio.Future[TriggerAnswer] = asyncio.get_running_loop().create_future()
     owner.submit(ResetKeyCall(env.env_id, request.task, request.key, future))
     return await future
-
-
-async def set_queue(owner: Owner, env: EnvironmentRow, request: calls.SetQueue) -> calls.Queue:
-    """Override the limit of a queue, or go back to the code's own."""
-    if request.reset:
-        return await change_queue(owner, env, request.name, override_limit=None, override_at=None)
-    if request.limit is not None and request.limit < 0:
-        raise InvalidOptions(f"limit is {request.limit}; it must be 0 or more.")
-    now = owner.state.clock.now()
-    return await change_queue(
-        owner, env, request.name, override_limit=request.limit, override_at=now
-    )
-
-
-async def change_queue(owner: Owner, env: EnvironmentRow, name: str, **changes: Any) -> calls.Queue:
-    """Keep what people set for a queue, then apply it."""
-    row = owner.state.queues.get((env.env_id, name))
-    if row is None:
-        known = ", ".join(sorted(q for e, q in owner.state.queues if e == env.env_id)[:10])
-        raise NotFound(f"No queue {name[:128]!r} in this environment. Known: {known or 'none'}.")
-    row = msgspec.structs.replace(row, **changes)
-    await owner.store.catalog.set_queue(row)
-    owner.state.set_queue(row)
-    owner.ring()
-    return query.queue(owner, row)
-
-
-async def logs(owner: Owner, env: EnvironmentRow, request: calls.ListLogs) -> calls.LogPage:
-    """Lines of a run."""
-    await query.one(owner, env, request.run_id)
-    lines = await owner.store.runs.logs(
-        owner.state.shard_id, request.run_id, request.after, max(1, min(request.limit, 10_000))
-    )
-    return calls.LogPage(lines)
 
 
 async def _done(owner: Owner, verb: Any, *arguments: Any) -> None:

@@ -13,6 +13,7 @@ from mainspring.engine import aftermath
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.place import forget
 from mainspring.engine.state import State
+from mainspring.model.limits import NAME_LENGTH
 from mainspring.model.run import FREES_KEY, RunError, Status
 from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import LiveRow, Runs
@@ -128,6 +129,9 @@ def end_waiting(
     if holder is not None:
         batch.freed.append(row.run_id)
         batch.order(holder, Cancel(row.run_id, holder.parked[row.run_id], GRACE_MS))
+    if error is not None:
+        mark = (row.env_id, "error", error.name[:NAME_LENGTH], row.run_id)
+        batch.changes.mark.append(mark)
     options = _decode_options(row.options) if row.options else None
     if options is not None:
         if options.idempotency_key is not None and status in FREES_KEY:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Sequence
-from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from mainspring.engine import journal
@@ -15,10 +13,8 @@ from mainspring.engine.state import State
 from mainspring.errors import Diverged, FencedOut
 from mainspring.model.run import TriggerAnswer
 from mainspring.wire import calls
+from mainspring.wire.kept import runs_of, text_of
 from mainspring.wire.worker import Entry
-
-_decode: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class Kept(Struct):
@@ -30,6 +26,7 @@ class Kept(Struct):
     seq: int
     generation: int
     fingerprint: str
+    batch_id: str | None = None
 
     @classmethod
     def of(cls, run_id: str | None, epoch: int, request: calls.Trigger) -> Kept | None:
@@ -54,16 +51,22 @@ class Kept(Struct):
             error = Diverged(f"The journal of run {self.run_id} has a {row.kind} at {self.key!r}.")
             batch.answer(future, error)
         elif row is not None:
-            stored = _decode(row.data or "[]")
-            batch.answer(future, [TriggerAnswer(*answer) for answer in stored])
+            answers, self.batch_id = runs_of(row.data)
+            batch.answer(future, answers)
         else:
             live.begun = True
             return False
         return True
 
-    def write(self, batch: Batch, facts: Facts, answers: Sequence[TriggerAnswer]) -> None:
-        """Keep the runs in the commit that makes them."""
-        data = _encode([(answer.run_id, answer.cached) for answer in answers]).decode()
+    def write(
+        self,
+        batch: Batch,
+        facts: Facts,
+        answers: Sequence[TriggerAnswer],
+        batch_id: str | None = None,
+    ) -> None:
+        """Keep the runs, and the batch that they are, in the commit that makes them."""
+        data = text_of(answers, batch_id)
         now, print_ = batch.now, self.fingerprint
         entry = Entry(self.key, self.seq, "trigger", "completed", data, None, print_, now, now)
         journal.write(batch, facts, self.run_id, self.epoch, self.generation, entry)

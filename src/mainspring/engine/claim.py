@@ -33,17 +33,19 @@ def plan(state: State, batch: Batch) -> bool:
         claims = state.core.claim(env_id, version, free, batch.now)
         more = more or len(claims) == free
         for lane, ord, run_id, resume in claims:
-            session = _session_for(state, pool, run_id)
+            session = _session_for(state, pool, env_id, run_id)
             session.holds.add(run_id)
             batch.picked[run_id] = Picked(lane, ord, session, resume)
             batch.changes.claim.append((run_id, session.id))
     return more
 
 
-def _session_for(state: State, pool: Pool, run_id: str) -> Session:
-    """Who has the run's coroutine, also beyond its slots; else the next with a free one."""
+def _session_for(state: State, pool: Pool, env_id: int, run_id: str) -> Session:
+    """Who has the run's coroutine, also beyond its slots; else the next with a free one. A session
+    may say of any run that it has it, so it must be one of the environment's.
+    """
     holder = state.holders.get(run_id)
-    if holder is not None and holder.deliver is not None and holder.slots > 0:
+    if holder is not None and holder.env_id == env_id and holder.deliver and holder.slots > 0:
         return holder
     session = pool.pick()
     assert session is not None, "dispatch gave more runs than slots were offered"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
+from mainspring.engine import declared
 from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.held import HeldCall
-from mainspring.engine.link import Arrived, checked, large, storable
+from mainspring.engine.lines import Lines
+from mainspring.engine.link import Arrived, checked, large
 from mainspring.engine.owner import Owner
+from mainspring.engine.query import missing
 from mainspring.engine.session import Deliver, Session
 from mainspring.errors import Conflict, FencedOut, MainspringError
 from mainspring.store.protocol import EnvironmentRow, QueueRow
@@ -33,7 +36,6 @@ from mainspring.wire.worker import (
     FromWorker,
     Goodbye,
     Hello,
-    LogLine,
     Logs,
     Revoke,
     Started,
@@ -42,8 +44,6 @@ from mainspring.wire.worker import (
 )
 
 Answering = Callable[[EnvironmentRow, calls.Request, str | None, int], Awaitable[calls.Response]]
-
-LOG_LINES: Final = 500
 
 log = logging.getLogger("mainspring.engine")
 _decode_request = msgspec.msgpack.Decoder(calls.Request).decode
@@ -79,9 +79,9 @@ class Door:
 
     def __init__(self, owner: Owner, answer: Answering) -> None:
         self._owner = owner
+        owner.write_lines = self.flush_logs
         self._answer = answer
-        self._lines: list[LogLine] = []
-        self._flushing = asyncio.Lock()
+        self._lines = Lines(owner)
         self._storing: dict[Session, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaiting: set[asyncio.Task[Any]] = set()
@@ -120,18 +120,18 @@ class Door:
         self._owner.ring()
         return Connection(self, env, session, deliver)
 
-    def beat(self, session_id: str) -> bool:
+    def beat(self, env: EnvironmentRow, session_id: str) -> bool:
         """Renew a lease; False = the session is not known (any more) and has to begin anew."""
-        session = self._owner.state.sessions.get(session_id)
+        session = self._session(env, session_id)
         if session is None:
             return False
         if session.beat_at is not None:
             session.beat_at = self._owner.state.clock.monotonic()
         return True
 
-    def lost(self, session_id: str) -> None:
+    def lost(self, env: EnvironmentRow, session_id: str) -> None:
         """The process is dead for certain: its runs go to other workers at once."""
-        session = self._owner.state.sessions.get(session_id)
+        session = self._session(env, session_id)
         if session is not None:
             self.end(session, "its process died")
 
@@ -212,13 +212,14 @@ class Door:
             case Started():
                 for run_id, epoch in message.runs:
                     live = self._owner.state.lives.get(run_id)
-                    if live is not None and live.epoch == epoch:
+                    if live is not None and live.epoch == epoch and live.session is session:
                         live.begun = True
             case Call():
                 self._spawn(self._call(env, session, message))
             case Logs():
-                self._lines.extend(map(storable, message.lines))
-                if len(self._lines) > LOG_LINES:
+                for line in message.lines:
+                    self._lines.keep(session, line)
+                if self._lines.are_many:
                     self._spawn(self.flush_logs())
             case Capacity():
                 session.slots = message.slots
@@ -230,10 +231,11 @@ class Door:
 
     async def flush_logs(self) -> None:
         """Write the lines that runs have logged."""
-        async with self._flushing:
-            lines, self._lines = self._lines, []
-            if lines:
-                await self._owner.store.runs.append_logs(self._owner.state.shard_id, lines)
+        await self._lines.flush()
+
+    def _session(self, env: EnvironmentRow, session_id: str) -> Session | None:
+        session = self._owner.state.sessions.get(session_id)
+        return session if session is not None and session.env_id == env.env_id else None
 
     def _ask(self, session: Session) -> None:
         """Ask about every run that the session should hold: it may never have got the order."""
@@ -313,9 +315,11 @@ class Door:
     async def _call(self, env: EnvironmentRow, session: Session, call: Call) -> None:
         try:
             request = _decode_request(call.body)
-            if isinstance(request, calls.AwaitRun):
+            if isinstance(request, calls.Patient):
                 self._set_aside()
             live = self._owner.state.lives.get(call.run_id or "")
+            if live is not None and live.env_id != env.env_id:
+                raise missing(live.run_id)
             if live is not None and live.session is not session:
                 raise FencedOut(f"Run {live.run_id} executes elsewhere now; this attempt is over.")
             answer = await self._answer(env, request, call.run_id, call.epoch)
@@ -351,6 +355,12 @@ class Door:
         """Keep what the worker announced, so that a restarted server knows it."""
         catalog = self._owner.store.catalog
         await catalog.register(env.env_id, hello.version, hello.tasks, hello.queues)
+        state = self._owner.state
+        now = state.clock.now()
+        id_ = state.ids.new("deployment", now, state.shard_id)
+        operations = self._owner.store.operations
+        await operations.see_version(state.shard_id, env.env_id, hello.version, id_, now)
+        await declared.sync(self._owner, env, hello.version, hello.tasks)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def guarded() -> None:

@@ -1,11 +1,13 @@
-"""Plan what timers bring: delays and retries become ready, old runs expire, cancels cascade."""
+"""Plan what timers bring: delays and retries become ready, old runs expire, cancels cascade, and
+schedules fire.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from mainspring.dispatch.timers import Timer
-from mainspring.engine import token, wait
+from mainspring.engine import ticks, token, wait
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.cancel import end_waiting
 from mainspring.engine.place import Place, enqueue, park, remind
@@ -28,8 +30,11 @@ class Due:
         self.timers = timers
 
     def want(self, wanted: Wanted) -> None:
-        """Every run whose timer fires."""
+        """Every run and schedule whose timer fires."""
         for _, kind, run_id, _ in self.timers:
+            if kind == ticks.TIMER:
+                wanted.schedules.add(run_id)
+                continue
             wanted.located.add(run_id)
             if kind == "ttl":
                 wanted.ending.add(run_id)
@@ -60,6 +65,9 @@ class Due:
                 continue
             if run_id in batch.touched:
                 state.timers.add((at, kind, run_id, ""))
+                continue
+            if kind == ticks.TIMER:
+                ticks.fire(state, batch, facts, (at, kind, run_id, ""))
                 continue
             if kind == "cascade":
                 cascades.append((at, run_id))  # its timer goes when all children are canceled

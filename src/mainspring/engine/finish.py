@@ -12,7 +12,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
-from mainspring.model.limits import LONGEST_MS
+from mainspring.model.limits import LONGEST_MS, NAME_LENGTH
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.model.run import FREES_KEY, Run, RunError, Status
 from mainspring.store.waiting import EdgeRow
@@ -160,6 +160,9 @@ def end(
             live.active_ms,
         )
     )
+    if error is not None:
+        mark = (live.env_id, "error", error.name[:NAME_LENGTH], live.run_id)
+        batch.changes.mark.append(mark)
     if options is not None and options.idempotency_key is not None and status in FREES_KEY:
         key = (live.env_id, live.task, options.idempotency_key, live.run_id)
         batch.changes.drop_key.append(key)

@@ -25,10 +25,21 @@ def attempt(
     live = state.lives.get(run_id)
     if live is not None and live.epoch == epoch and live.session is session:
         live.begun = True
+        if live.before or session.parked:
+            _has_gone_on(state, live)
         return live
     if not is_parked(facts.located.get(run_id), session, epoch):
         batch.order(session, Fenced(run_id, epoch))
     return None
+
+
+def _has_gone_on(state: State, live: Live) -> None:
+    """The code of a resumed run speaks in its new epoch: what it is told from now on are outcomes,
+    also over another link, because it would take the order to go on for a repeat.
+    """
+    live.before = 0
+    if live.session.parked.get(live.run_id, live.epoch) < live.epoch:
+        state.let_go(live.run_id)
 
 
 def want(state: State, wanted: Wanted, session: Session, run_id: str, epoch: int) -> Live | None:
@@ -45,7 +56,7 @@ def is_parked(row: LiveRow | None, session: Session, epoch: int) -> bool:
 
     A ready row does not name the session, but nobody else ever held that epoch.
     """
-    if row is None or row.epoch != epoch:
+    if row is None or row.epoch != epoch or row.env_id != session.env_id:
         return False
     if row.place == "parked":
         return row.kind == "wait" and row.session_id == session.id

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from mainspring.dispatch.lanes import LaneKey
 from mainspring.engine.state import State
+from mainspring.engine.uploads import payload_at
 from mainspring.errors import InvalidOptions, InvalidPayload, UnknownTask
 from mainspring.ids import shard_of
 from mainspring.model import limits, payload, template
@@ -56,15 +57,38 @@ async def prepare(
     """
     if len(requests) > limits.BATCH:
         raise InvalidOptions(f"{len(requests):,} runs in one call; at most {limits.BATCH:,}.")
-    prepared = [prepare_one(state, env_id, request) for request in requests]
+    if any(request.options.upload for request in requests):
+        prepared = [await _fetched(state, objects, env_id, request) for request in requests]
+    else:
+        prepared = [prepare_one(state, env_id, request) for request in requests]
     for item in prepared:
-        text = item.payload
-        if text is None or len(text) <= INLINE_LIMIT // 4 or len(text.encode()) <= INLINE_LIMIT:
-            continue
-        item.payload_ref = await objects.put(text)
-        item.payload = None
+        if item.payload is not None and len(item.payload) > INLINE_LIMIT // 4:
+            await _put_away(objects, item)
     fold(prepared)
     return prepared
+
+
+async def _fetched(
+    state: State, objects: Objects, env_id: int, request: TriggerRequest
+) -> Prepared:
+    """Check a request whose payload may lie elsewhere. It is put away at once: a thousand large
+    ones must not be in memory together. If a later item is bad, its text stays behind unused.
+    """
+    path = request.options.upload
+    if path is None:
+        return prepare_one(state, env_id, request)
+    payload = await payload_at(state, objects, env_id, path)
+    fetched = msgspec.structs.replace(request, payload=payload)
+    item = prepare_one(state, env_id, fetched)
+    await _put_away(objects, item)
+    return item
+
+
+async def _put_away(objects: Objects, item: Prepared) -> None:
+    """Let a large payload lie among the objects."""
+    if item.payload is not None and len(item.payload.encode()) > INLINE_LIMIT:
+        item.payload_ref = await objects.put(item.payload)
+        item.payload = None
 
 
 def fold(items: list[Prepared]) -> None:
@@ -147,6 +171,7 @@ def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:
         _encode_options(kept).decode() if kept is not None else "",
         ttl or None,
         options.run_id,
+        repeat=options.run_id is not None,
     )
 
 
@@ -175,6 +200,10 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         or options.debounce
         or options.replay_of
         or options.machine
+        or options.region
+        or options.schedule_id
+        or options.bulk_id
+        or options.awaited
     ):
         return None
     return RunOptions(
@@ -189,6 +218,10 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         idempotency_shown=options.idempotency_shown,
         debounce_key=options.debounce.key if options.debounce else None,
         replay_of=options.replay_of,
+        region=options.region,
+        schedule_id=options.schedule_id,
+        bulk_id=options.bulk_id,
+        awaited=options.awaited,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.engine import finish, held, journal, metadata, wait
+from mainspring.engine import finish, held, journal, metadata, streams, wait
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.live import Live
 from mainspring.engine.place import park
@@ -17,6 +17,7 @@ from mainspring.errors import InvalidOptions, MainspringError
 from mainspring.model import limits
 from mainspring.model.run import INLINE_LIMIT, RunError
 from mainspring.wire.worker import (
+    Append,
     Dropped,
     Entry,
     Fenced,
@@ -38,7 +39,7 @@ REFUSED: Final = "refused"
 """The outcome of a run whose result the database does not take."""
 
 
-Message = Finished | Refused | Record | Wait | Park | Dropped | Update
+Message = Finished | Refused | Record | Wait | Park | Dropped | Update | Append
 
 
 class Arrived:
@@ -84,6 +85,8 @@ class Arrived:
                     wait.want_park(state, wanted, session, message)
                 case Update():
                     metadata.want(state, wanted, session, message)
+                case Append():
+                    streams.want(state, wanted, session, message)
                 case Refused():
                     live = state.lives.get(message.run_id)
                     if live is not None:
@@ -109,6 +112,8 @@ class Arrived:
                     batch.parks.append((session, message))
                 case Update():
                     metadata.plan(state, batch, facts, session, self.number, message)
+                case Append():
+                    streams.plan(state, batch, facts, session, message)
                 case _:
                     self._plan_refusal(state, batch, facts, message)
         if self.unknown is not None and state.lives.get(self.unknown.run_id) is self.unknown:
@@ -156,7 +161,7 @@ def checked(message: Message) -> Message:
     return message
 
 
-def _check(message: Finished | Record | Wait | Park | Update) -> None:
+def _check(message: Finished | Record | Wait | Park | Update | Append) -> None:
     match message:
         case Finished(output=str() as output):
             limits.check_output(output)
@@ -164,9 +169,7 @@ def _check(message: Finished | Record | Wait | Park | Update) -> None:
                 limits.check_payload(output)
         case Record():
             for entry in message.entries:
-                _check_key(entry.key)
-                if entry.data is not None:
-                    limits.check_output(entry.data)
+                _check_entry(entry)
         case Wait():
             _check_key(message.key)
             for point in message.points:
@@ -175,8 +178,22 @@ def _check(message: Finished | Record | Wait | Park | Update) -> None:
                 limits.check_json(message.data, "filter", InvalidOptions)
             if message.kind not in journal.WAITS:
                 raise InvalidOptions(f"no wait is of the kind {message.kind[:40]!r}.")
+        case Append():
+            limits.check_stream(message.stream)
+            if message.target:
+                limits.check_text(message.target, "the target of a stream", limits.NAME_LENGTH)
+            for chunk in message.chunks:
+                limits.check_chunk(chunk)
         case _:
             return
+
+
+def _check_entry(entry: Entry) -> None:
+    _check_key(entry.key)
+    if entry.ref is not None:  # the server alone says where a result lies
+        raise InvalidOptions("an entry of a worker names no stored object.")
+    if entry.data is not None:
+        limits.check_output(entry.data)
 
 
 def _check_key(key: str) -> None:
@@ -211,14 +228,24 @@ def _clean(text: str) -> str:
 
 
 def large(arrived: Arrived) -> list[Finished | Entry]:
-    """The results that have to be stored apart before the frame can be planned."""
+    """The results that have to be stored apart before the frame can be planned. Entries among them
+    are copies: what a worker of this process has sent is still its own, and may be sent again.
+    """
     found: list[Finished | Entry] = []
-    for message in arrived.messages:
+    for number, message in enumerate(arrived.messages):
         if isinstance(message, Finished):
             if message.output is not None and is_large(message.output):
                 found.append(message)
         elif isinstance(message, Record):
-            found += [one for one in message.entries if one.data and is_large(one.data)]
+            copies = {
+                at: msgspec.structs.replace(one)
+                for at, one in enumerate(message.entries)
+                if one.data and is_large(one.data)
+            }
+            if copies:
+                entries = [copies.get(at, one) for at, one in enumerate(message.entries)]
+                arrived.messages[number] = msgspec.structs.replace(message, entries=entries)
+                found += copies.values()
     return found
 
 

@@ -12,13 +12,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from mainspring.engine import held
-from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
+from mainspring.engine import held, requests
+from mainspring.engine.batch import Batch, Facts, RequestId, Wanted
 from mainspring.engine.document import Document
 from mainspring.engine.edit import mark
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
-from mainspring.engine.trigger import REQUEST_TTL_MS, claim_key
 from mainspring.errors import CallerError, NotFound
 from mainspring.model.limits import check_tags
 from mainspring.wire.worker import LogLine, Op, Update
@@ -97,7 +96,7 @@ class UpdateCall(Struct):
         want_documents(wanted, self.run_id, self.ops)
         wanted.located.add(self.run_id)
         if self.repeat_key is not None:
-            wanted.keys.add(self._key)
+            wanted.requests.add(self._key)
 
     def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
         """Take the changes over."""
@@ -105,8 +104,8 @@ class UpdateCall(Struct):
         if document is None:
             batch.answer(self.future, NotFound(f"Run {self.run_id} is not stored any more."))
             return True
-        known = facts.keys.get(self._key) if self.repeat_key is not None else None
-        if (known is not None and known.expires_at > batch.now) or self._is_kept(facts):
+        repeated = self.repeat_key is not None and self._key in facts.requests
+        if repeated or self._is_kept(facts):
             batch.answer(self.future, None)
             return True
         try:
@@ -119,13 +118,13 @@ class UpdateCall(Struct):
         mark(batch, facts, self.run_id)
         self.planned = tuple(target for target, _ in texts)
         if self.repeat_key is not None:
-            claim_key(batch, facts, self._key, self.run_id, batch.now + REQUEST_TTL_MS)
+            requests.keep(batch, facts, self._key, self.run_id)
         batch.answer(self.future, None)
         return True
 
     @property
-    def _key(self) -> KeyId:
-        return (self.env_id, KEYS, self.repeat_key or "")
+    def _key(self) -> RequestId:
+        return (self.env_id, f"{KEYS}:{self.repeat_key}")
 
     def _applied(
         self, batch: Batch, facts: Facts, document: Document

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from mainspring.engine import claim, finish, metadata, takeover, wait
+from mainspring.engine import claim, finish, metadata, streams, takeover, wait
 from mainspring.engine.ahead import Ahead
 from mainspring.engine.batch import Batch, settle
+from mainspring.engine.bulk import Bulks
 from mainspring.engine.due import MOST, Due
+from mainspring.engine.elsewhere import elsewhere
+from mainspring.engine.feed import Feed
 from mainspring.engine.link import Arrived
 from mainspring.engine.live import Live
 from mainspring.engine.publish import Publisher
 from mainspring.engine.reading import Verb, needs_nothing, read
+from mainspring.engine.retention import Retention
+from mainspring.engine.rounds import Rounds
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.tray import Tray
+from mainspring.engine.variables import Variables
 from mainspring.errors import (
     EngineError,
     FencedOut,
@@ -42,27 +48,38 @@ log = logging.getLogger("mainspring.engine")
 class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
-    `commits` and `ended` count commits and ended runs. `lost` is called when another server has
-    taken the shard over, `rebuilt` when the memory was read anew after a doubtful commit.
+    `commits` and `ended` count commits and ended runs. `bulks` works on bulk actions, `rounds`
+    compare memory with the rows.
+    `rebuilt` is called when the memory was read anew after a doubtful commit.
+    Requests of slots before `forgotten` are deleted; `retention` deletes old runs. `ends_seen`: all
+    runs of a batch before that item have ended.
     """
 
-    def __init__(
-        self, state: State, store: Store, objects: Objects, server_id: str, lost: Callable[[], None]
-    ) -> None:
+    variables: Variables
+    """Set by the engine, which has them for all shards."""
+
+    def __init__(self, state: State, store: Store, objects: Objects, server_id: str) -> None:
         self.rebuilt: Callable[[], None] = lambda: None
+        self.write_lines: Callable[[], Awaitable[None]] = _no_lines
         self.state = state
         self.store = store
         self.objects = objects
         self.epoch = 0
         self.commits = 0
         self.ended = 0
-        self.publisher = Publisher(state, store, objects, self.arrive, self.lose)
+        self.bulks = Bulks(state, store, objects, self.submit)
+        self.forgotten = 0
+        self.retention = Retention(store, state.shard_id)
+        self.ends_seen: dict[str, int] = {}
+        self.feed = Feed()
+        self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
+        self.rounds = Rounds(state, store)
         self._server_id = server_id
-        self._lost = lost
         self._tray = Tray()
         self._bell = asyncio.Event()
         self._stopping = False
         self._turning = False
+        self._doubtful: MainspringError | None = None
         self._looked_at = 0
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -70,22 +87,31 @@ class Owner:
         self._flying = False
         self._ahead: Ahead | None = None
 
-    async def start(self) -> None:
-        """Take the shard, rebuild its memory, and begin. Raises: StoreUnavailable."""
-        self.epoch = await self.store.shards.take(self.state.shard_id, self._server_id)
+    async def start(self, former: str) -> bool:
+        """Take the shard from its former owner, rebuild its memory, and begin; False when somebody
+        else has taken it. Raises: StoreUnavailable.
+        """
+        shards, shard_id = self.store.shards, self.state.shard_id
+        epoch = await shards.take_from(shard_id, self._server_id, former)
+        if epoch is None:
+            return False
+        self.epoch = epoch
         await takeover.rebuild(self.state, self.store)
+        self.feed.begin(self.epoch)
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.state.shard_id}")
         self._bell.set()
+        return True
 
     async def stop(self) -> None:
         """End after the turn under way; who still waits is told. Safe to call twice."""
         self._stopping = True
+        await self.bulks.stop()
         self._bell.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._wake is not None:
             self._wake.cancel()
-        self._refuse(StoreUnavailable("This server is stopping; repeat the request."))
+        self._refuse(self._doubtful or elsewhere())
 
     def ring(self) -> None:
         """Something changed: have a turn soon."""
@@ -99,6 +125,16 @@ class Owner:
                 self._bell.set()
         if self.state.timers.horizon < now + takeover.HORIZON_MS // 2:
             self._bell.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has stopped, or is about to."""
+        return self._stopping
+
+    def depose(self) -> None:
+        """Another server has the shard: answer nothing any more."""
+        self._stopping = True
+        self._bell.set()
 
     @property
     def waiting(self) -> int:
@@ -128,7 +164,7 @@ class Owner:
     def submit(self, verb: Verb) -> None:
         """Put a change into the in-tray; its future is answered once it is durable."""
         if self._stopping:
-            settle([(verb.future, StoreUnavailable("This server is stopping; repeat it."))])
+            settle([(verb.future, elsewhere())])
             return
         self._tray.submit(verb)
         self._bell.set()
@@ -156,11 +192,12 @@ class Owner:
             self._turning = True
             try:
                 await self._turn()
+                if self.rounds.is_due and self._ahead is None:
+                    await self.rounds.look(self.commits, self._recover)
             except FencedOut:
                 log.warning("shard %s was taken over by another server", self.state.shard_id)
                 self._stopping = True
-                self._refuse(StoreUnavailable("Another server took over; repeat the request."))
-                self._lost()
+                self._refuse(self._doubtful or elsewhere())
                 return
             self._turning = False
             self._end_turn()
@@ -183,6 +220,7 @@ class Owner:
         everything = ahead.arrived + arrived
         try:
             await self._decide(ahead, arrived, work)
+            self._doubtful = None
         except FencedOut:
             self._put_back_ahead()
             self._tray.put_back(everything, work)
@@ -206,6 +244,7 @@ class Owner:
         self._looked_at = now
         due = Due(state.timers.due(now, MOST))
         losing, self._tray.losing = self._tray.losing, []
+        streams.trim(state, batch.changes)
         await read(state, self.store, arrived, losing, work, due, facts)
         for message in arrived:
             message.plan(state, batch, facts)
@@ -232,6 +271,7 @@ class Owner:
     async def _commit(self, batch: Batch) -> list[Claimed]:
         """Make the turn durable; meanwhile the next one begins."""
         self._flying = True
+        batch.changes.change = self.feed.number()
         try:
             claimed = await self.store.shards.commit(self.state.shard_id, self.epoch, batch.changes)
         finally:
@@ -245,6 +285,8 @@ class Owner:
     ) -> None:
         """A commit failed or is doubtful: find out what is true, then do the same work again."""
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
+        if isinstance(error, UnknownOutcome):
+            self._doubtful = StoreUnavailable("Another server took over; repeat the request.")
         self._put_back_ahead()
         if isinstance(error, UnknownOutcome | StoreUnavailable):
             self._tray.put_back(arrived, work)
@@ -271,6 +313,7 @@ class Owner:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
             else:
+                self.feed.begin(self.epoch)
                 self.rebuilt()
                 self.publisher.wake(list(self.state.waiters))
                 self._bell.set()
@@ -298,4 +341,9 @@ class Owner:
         for futures in self.state.waiters.values():
             settle([(future, error) for future in futures])
         self.state.waiters.clear()
+        self.feed.close()
         self._end_turn()
+
+
+async def _no_lines() -> None:
+    """Nothing that runs have logged is waiting to be written."""

@@ -7,18 +7,22 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from mainspring.engine import claim, order, wait
+from mainspring.engine import claim, order, streams, wait
 from mainspring.engine.batch import Batch, settle
 from mainspring.engine.cancel import Submit, cancel_children
+from mainspring.engine.feed import Feed
 from mainspring.engine.link import Arrived, unknown_task
 from mainspring.engine.live import Live
 from mainspring.engine.order import Wish
 from mainspring.engine.state import State
-from mainspring.errors import MainspringError
+from mainspring.errors import MainspringError, StoreUnavailable
 from mainspring.store.changes import Claimed
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
 from mainspring.wire.worker import Ack, LogLine
+
+AGAIN_S = 1.0
+"""After which something is read again that the database did not give."""
 
 log = logging.getLogger("mainspring.engine")
 
@@ -35,6 +39,7 @@ class Publisher:
         state: State,
         store: Store,
         objects: Objects,
+        feed: Feed,
         arrive: Callable[[Arrived], None],
         lose: Callable[[Live, str], None],
     ) -> None:
@@ -42,6 +47,7 @@ class Publisher:
         self._state = state
         self._store = store
         self._objects = objects
+        self._feed = feed
         self._arrive = arrive
         self._lose = lose
 
@@ -49,6 +55,10 @@ class Publisher:
         """The commit is durable: now everybody may know."""
         state = self._state
         wait.hold(state, batch)
+        if batch.changes.change:
+            self._feed.commit(batch.changes)
+            if self._feed.is_watched:
+                self._feed.publish(*streams.topics(batch.changes))
         if claimed:
             self._grant(claim.hand_over(state, batch, claimed))
         if batch.told:
@@ -87,12 +97,20 @@ class Publisher:
             await self._store.runs.append_logs(self._state.shard_id, lines)
         except MainspringError as error:
             log.warning("%s", error.message)
+        else:
+            self._feed.publish(*{("logs", line.run_id) for line in lines})
 
     async def _wake(self, run_ids: list[str]) -> None:
         """Runs that ended without ever being live here: their waiters read the row."""
         waiters = self._state.waiters
         awaited = [run_id for run_id in run_ids if run_id in waiters]
-        for run in await self._store.runs.many(self._state.shard_id, awaited) if awaited else ():
+        try:
+            runs = await self._store.runs.many(self._state.shard_id, awaited) if awaited else []
+        except MainspringError as error:
+            log.warning("who awaits runs is answered later: %s", error.message)
+            asyncio.get_running_loop().call_later(AGAIN_S, self.wake, awaited)
+            return
+        for run in runs:
             if run.status.is_final:
                 settle([(future, run) for future in waiters.pop(run.id, ())])
 
@@ -106,7 +124,7 @@ class Publisher:
             known = await order.read(self._store, self._state.shard_id, wishes)
         except MainspringError as error:
             for wish in wishes:
-                self._lose(wish.live, f"its journal could not be read: {error.message}")
+                self._give_up(wish, "its journal could not be read", error)
             return
         for wish in wishes:
             try:
@@ -114,9 +132,17 @@ class Publisher:
                 await made.complete(self._objects)
                 await made.complete_untold(self._objects)
             except MainspringError as error:
-                self._lose(wish.live, f"its payload could not be read: {error.message}")
+                self._give_up(wish, "its payload could not be read", error)
             else:
                 self._deliver(wish, made)
+
+    def _give_up(self, wish: Wish, what: str, error: MainspringError) -> None:
+        """Its order cannot be given. A run that executes already goes on, and is told later."""
+        live = wish.live
+        if wish.row is not None or not isinstance(error, StoreUnavailable):
+            self._lose(live, f"{what}: {error.message}")
+        elif self._state.lives.get(live.run_id) is live:
+            asyncio.get_running_loop().call_later(AGAIN_S, self._grant, [wish])
 
     def _deliver(self, wish: Wish, made: order.Order) -> None:
         """Send an order, to another session when this one does not know the task."""

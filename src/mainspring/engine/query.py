@@ -6,12 +6,13 @@ import asyncio
 
 import msgspec
 
-from mainspring.engine import deadlock
+from mainspring.engine import deadlock, listing
+from mainspring.engine.listing import tell_dequeued
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import Await
 from mainspring.errors import NotFound
 from mainspring.model.duration import spell
-from mainspring.model.run import Run, RunFilter, RunPage, Status
+from mainspring.model.run import Run, RunFilter, RunPage
 from mainspring.store.protocol import EnvironmentRow, QueueRow
 from mainspring.wire import calls
 
@@ -29,15 +30,8 @@ async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
         run.payload = await owner.objects.get(run.payload_ref)
     if run.output_ref is not None:
         run.output = await owner.objects.get(run.output_ref)
-    tell_dequeued(owner, run)
+    tell_dequeued(owner.state, run)
     return run
-
-
-def tell_dequeued(owner: Owner, run: Run) -> None:
-    """The rows do not say whether the body of an active run has begun; the owner's memory does."""
-    live = owner.state.lives.get(run.id)
-    if live is not None and run.status is Status.EXECUTING and not live.begun:
-        run.status = Status.DEQUEUED
 
 
 def missing(run_id: str) -> NotFound:
@@ -51,12 +45,7 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
     Dequeued and executing runs are one in the rows: a filter for one of them may shorten pages.
     """
     wanted.limit = max(1, min(wanted.limit, PAGE_LIMIT))
-    words = wanted.status
-    if Status.DEQUEUED in words and Status.EXECUTING not in words:
-        asked = msgspec.structs.replace(wanted, status=(*words, Status.EXECUTING))
-    else:
-        asked = wanted
-    rows = await owner.store.runs.page(owner.state.shard_id, env.env_id, asked)
+    rows = await listing.runs(owner.state, owner.store, env.env_id, wanted)
     more = len(rows) > wanted.limit
     if wanted.before is not None:
         rows = rows[-wanted.limit :]
@@ -64,10 +53,8 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
     else:
         rows = rows[: wanted.limit]
         older, newer = more, bool(rows) and wanted.after is not None
-    for run in rows:
-        tell_dequeued(owner, run)
     return RunPage(
-        [run for run in rows if not words or run.status in words],
+        [run for run in rows if listing.fit(run, wanted)],
         next=rows[-1].id if older and rows else None,
         previous=rows[0].id if newer and rows else None,
     )
@@ -95,6 +82,8 @@ async def result(
             await deadlock.check(owner, [call])
         async with asyncio.timeout(timeout_ms / 1000):
             run = await future
+        if asker is None:  # memory holds what code needs to go on, and not all that people see
+            return await one(owner, env, run_id)
         if run.output is None and run.output_ref is not None:
             run.output = await owner.objects.get(run.output_ref)
         return run

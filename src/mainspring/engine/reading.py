@@ -6,7 +6,7 @@ from asyncio import Future
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from mainspring.engine import finish
+from mainspring.engine import finish, requests, ticks
 from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
 from mainspring.engine.document import Document
 from mainspring.engine.due import Due
@@ -14,6 +14,7 @@ from mainspring.engine.finish import Loss
 from mainspring.engine.link import Arrived
 from mainspring.engine.state import State
 from mainspring.engine.trigger import TriggerCall
+from mainspring.store.batching import Batches
 from mainspring.store.protocol import Live, Runs, Store
 from mainspring.store.waiting import Waitpoints, Waits
 
@@ -50,6 +51,8 @@ async def read(
         verb.want(wanted)
     due.want(wanted)
     await _read_triggers(store.live, state.shard_id, work, due, wanted, facts)
+    if wanted.requests or wanted.batches:
+        await _read_batches(store.batches, state, wanted, facts)
     if wanted.tokens or wanted.inputs or wanted.records:
         await _read_waitpoints(store.waitpoints, state.shard_id, wanted, facts)
     if wanted.documents:
@@ -60,6 +63,8 @@ async def read(
         await _read_edges(state, store, wanted, facts)
     if wanted.journal or wanted.ends or wanted.generations or wanted.losses:
         await _read_journals(store.waits, state.shard_id, wanted, facts)
+    if wanted.heads or wanted.schedules:
+        await _read_apart(state, store, wanted, facts)
 
 
 def needs_nothing(state: State, arrived: Arrived) -> bool:
@@ -69,6 +74,15 @@ def needs_nothing(state: State, arrived: Arrived) -> bool:
     wanted = Wanted()
     arrived.want(state, wanted)
     return wanted.is_empty
+
+
+async def _read_apart(state: State, store: Store, wanted: Wanted, facts: Facts) -> None:
+    """What stands beside runs: ends of streams, and schedules."""
+    if wanted.heads:
+        for head in await store.streams.heads(state.shard_id, sorted(wanted.heads)):
+            facts.heads[head.run_id, head.stream, head.writer] = (head.next, head.place)
+    if wanted.schedules:
+        await ticks.read(state, store, wanted.schedules, facts)
 
 
 async def _read_triggers(
@@ -138,6 +152,18 @@ async def _read_journals(waits: Waits, shard_id: int, wanted: Wanted, facts: Fac
         facts.generations = await waits.generations(shard_id, sorted(wanted.generations))
     if wanted.losses:
         facts.losses = await waits.losses(shard_id, sorted(wanted.losses))
+
+
+async def _read_batches(batches: Batches, state: State, wanted: Wanted, facts: Facts) -> None:
+    """What requests have led to, batches, and items of them."""
+    shard_id = state.shard_id
+    if wanted.requests:
+        await requests.read(batches, shard_id, wanted, state.clock.now(), facts)
+    if wanted.batches:
+        for row in await batches.many(shard_id, sorted(wanted.batches)):
+            facts.batches[row.batch_id] = row
+        for item in await batches.items(shard_id, sorted(wanted.items)):
+            facts.items[item.batch_id, item.number] = item
 
 
 async def _read_waitpoints(

@@ -9,22 +9,25 @@ from typing import Final
 
 from msgspec import Struct
 
-from mainspring.engine import query
+from mainspring.engine import query, requests
+from mainspring.engine.again import again
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.intake import Prepared, prepare
 from mainspring.engine.journal import OWN, START
 from mainspring.engine.owner import Owner
 from mainspring.engine.place import Place, enqueue, park, remind
 from mainspring.engine.state import State
-from mainspring.engine.trigger import VERSION_RETRY_MS, insert
+from mainspring.engine.trigger import (
+    VERSION_RETRY_MS,
+    insert,
+    request_id,
+)
 from mainspring.errors import Conflict, InvalidOptions
 from mainspring.model import limits
 from mainspring.model.run import (
     INLINE_LIMIT,
     Run,
     TriggerAnswer,
-    TriggerOptions,
-    TriggerRequest,
 )
 from mainspring.store.changes import Row
 from mainspring.store.protocol import EnvironmentRow
@@ -49,6 +52,8 @@ class RestartCall(Struct):
     future: Future[TriggerAnswer]
 
     def want(self, wanted: Wanted) -> None:
+        if self.item.options.request_key is not None:
+            wanted.requests.add(request_id(self.item))
         if self.item.run_id is not None:
             wanted.known.add(self.item.run_id)
 
@@ -62,6 +67,12 @@ class RestartCall(Struct):
         elif item.run_id in facts.known:
             batch.answer(self.future, TriggerAnswer(item.run_id))
             return True
+        if item.options.request_key is not None:
+            made = facts.requests.get(request_id(item))
+            if made is not None:
+                batch.answer(self.future, TriggerAnswer(made))
+                return True
+            requests.keep(batch, facts, request_id(item), item.run_id)
         insert(state, batch, self.env_id, item)
         batch.changes.journal.extend((item.run_id, *row) for row in self.edits)
         if self.source is not None:
@@ -101,28 +112,12 @@ async def restart(owner: Owner, env: EnvironmentRow, request: calls.RestartRun) 
     payload = request.payload
     if payload is None:
         payload = await payload_of(owner, rows, old)
-    (item,) = await prepare(owner.state, owner.objects, env.env_id, [again(old, payload)])
+    wanted = again(old, payload, request.request_key)
+    (item,) = await prepare(owner.state, owner.objects, env.env_id, [wanted])
     source = (old.id, generation, below) if request.key is not None else None
     future: Future[TriggerAnswer] = asyncio.get_running_loop().create_future()
     owner.submit(RestartCall(env.env_id, item, edits, source, future))
     return await future
-
-
-def again(old: Run, payload: str | None) -> TriggerRequest:
-    """The request for a run like an old one, without its idempotency key and delay."""
-    options = TriggerOptions(
-        queue=old.queue,
-        concurrency_key=old.concurrency_key or None,
-        tags=old.tags,
-        metadata=old.metadata,
-        priority_ms=old.priority_ms,
-        max_attempts=old.max_attempts,
-        max_duration_ms=old.max_duration_ms,
-        ttl_ms=old.ttl_ms,
-        is_test=old.is_test,
-        replay_of=old.id,
-    )
-    return TriggerRequest(old.task, payload or "null", options)
 
 
 async def payload_of(owner: Owner, rows: Iterable[JournalRow], old: Run) -> str | None:

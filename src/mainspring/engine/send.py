@@ -7,14 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from mainspring.engine import wait
-from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
+from mainspring.engine import requests, wait
+from mainspring.engine.batch import Batch, Facts, RequestId, Wanted
 from mainspring.engine.state import State
-from mainspring.engine.trigger import REQUEST_TTL_MS, claim_key
 from mainspring.errors import Conflict, NotFound
 
 KEYS: Final = "!input"
-"""Stands for the task where keys of requests are kept; no task is named so."""
+"""Before the key of a request; no task is named so."""
 
 
 class SendCall(Struct):
@@ -33,7 +32,7 @@ class SendCall(Struct):
         wanted.known.add(self.run_id)
         wanted.inputs.add((self.run_id, self.stream))
         if self.repeat_key is not None:
-            wanted.keys.add(self._key)
+            wanted.requests.add(self._key)
         if self.number is not None:
             wanted.records.add((self.run_id, self.stream, self.number))
         # which number it becomes is not known yet; only the run itself waits for one
@@ -49,9 +48,9 @@ class SendCall(Struct):
             self.number = None
         if self.run_id in batch.touched:
             return False
-        held = facts.keys.get(self._key) if self.repeat_key is not None else None
-        if held is not None and held.expires_at > batch.now:
-            batch.answer(self.future, int(held.run_id))
+        held = facts.requests.get(self._key) if self.repeat_key is not None else None
+        if held is not None:
+            batch.answer(self.future, int(held))
             return True
         status = facts.known.get(self.run_id)
         if status is None:
@@ -72,11 +71,11 @@ class SendCall(Struct):
             (self.run_id, self.stream, number, inline, self.data_ref, batch.now)
         )
         if self.repeat_key is not None:
-            claim_key(batch, facts, self._key, str(number), batch.now + REQUEST_TTL_MS)
+            requests.keep(batch, facts, self._key, str(number))
         point = wait.input_point(self.run_id, self.stream, number)
         wait.resolve(state, batch, facts, point, "completed", inline, self.data_ref)
         batch.answer(self.future, number)
 
     @property
-    def _key(self) -> KeyId:
-        return (self.env_id, KEYS, self.repeat_key or "")
+    def _key(self) -> RequestId:
+        return (self.env_id, f"{KEYS}:{self.repeat_key}")

@@ -31,6 +31,17 @@ class Await(Struct, eq=False):
     future: Future[Run]
 
 
+class Head(Struct):
+    """Where a stream ends, the commit in flight included.
+
+    `next` is the number of the next chunk, `places` what the run's own code has sent last, by its
+    own count, under the name of each of its executions.
+    """
+
+    next: int
+    places: dict[str, int] = {}
+
+
 class State:
     """The memory of one shard: scheduler, active runs, sessions, catalog, and who awaits which run.
 
@@ -39,9 +50,11 @@ class State:
         waiters: futures of callers that await the end of a run.
         awaits: those of them that are runs, `awaits_seen_at` when all were looked at last
             (monotonic seconds), `awaits_seen` held by who looks at any.
+        scheduling: held by who reads and writes a schedule; `setting` by who does so with a queue.
         holders: sessions by the run whose coroutine is parked in them.
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
+        heads: where streams end, by (run id, stream), of those written lately.
         awaited: runs that another than the run that triggered them waits for; may name too many.
     """
 
@@ -62,9 +75,12 @@ class State:
         self.awaits: list[Await] = []
         self.awaits_seen_at = 0.0
         self.awaits_seen = Lock()
+        self.scheduling = Lock()
+        self.setting = Lock()
         self.holders: dict[str, Session] = {}
         self.outcomes: dict[str, list[Entry]] = {}
         self.awaited: set[str] = set()
+        self.heads: dict[tuple[str, str], Head] = {}
 
     def reset(self) -> None:
         """Forget what is rebuilt from the tables; links, holders, catalog and waiters stay."""
@@ -73,6 +89,7 @@ class State:
         self.lives = {}
         self.outcomes = {}
         self.awaited = set()
+        self.heads = {}
         for session in self.sessions.values():
             session.holds = set()
         for environment in self.environments.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mainspring.dispatch.timers import Timer
+from mainspring.engine import ticks
 from mainspring.engine.live import Live
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
@@ -24,10 +25,9 @@ async def again(state: State, store: Store, server_id: str) -> int:
 
     Returns the new epoch. Raises: FencedOut when another server has taken it: it stays there.
     """
-    for shard_id, owner, _ in await store.shards.owners():
-        if shard_id == state.shard_id and owner != server_id:
-            raise FencedOut(f"shard {shard_id} was taken over by {owner or 'nobody'}.")
-    epoch = await store.shards.take(state.shard_id, server_id)
+    epoch = await store.shards.take_from(state.shard_id, server_id, server_id)
+    if epoch is None:
+        raise FencedOut(f"shard {state.shard_id} was taken over by another server.")
     await rebuild(state, store)
     return epoch
 
@@ -95,7 +95,7 @@ async def _read_timers(store: Store, shard_id: int, start: int, until: int) -> l
         rows = await store.live.timers(shard_id, cursor, until - 1, PAGE)
         found.extend((row.fire_at, row.kind, row.run_id, "") for row in rows)
         if len(rows) < PAGE:
-            return found
+            return found + await ticks.load(store, shard_id, start, until)
         last = rows[-1]
         cursor = (last.fire_at, last.kind, last.run_id)
 

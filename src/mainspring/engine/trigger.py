@@ -6,12 +6,14 @@ from asyncio import Future
 
 from msgspec import Struct, field
 
-from mainspring.engine.batch import Batch, Facts, KeyId, Wanted
+from mainspring.engine import requests
+from mainspring.engine.batch import Batch, Facts, KeyId, RequestId, Wanted
 from mainspring.engine.children import Kept
 from mainspring.engine.intake import KEY_TTL_MS, Prepared
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, forget, park, remind
 from mainspring.engine.state import State
+from mainspring.engine.whole import Whole
 from mainspring.errors import Conflict
 from mainspring.model.run import TriggerAnswer
 from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
@@ -27,7 +29,7 @@ class TriggerCall(Struct):
     """Runs that one caller asked for together; all are stored or none.
 
     With `kept` they are kept in the journal of the run whose code asks, and are what that tells
-    when it asks again.
+    when it asks again. With `whole` they are the items of a batch of their own.
     """
 
     env_id: int
@@ -35,16 +37,19 @@ class TriggerCall(Struct):
     future: Future[list[TriggerAnswer]]
     inbox_ids: list[str] = field(default_factory=list)
     kept: Kept | None = None
+    whole: Whole | None = None
 
     def want(self, wanted: Wanted) -> None:
         """Name the keys and ids to look up before planning."""
         if self.kept is not None:
             wanted.journal.add(self.kept.id)
+        if self.whole is not None:
+            self.whole.want(wanted)
         for item in self.items:
             if item.options.idempotency_key is not None:
                 wanted.keys.add(key_id(item))
             if item.options.request_key is not None:
-                wanted.keys.add(request_id(item))
+                wanted.requests.add(request_id(item))
             if item.options.debounce is not None:
                 wanted.debounces.add(debounce_id(item))
             if item.run_id is not None and item.repeat:
@@ -62,28 +67,44 @@ class TriggerCall(Struct):
         """Write the rows; False = another turn, because this one has changed a run it needs."""
         if self.kept is not None and self.kept.stands(state, batch, facts, self.future):
             return True
-        for item in self.items:
-            if item.options.debounce is not None:
-                row = facts.debounces.get(debounce_id(item))
-                if row is not None and row.run_id in batch.touched:
-                    return False
-        for item in self.items:
-            parent = state.lives.get(item.options.parent_id or "")
-            if parent is not None and parent.cancel_at is not None:
-                error = Conflict(
-                    f"Run {parent.run_id} is being canceled; it takes no new children."
-                )
-                batch.answer(self.future, error)
-                return True
+        if self.whole is not None and self.whole.stands(state, batch, facts, self.items):
+            batch.answer(self.future, [])
+            return True
+        if self.must_wait(batch, facts):
+            return False
+        error = self.refusal(state)
+        if error is not None:
+            batch.answer(self.future, error)
+            return True
         answers: list[TriggerAnswer] = []
         for item in self.items:
             joined = answers[item.joins] if item.joins is not None else None
             answers.append(plan_one(state, batch, facts, self.env_id, item, joined))
+        if self.whole is not None:
+            self.whole.write(batch, facts, self.items, answers)
         if self.kept is not None:
-            self.kept.write(batch, facts, answers)
+            batch_id = self.whole.batch_id if self.whole is not None else None
+            self.kept.write(batch, facts, answers, batch_id)
         batch.changes.drop_inbox.extend((id_,) for id_ in self.inbox_ids)
         batch.answer(self.future, answers)
         return True
+
+    def must_wait(self, batch: Batch, facts: Facts) -> bool:
+        """Whether this turn has changed a debounced run that is needed as it stands."""
+        for item in self.items:
+            if item.options.debounce is not None:
+                row = facts.debounces.get(debounce_id(item))
+                if row is not None and row.run_id in batch.touched:
+                    return True
+        return False
+
+    def refusal(self, state: State) -> Conflict | None:
+        """Why the parent takes no children, if it does not."""
+        for item in self.items:
+            parent = state.lives.get(item.options.parent_id or "")
+            if parent is not None and parent.cancel_at is not None:
+                return Conflict(f"Run {parent.run_id} is being canceled; it takes no new children.")
+        return None
 
     def repeat(self) -> None:
         """The commit that held it failed or is doubtful: look first what of it exists."""
@@ -96,9 +117,9 @@ def key_id(item: Prepared) -> KeyId:
     return (item.lane[0], item.spec.id, item.options.idempotency_key or "")
 
 
-def request_id(item: Prepared) -> KeyId:
-    """Where the key of its request stands: beside the idempotency keys, under no task's name."""
-    return (item.lane[0], "", f"{item.spec.id}:{item.options.request_key}")
+def request_id(item: Prepared) -> RequestId:
+    """Where the key of its request stands."""
+    return (item.lane[0], f"{item.spec.id}:{item.options.request_key}")
 
 
 def debounce_id(item: Prepared) -> KeyId:
@@ -125,9 +146,9 @@ def plan_one(
     elif item.repeat and item.run_id in facts.known:
         return TriggerAnswer(item.run_id)
     if options.request_key is not None:
-        row = facts.keys.get(request_id(item))
-        if row is not None and row.expires_at > now:
-            return TriggerAnswer(row.run_id)
+        made = facts.requests.get(request_id(item))
+        if made is not None:
+            return TriggerAnswer(made)
     if options.idempotency_key is not None:
         row = facts.keys.get(key_id(item))
         if row is not None and row.expires_at > now:
@@ -138,7 +159,7 @@ def plan_one(
     elif options.debounce is not None:
         answer = debounced(state, batch, facts, item) or answer
     if options.request_key is not None:
-        claim_key(batch, facts, request_id(item), answer.run_id, now + REQUEST_TTL_MS)
+        requests.keep(batch, facts, request_id(item), answer.run_id)
     if options.idempotency_key is not None:
         ttl = options.idempotency_ttl_ms or KEY_TTL_MS
         claim_key(batch, facts, key_id(item), answer.run_id, now + ttl)
@@ -180,6 +201,16 @@ def insert(state: State, batch: Batch, env_id: int, item: Prepared) -> None:
     )
     for tag in dict.fromkeys(options.tags):
         changes.tag.append((env_id, tag, run_id))
+    machine = options.machine or item.spec.machine
+    if machine or item.kept is not None:
+        for kind, value in (
+            ("machine", machine),
+            ("region", options.region),
+            ("schedule", options.schedule_id),
+            ("bulk", options.bulk_id),
+        ):
+            if value:
+                changes.mark.append((env_id, kind, value, run_id))
     if options.metadata is not None:
         changes.metadata.append((run_id, options.metadata, batch.now))
 

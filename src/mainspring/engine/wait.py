@@ -199,7 +199,7 @@ def time_is_up(state: State, batch: Batch, facts: Facts, at: int, key: str, run_
     """The timer of a wait fires: a wait for time is over, another has timed out."""
     rows = [row for row in facts.edges.of(run_id) if row.key == key and row.due_at == at]
     for row in rows:
-        if not facts.edges.drop(row):
+        if not facts.edges.drop(row) and run_id not in batch.over:
             status = "completed" if row.kind == "time" else "timed_out"
             conclude(state, batch, facts, row, Outcome(status))
 

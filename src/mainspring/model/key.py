@@ -1,4 +1,4 @@
-"""Secret keys of environments: their form, a new one, and the hash that is stored. No look-up."""
+"""Secret keys of environments: their form, a new one, a hash without a secret. No look-up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mainspring.errors import Unauthorized
 from mainspring.ids import Bits
 
 _FORM: Final = re.compile(r"tr_(?:dev|stg|prod|preview)_sk_[0-9A-Za-z]{24}")
+PERSONAL: Final = "tr_pat_"
 _LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Not a secret: a key has 143 bits of chance, so its hash cannot be guessed. The label keeps our
 # hashes apart from those that another program may keep of the same text.
@@ -32,6 +33,11 @@ def new_key(slug: str, bits: Bits) -> str:
     if not _FORM.fullmatch(key):
         raise ValueError(f"{slug!r} is no environment; expected dev, stg, prod or preview-….")
     return key
+
+
+def new_personal(bits: Bits) -> str:
+    """A new personal access token; `bits` as for `new_key`."""
+    return PERSONAL + "".join(_LETTERS[bits.getrandbits(192) % 62] for _ in range(40))
 
 
 def check_key(key: str) -> None:
@@ -60,5 +66,5 @@ def check_key(key: str) -> None:
 
 
 def key_hash(key: str) -> str:
-    """What is stored and looked up instead of the key: 64 hexadecimal digits."""
+    """64 hexadecimal digits that stand for the key; stored only under the server's pepper."""
     return hmac.digest(_LABEL, key.encode(errors="replace"), hashlib.sha256).hex()

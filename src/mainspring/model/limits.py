@@ -20,6 +20,7 @@ TAG_LENGTH: Final = 128
 METADATA_LIMIT: Final = 256 * 1024
 KEY_LENGTH: Final = 2048
 NAME_LENGTH: Final = 128
+CHUNK_LIMIT: Final = 512 * 1024
 BATCH: Final = 1000
 DAY_MS: Final = 86_400_000
 PRIORITY_MS: Final = 365 * DAY_MS
@@ -54,6 +55,24 @@ def check_output(output: str) -> None:
             "bytes). Store it elsewhere and return a reference."
         )
     check_json(output, "output", InvalidOutput)
+
+
+def check_chunk(chunk: str) -> None:
+    """Refuse a chunk of a stream that cannot be stored or is not JSON.
+
+    Raises: PayloadTooLarge over 512 KiB, InvalidPayload.
+    """
+    if len(chunk) > CHUNK_LIMIT // 4 and len(chunk.encode(errors="replace")) > CHUNK_LIMIT:
+        raise PayloadTooLarge(
+            f"A chunk of a stream has {len(chunk):,} characters; the limit is {CHUNK_LIMIT:,} "
+            "bytes. Write it in parts."
+        )
+    check_json(chunk, "chunk", InvalidPayload)
+
+
+def check_stream(name: str) -> None:
+    """Refuse a name that no stream can have. Raises: InvalidOptions."""
+    check_text(name, "the name of a stream", NAME_LENGTH)
 
 
 def check_json(text: str, name: str, error: type[MainspringError]) -> None:

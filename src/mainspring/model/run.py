@@ -67,8 +67,10 @@ class TriggerOptions(Struct, omit_defaults=True):
 
     `idempotency_key` is the final key (scope already mixed in by the caller's side);
     `idempotency_shown` is the user's own text. `run_id` is set when the caller made the id itself.
-    `request_key` makes a repeated request answer with the same run. `checked` = the caller's side
-    has validated the payload against the task's own types, so the server need not.
+    `request_key` makes a repeated request answer with the same run. `upload` is the storage path at
+    which the payload lies instead. `checked` = the caller's side has validated the payload against
+    the task's own types, so the server need not. `awaited`: the parent waits for the end of the
+    run. `schedule_id` and `bulk_id` name what made the run.
     """
 
     queue: str | None = None
@@ -94,8 +96,13 @@ class TriggerOptions(Struct, omit_defaults=True):
     depth: int = 0
     batch_id: str | None = None
     replay_of: str | None = None
+    region: str | None = None
+    schedule_id: str | None = None
+    bulk_id: str | None = None
+    awaited: bool = False
     request_key: str | None = None
     run_id: str | None = None
+    upload: str | None = None
     checked: bool = False
 
 
@@ -126,7 +133,8 @@ class RunError(Struct, omit_defaults=True):
 
 class Run(Struct):
     """Everything a reader may see of a run. JSON values (`payload`, `output`, `metadata`) are JSON
-    text; None where there is none yet.
+    text; None where there is none yet. `change` is the number of the commit that changed it last, 0
+    where it was not asked for.
     """
 
     id: str
@@ -159,15 +167,23 @@ class Run(Struct):
     root_id: str | None = None
     batch_id: str | None = None
     replay_of: str | None = None
+    machine: str | None = None
+    region: str | None = None
+    schedule_id: str | None = None
+    awaited: bool = False
     depth: int = 0
     cancel_requested_at: int | None = None
     payload_ref: str | None = None
     output_ref: str | None = None
+    change: int = 0
+    streams: tuple[str, ...] = ()
 
 
 class RunFilter(Struct, omit_defaults=True):
     """Which runs a list shows, newest first. Empty fields do not filter; several values of one
-    field mean any of them. `after` (older) and `before` (newer) are run ids from a page's cursors.
+    field mean any of them. `machine` and `region` are those that the run asks for, `schedule` and
+    `bulk` ids of what made or changed it, `error` the name of what it ended with. `after` (older)
+    and `before` (newer) are run ids from a page's cursors.
     """
 
     status: tuple[Status, ...] = ()
@@ -175,6 +191,11 @@ class RunFilter(Struct, omit_defaults=True):
     tag: tuple[str, ...] = ()
     queue: tuple[str, ...] = ()
     version: tuple[str, ...] = ()
+    machine: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+    schedule: tuple[str, ...] = ()
+    bulk: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
     batch_id: str | None = None
     is_test: bool | None = None
     created_from: int | None = None

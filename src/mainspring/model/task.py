@@ -30,6 +30,15 @@ class QueueSpec(Struct, frozen=True, omit_defaults=True):
     weight: int = 1
 
 
+class ScheduleSpec(Struct, frozen=True, omit_defaults=True):
+    """A schedule that the code of a task declares; see `model.schedule`."""
+
+    cron: str
+    timezone: str = "UTC"
+    window: str | None = None
+    catch_up: str = "latest"
+
+
 class TaskSpec(Struct, frozen=True, omit_defaults=True):
     """A task as the server knows it.
 
@@ -55,6 +64,7 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True):
     on_failure: bool = False
     file: str = ""
     line: int = 0
+    schedules: tuple[ScheduleSpec, ...] = ()
 
 
 def default_queue(task_id: str) -> str:

@@ -1,0 +1,187 @@
+"""What happened in one run, as spans: the run, its attempts, its journal, its open waits. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from mainspring.model.run import Run, RunError, Status
+from mainspring.store.operating import PastRow
+from mainspring.store.waiting import EdgeRow
+from mainspring.wire.calls import LogEntry
+from mainspring.wire.operating import Span, SpanEvent
+
+OF_RUN: Final = ""
+"""Stands for the key of the run's own span."""
+LOST: Final = "lost"
+ATTEMPT: Final = "attempt"
+
+_error: Final = msgspec.json.Decoder(RunError).decode
+_made: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
+
+
+def span_id(run_id: str, key: str = OF_RUN, generation: int = 0) -> str:
+    """The id of a span: the same whenever and wherever it is asked for."""
+    mark = f"{run_id}\0{key}\0{generation}" if generation else f"{run_id}\0{key}"
+    return hashlib.sha256(mark.encode()).hexdigest()[:16]
+
+
+def trace_id(run: Run) -> str:
+    """The id of the trace that a run is in: that of its root."""
+    return hashlib.sha256((run.root_id or run.id).encode()).hexdigest()[:32]
+
+
+def of_run(
+    run: Run, past: Sequence[PastRow], edges: Sequence[EdgeRow]
+) -> tuple[list[Span], dict[str, str]]:
+    """(spans of the run, its own first, each after its parent; child run → span that made it).
+
+    Whose parent is in another run has none yet.
+    """
+    own = Span(
+        span_id(run.id),
+        run.id,
+        "run",
+        run.task,
+        run.created_at,
+        ended_at=run.finished_at,
+        is_error=run.status.is_final and run.status not in (Status.COMPLETED, Status.CANCELED),
+        is_canceled=run.status is Status.CANCELED,
+        attempt=run.attempt,
+        status=run.status,
+        task=run.task,
+        queue=run.queue,
+        version=run.version,
+        machine=run.machine,
+    )
+    tries = _attempts(run, past)
+    entries = [row for row in past if not row.key.startswith("!")]
+    known = {row.key for row in entries}
+    spans = [(row.seq, _entry(run, row, tries)) for row in entries]
+    spans += [(edge.seq, _wait(run, edge, tries)) for edge in _first(edges, known)]
+    spans += [(row.seq, _loss(run, row, tries)) for row in past if row.kind == LOST]
+    spans.sort(key=lambda pair: (pair[1].started_at, pair[0], pair[1].id))
+    made = {
+        child: span_id(run.id, row.key, row.generation)
+        for row in entries
+        if row.kind == "trigger" and row.data
+        for child, _ in _made(row.data)
+    }
+    return [own, *tries, *(span for _, span in spans)], made
+
+
+def around(own: str, tries: Sequence[Span], at: int) -> str:
+    """The span of a run within which that moment lies: an attempt, or `own`, the run's."""
+    found = [one for one in tries if one.kind == ATTEMPT and one.started_at <= at]
+    return found[-1].id if found else own
+
+
+def add_lines(spans: Sequence[Span], lines: Sequence[LogEntry]) -> None:
+    """Put what the run wrote to the spans in which it wrote it."""
+    by_id = {span.id: span for span in spans}
+    for line in lines:
+        span = by_id[around(spans[0].id, spans, line.at)]
+        span.events.append(SpanEvent(line.at, line.level, line.message, line.data))
+
+
+def chosen(spans: Sequence[Span], wanted: str) -> list[Span]:
+    """The span of that id and those directly below it; nothing when there is none."""
+    found = [span for span in spans if span.id == wanted]
+    return found + [span for span in spans if span.parent_id == wanted] if found else []
+
+
+def _attempts(run: Run, past: Sequence[PastRow]) -> list[Span]:
+    """Each attempt that began. Where one begins after another is known by what it did first."""
+    notes = sorted((row for row in past if row.kind == ATTEMPT), key=lambda row: row.seq)
+    spans = [
+        _attempt(run, row.seq, row.started_at, row.ended_at, _message(row), failed=True)
+        for row in notes
+    ]
+    if run.started_at is None or run.retry_at is not None or run.status is Status.DELAYED:
+        return spans
+    since = notes[-1].ended_at or 0 if notes else run.started_at
+    began = [row.started_at for row in past if row.started_at > since and row.kind != ATTEMPT]
+    failed = run.status.is_final and run.status not in (Status.COMPLETED, Status.CANCELED)
+    told = run.error.message if run.error is not None else ""
+    start = run.started_at if not notes else min(began, default=since + 1)
+    last = _attempt(run, run.attempt, start, run.finished_at, told, failed=failed)
+    last.is_canceled = run.status is Status.CANCELED
+    return [*spans, last]
+
+
+def _attempt(
+    run: Run, number: int, start: int, end: int | None, told: str, *, failed: bool
+) -> Span:
+    span = Span(
+        span_id(run.id, f"!{ATTEMPT}/{number}"),
+        run.id,
+        ATTEMPT,
+        f"Attempt {number}",
+        start,
+        span_id(run.id),
+        end,
+        failed,
+        attempt=number,
+    )
+    if told:
+        span.events.append(SpanEvent(end or start, "error", told))
+    return span
+
+
+def _entry(run: Run, row: PastRow, tries: Sequence[Span]) -> Span:
+    start = row.started_at or run.started_at or run.created_at
+    return Span(
+        span_id(run.id, row.key, row.generation),
+        run.id,
+        row.kind,
+        row.key,
+        start,
+        around(span_id(run.id), tries, start),
+        row.ended_at or start,
+        row.status in ("failed", "timed_out"),
+        key=row.key,
+        generation=row.generation,
+    )
+
+
+def _wait(run: Run, edge: EdgeRow, tries: Sequence[Span]) -> Span:
+    over = run.finished_at if run.status.is_final else None
+    return Span(
+        span_id(run.id, edge.key, edge.generation),
+        run.id,
+        edge.kind,
+        edge.key,
+        edge.created_at,
+        around(span_id(run.id), tries, edge.created_at),
+        over,
+        key=edge.key,
+        generation=edge.generation,
+    )
+
+
+def _loss(run: Run, row: PastRow, tries: Sequence[Span]) -> Span:
+    at = row.ended_at or row.started_at
+    return Span(
+        span_id(run.id, row.key),
+        run.id,
+        LOST,
+        _message(row),
+        row.started_at,
+        around(span_id(run.id), tries, row.started_at),
+        at,
+        is_error=True,
+        level="WARN",
+        key=row.key,
+    )
+
+
+def _message(row: PastRow) -> str:
+    return _error(row.data).message if row.data else row.kind
+
+
+def _first(edges: Sequence[EdgeRow], known: Collection[str]) -> Iterable[EdgeRow]:
+    """One edge of each open wait that the journal does not have."""
+    return {edge.key: edge for edge in edges if edge.key not in known}.values()
