@@ -1,6 +1,7 @@
 """Worker processes at a real server, on both databases."""
 
 import asyncio
+import base64
 import contextlib
 import os
 import random
@@ -62,6 +63,9 @@ async def until_canceled(path: str) -> None:
 """
 
 
+SEALING = base64.b64encode(bytes(range(32))).decode()
+
+
 class House:
     """A server on one of the databases, two worker processes, and a client."""
 
@@ -79,9 +83,11 @@ class House:
         self.news: list[News] = []
 
     async def open_server(self) -> None:
-        settings = ServerSettings(port=self._port, access_log=False, drain_s=0.1)
+        settings = ServerSettings(
+            port=self._port, access_log=False, drain_s=0.1, encryption_keys=(SEALING,)
+        )
         self.server = await self._stack.enter_async_context(
-            hosted(self._place, settings, key=self.key, objects=self.root / "objects")
+            hosted(self._place, settings, key=self.key)
         )
         self._port = int(self.server.url.rpartition(":")[2])
 

@@ -403,15 +403,32 @@ async def test_a_wrong_key_ends_the_worker_with_the_reason(served: Served, root:
         assert t.supervisor.pids == []
 
 
+async def test_a_supervisor_that_nobody_listens_to_ends_all_the_same(
+    served: Served, root: Path
+) -> None:
+    async with team(root, served) as made:
+        await made.supervisor.start()
+        await served.stop()
+
+        def tell(news: News) -> None:
+            raise BrokenPipeError
+
+        made.supervisor._news = tell
+        async with asyncio.timeout(20):
+            await made.supervisor.drain()
+
+
 async def test_a_server_that_is_away_is_told_once_and_found_when_it_is_back(
     engine: Engine, served: Served, root: Path
 ) -> None:
     await served.stop()
     async with team(root, served) as t:
-        await t.supervisor.start()
+        starting = asyncio.create_task(t.supervisor.start())
         await t.until(lambda: t.told("disconnected"))
+        assert not t.told("ready")  # without its variables it imports nothing
         await served.start()
         await t.until(lambda: t.told("connected"))
+        await starting
 
         assert len(t.told("disconnected")) == 1
         assert served.url in t.told("disconnected")[0].text

@@ -13,6 +13,7 @@ from mainspring.sdk.decorate import task
 from mainspring.wire import calls
 from mainspring.wire.worker import Call, Finished, Goodbye, Hello, Refused, Revoke
 from mainspring.worker.lease import Lease
+from mainspring.worker.outbox import WINDOW
 from mainspring.worker.proxies import proxy_for
 from mainspring.worker.websocket import WebSocketLink, socket_url
 from tests.worker.conftest import Worker
@@ -234,6 +235,30 @@ async def test_messages_of_a_blocked_moment_share_a_frame(
     await engine.until(lambda: len(engine.of(Refused)) == 10)
 
     assert len(engine.frames) == 1
+
+
+async def test_a_server_that_acknowledges_nothing_is_sent_a_window_and_later_the_rest(
+    engine: Engine, remote: Worker
+) -> None:
+    ran: list[int] = []
+
+    @task
+    async def body(number: int) -> None:
+        ran.append(number)
+
+    await remote()
+    engine.stop_acks()
+    count = 2 * WINDOW
+    for number in range(count):
+        engine.order(execute("body", f"run_{number}", payload=f'{{"number": {number}}}'))
+        while len(ran) <= number:  # noqa: ASYNC110 - the worker runs on this loop
+            await asyncio.sleep(0)
+    await engine.until(lambda: len(engine.frames) == WINDOW)
+    assert len(engine.ended) < count
+    engine.ack_all()
+    await engine.until(lambda: len(engine.ended) == count)
+    assert len(engine.frames) < WINDOW + 4
+    assert [frame.number for frame in engine.frames] == list(range(1, len(engine.frames) + 1))
 
 
 async def test_a_large_output_passes(engine: Engine, remote: Worker) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from mainspring.clock import Clock
 from mainspring.sdk.context import running
 from mainspring.wire.worker import LogLine, Logs
+from mainspring.worker import hidden
 from mainspring.worker.lines import NOTICE, Lines, kept
 from mainspring.worker.slots import Held, Slots
 
@@ -71,7 +72,7 @@ class Capture:
         if run is not None:
             self._add(run, level, message, data)
         if run is None or self.echo:
-            _plain(sys.__stderr__, message if data is None else f"{message} {data}")
+            _plain(sys.__stderr__, hidden.shown(message if data is None else f"{message} {data}"))
 
     def write(self, level: str, text: str) -> bool:
         """Take what is printed; False when it belongs to no run."""
@@ -135,7 +136,10 @@ class Capture:
                 return
             if keep is None:
                 level, message, data = "warning", NOTICE, None
-            line = LogLine(run.order.run_id, self._clock.now(), level, kept(message), data)
+            told = kept(hidden.shown(message))
+            if data is not None:
+                data = hidden.shown_json(data)
+            line = LogLine(run.order.run_id, self._clock.now(), level, told, data)
             if self._direct is not None:
                 self._direct(line)
                 return
@@ -161,7 +165,7 @@ class Stream:
         # a StreamHandler writes records that `Handler` below has taken already
         logged = sys._getframe(1).f_code is _EMIT
         if logged or not self._capture.write(self._level, text) or self._capture.echo:
-            return self._real.write(text)
+            self._real.write(hidden.shown(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

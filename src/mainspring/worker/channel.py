@@ -7,6 +7,7 @@ closing means that the supervisor is gone. The child sends reports.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from typing import Final
 
@@ -27,7 +28,8 @@ class ChildConfig(Struct, frozen=True):
     `dirs` and `ignore` say where tasks are looked for below `root`. `echo` = what runs print is
     shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
     any do it may take `memory` bytes (0 = any number); else it asks to be replaced. A run with a
-    process of its own that waits keeps it for `warm_s`.
+    process of its own that waits keeps it for `warm_s`. Variables of `env_file` are set over those
+    that the server gives.
     """
 
     url: str
@@ -42,6 +44,7 @@ class ChildConfig(Struct, frozen=True):
     warm_s: float = 10.0
     parked: int = 20_000
     memory: int = 0
+    env_file: str = ""
 
 
 class Problem(Struct, frozen=True):
@@ -124,6 +127,10 @@ class ChildEnd:
     def wait_for_go(self) -> bool:
         """Wait for the supervisor's word; False when it is gone or wants no work of this child."""
         return self._lines.readline() == GO
+
+    def left_within(self, seconds: float) -> bool:
+        """Wait so long; True at once when the supervisor is gone. Before GO only."""
+        return bool(select.select([self._socket], [], [], seconds)[0])
 
     def fileno(self) -> int:
         """Readable once the supervisor is gone, after GO."""

@@ -20,10 +20,11 @@ from typing import Any, Final
 import uvloop
 
 from mainspring.clock import SystemClock
-from mainspring.errors import MainspringError
+from mainspring.errors import MainspringError, TaskError
 from mainspring.sdk import observe, scan, transport as sdk_transport
 from mainspring.sdk.registry import registry
 from mainspring.wire.worker import Goodbye
+from mainspring.worker import hidden
 from mainspring.worker.beat import Beats
 from mainspring.worker.budget import Budget
 from mainspring.worker.capture import Capture, captured
@@ -39,6 +40,7 @@ from mainspring.worker.channel import (
     Ready,
     Refused,
 )
+from mainspring.worker.given import take_on
 from mainspring.worker.isolation import zygote
 from mainspring.worker.isolation.apart import Apart
 from mainspring.worker.isolation.body import work
@@ -234,6 +236,11 @@ def _status(lingering: int, status: int = 0) -> int:
     return status
 
 
+def _problem(error: TaskError) -> Problem:
+    found = Problem.of(error)
+    return Problem(found.code, hidden.shown(found.message), hidden.shown(found.traceback))
+
+
 def _zygote(channel: ChildEnd) -> zygote.Started | None:
     """The helper of tasks that want a process of their own; before the first thread starts."""
     if all(task.spec.isolation != "process" for task in registry.tasks.values()):
@@ -255,8 +262,14 @@ def main(fd: int) -> int:
     config = channel.config()
     if config is None:
         return 1
+    try:
+        if not take_on(config, channel):
+            return 1
+    except MainspringError as error:
+        channel.tell(Refused(error.code, error.message))
+        return REFUSED_STATUS
     found = scan.scan(config.dirs, config.ignore, config.root or None)
-    channel.tell(Ready(tuple(sorted(registry.tasks)), tuple(map(Problem.of, found.errors))))
+    channel.tell(Ready(tuple(sorted(registry.tasks)), tuple(map(_problem, found.errors))))
     if not channel.wait_for_go():
         return 0
     gc.collect()

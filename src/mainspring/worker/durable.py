@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import Protocol
 
 from mainspring.errors import FencedOut
@@ -14,6 +15,7 @@ from mainspring.sdk.context import Context
 from mainspring.sdk.hooks import Waiting
 from mainspring.wire.calls import Request, Response
 from mainspring.wire.worker import (
+    Append,
     Entry,
     Execute,
     FromWorker,
@@ -23,6 +25,7 @@ from mainspring.wire.worker import (
     Update,
     Wait,
 )
+from mainspring.worker.outlet import Outlet
 
 
 class Attempt(Protocol):
@@ -89,13 +92,15 @@ class Durable:
         hooked: whether a hook around a wait is under way; outcomes are held back meanwhile.
         held_back: those outcomes.
         relay: where the run executes, when that is a process of its own.
+        outlets: what the code writes to streams, by (run or "", stream).
         due: whether the run is to be looked at in this iteration, or `later` at the latest.
+        since: the epoch in which the code of the run began.
         looks: how often in a row the run was found to have code that goes on beside its waits.
     """
 
     __slots__ = (
-        "_open", "_run", "_voice", "due", "held_back", "hooked", "later", "looks", "loop", "parked",
-        "relay", "rested", "said", "spent", "told",
+        "_open", "_run", "_voice", "due", "held_back", "hooked", "later", "looks", "loop",
+        "outlets", "parked", "relay", "rested", "said", "since", "spent", "told",
     )  # fmt: skip
 
     def __init__(self, run: Attempt, voice: Voice) -> None:
@@ -114,6 +119,8 @@ class Durable:
         self._run = run
         self._voice = voice
         self._open: dict[str, tuple[str, asyncio.Future[Entry]]] = {}
+        self.outlets: dict[tuple[str, str], Outlet] = {}
+        self.since = run.order.epoch
 
     async def record(self, entries: list[Entry]) -> None:
         self.post(entries)
@@ -121,6 +128,7 @@ class Durable:
 
     def post(self, entries: list[Entry], generation: int | None = None) -> None:
         order = self._alive().order
+        self.pour()
         into = order.generation if generation is None else generation
         self._voice.post(Record(order.run_id, order.epoch, into, entries))
 
@@ -129,6 +137,7 @@ class Durable:
         wait.run_id, wait.epoch = order.run_id, order.epoch
         future: asyncio.Future[Entry] = self.loop.create_future()
         self._open[wait.key] = wait.kind, future
+        self.pour()
         self._voice.post(wait)
         self._voice.look(order.run_id)
         try:
@@ -143,10 +152,25 @@ class Durable:
 
     def update(self, ops: list[Op], tags: tuple[str, ...]) -> None:
         order = self._alive().order
+        self.pour()
         self._voice.post(Update(order.run_id, order.epoch, ops, tags))
+
+    def append(self, stream: str, chunk: str, target: str = "") -> asyncio.Future[None] | None:
+        self._alive()
+        outlet = self.outlets.get((target, stream))
+        if outlet is None:
+            said = partial(self._append, target, stream)
+            outlet = self.outlets[target, stream] = Outlet(self.loop, said)
+        return outlet.put(chunk)
+
+    def pour(self) -> None:
+        """Say what the code has written to streams, before something that comes after it."""
+        for outlet in self.outlets.values():
+            outlet.pour()
 
     async def flush(self) -> None:
         self._alive()
+        self.pour()
         await self._voice.durable()
         self._alive()  # whoever was fenced out meanwhile must not go on
 
@@ -181,6 +205,18 @@ class Durable:
         for task in list(journal.branches) if journal is not None else ():
             if task is not self._run.work:
                 task.cancel()
+
+    def _append(
+        self, target: str, stream: str, first: int, chunks: list[str]
+    ) -> asyncio.Future[None] | None:
+        """Say this, unless nothing of the run counts any more; answered once it is durable."""
+        if self._run.lost:
+            return None
+        order = self._run.order
+        self._voice.post(
+            Append(order.run_id, order.epoch, stream, self.since, first, chunks, target)
+        )
+        return self._voice.durable()
 
     def _alive(self) -> Attempt:
         run = self._run

@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mainspring.wire.worker import Call, Finished, Frame, FromWorker, Logs, Record
+from mainspring.wire.worker import Append, Call, Finished, Frame, FromWorker, Logs, Record
 from mainspring.worker.gathering import Gathering
 
 FRAME_SIZE: Final = 1024 * 1024
 """A frame is closed once it has about so many characters; one message alone may be larger."""
+
+WINDOW: Final = 32
+"""Frames that a server is sent before it has acknowledged the first of them."""
 
 OnDurable = Callable[[list[FromWorker]], None]
 
@@ -78,6 +81,11 @@ class Outbox:
             self._settled.release()
 
     @property
+    def is_full(self) -> bool:
+        """Whether the server has enough to do; what comes waits, and goes together."""
+        return len(self._kept) >= WINDOW
+
+    @property
     def kept(self) -> list[Frame]:
         """Frames to send again after the link was lost, in order."""
         return list(self._kept)
@@ -123,6 +131,8 @@ def _size(message: FromWorker) -> int:
         return memoryview(message.body).nbytes
     if type(message) is Record:
         return sum(len(entry.data) for entry in message.entries if entry.data is not None)
+    if type(message) is Append:
+        return sum(map(len, message.chunks))
     if type(message) is Logs:
         return sum(len(line.message) for line in message.lines)
     return 0

@@ -17,6 +17,7 @@ from mainspring.model.duration import milliseconds
 from mainspring.model.run import RunError
 from mainspring.sdk.encode import BEYOND_JSON, to_json
 from mainspring.sdk.policy import shown
+from mainspring.worker import hidden
 
 MESSAGE_LIMIT: Final = 16 * 1024
 STACK_LIMIT: Final = 64 * 1024
@@ -71,7 +72,7 @@ def described(error: BaseException, *, stack: bool = True) -> RunError:
     if isinstance(error, MainspringError):
         code, details = error.code, _details(error.details)
     return RunError(
-        storable(_message(error))[:MESSAGE_LIMIT],
+        hidden.shown(storable(_message(error)))[:MESSAGE_LIMIT],
         type(error).__name__,
         _stack(error) if stack else "",
         code,
@@ -107,7 +108,7 @@ def _stack(error: BaseException) -> str:
         cause, inner = following
         while cause.stack and cause.stack[0].filename.startswith(_OURS):
             del cause.stack[0]
-    text = storable("".join(shown.format()))
+    text = hidden.shown(storable("".join(shown.format())))
     if len(text) > STACK_LIMIT:
         half = STACK_LIMIT // 2
         text = f"{text[:half]}\n… {len(text) - STACK_LIMIT:,} characters left out …\n{text[-half:]}"
@@ -136,9 +137,9 @@ def _details(details: Any) -> Any:
     if details is None:
         return None
     try:
-        data = to_json(details)
+        data = hidden.shown_json(to_json(details).decode()).encode()
     except BEYOND_JSON:
-        return storable(repr(details))[:DETAILS_LIMIT]
+        return hidden.shown(storable(repr(details)))[:DETAILS_LIMIT]
     if len(data) > DETAILS_LIMIT:
         return data[:DETAILS_LIMIT].decode(errors="replace")
     return msgspec.json.decode(data)

@@ -136,6 +136,7 @@ class Parking:
         if run.thread is not None and not self.out_of_threads:
             self._lent.add(run)  # another one works in place of that which stands still
             self._threads.limit += 1
+        port.pour()
         self._voice.post(Park(order.run_id, order.epoch, keys, int(port.spent * 1000)))
         self._slots.park(run)
         port.said = said = self._voice.durable()

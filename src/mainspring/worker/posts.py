@@ -1,9 +1,12 @@
-"""The two posts beside the link, a sign of life and a death, over one kept connection. Blocking."""
+"""What is said and asked beside the link, over one kept connection: a sign of life, a death, the
+variables to start with. Blocking.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,9 +14,11 @@ import msgspec
 from mainspring.errors import MainspringError, ServerUnreachable
 from mainspring.wire.beats import BEAT, LOST, Named, decode_known
 from mainspring.wire.errors import error_from
+from mainspring.wire.variables import VARIABLES, Given, decode_given
 from mainspring.worker.proxies import proxy_for
 
 TIMEOUT_S: Final = 3.0
+T = TypeVar("T")
 
 
 class Posts:
@@ -39,6 +44,13 @@ class Posts:
         """
         self._post(LOST, session_id)
 
+    def variables(self) -> Given:
+        """What the server gives to workers of this environment.
+
+        Raises: as `beat`; NotFound from a server that gives nothing.
+        """
+        return self._answered("GET", VARIABLES, None, decode_given)
+
     def close(self) -> None:
         """Close the connection; the next post opens one again."""
         if self._connection is not None:
@@ -47,33 +59,38 @@ class Posts:
 
     def _post(self, path: str, session_id: str) -> bool:
         body = msgspec.json.encode(Named(session_id))
+        return self._answered("POST", path, body, decode_known).known
+
+    def _answered(
+        self, method: str, path: str, body: bytes | None, decode: Callable[[bytes], T]
+    ) -> T:
         try:
-            status, data = self._exchange(path, body)
+            status, data = self._exchange(method, path, body)
         except (OSError, HTTPException) as error:
             self.close()
             raise ServerUnreachable(f"{self._url} does not answer: {error!r}.") from error
         if status != 200:
             raise error_from(status, data)
         try:
-            return decode_known(data).known
+            return decode(data)
         except msgspec.MsgspecError as error:
             raise MainspringError(
                 f"{self._url}{path} answered what is not a mainspring server's answer: {error}. "
                 "Check the URL."
             ) from error
 
-    def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         kept = self._connection is not None
         connection = self._connection = self._connection or self._connect()
         try:
-            connection.request("POST", urlsplit(self._url).path + path, body, self._headers)
+            connection.request(method, urlsplit(self._url).path + path, body, self._headers)
             response = connection.getresponse()
         except (ConnectionError, HTTPException):
             # a kept connection may have been closed by the server in between
             self.close()
             if not kept:
                 raise
-            return self._exchange(path, body)
+            return self._exchange(method, path, body)
         return response.status, response.read()
 
     def _connect(self) -> HTTPConnection:

@@ -231,6 +231,7 @@ class Runner:
     def _settle(self, run: Held, port: Durable, end: Finished) -> None:
         """The code of a run with a journal has ended."""
         port.stop_waiting()
+        port.pour()
         journal = run.ctx.opened
         removed = journal.unread() if journal is not None and end.outcome == "completed" else []
         if removed and self._capture is not None:
@@ -265,6 +266,8 @@ class Runner:
         )
         active_ms = self._executor.active_ms(run)
         end = report.failed(run, asyncio.CancelledError(), Phase.BODY, active_ms)
+        if run.port is not None:
+            run.port.pour()
         self._give_up(run)
         self.post(end)
 

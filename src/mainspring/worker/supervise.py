@@ -187,8 +187,10 @@ class Supervisor:
         """From the start of a child to its end, and to its successor if it needs one."""
         began = time.monotonic()
         status = await child.ended
-        await self._report_lost(child)
-        del self._children[child]
+        try:
+            await self._report_lost(child)
+        finally:  # whatever failed, who waits for all ends must not wait for this one for ever
+            del self._children[child]
         seat = next((seat for seat in self._seats if seat.child is child), None)
         if child.refused is not None and not self._failure.done():
             self._failure.set_exception(from_code(child.refused.code, child.refused.reason))

@@ -170,7 +170,7 @@ class WebSocketLink:
                 await socket.send(encoder.encode(kept))
             while True:
                 self._bell.clear()
-                while (frame := self.outbox.next()) is not None:
+                while not self.outbox.is_full and (frame := self.outbox.next()) is not None:
                     await socket.send(encoder.encode(frame))
                 await self._bell.wait()
         except ConnectionClosed:
@@ -181,6 +181,7 @@ class WebSocketLink:
     def _take(self, orders: list[ToWorker]) -> str | None:
         """Pass orders on; the reason when the server ends this connection but not the session."""
         acknowledge(self.outbox, orders)
+        self._bell.set()  # there may be room again
         last = orders[-1] if orders else None
         if isinstance(last, Goodbye) and last.retry:
             # whether the session is over as well, its lease and the next beat will tell
