@@ -20,7 +20,6 @@ from mainspring.model.run import TriggerOptions, TriggerRequest
 from mainspring.model.task import TaskSpec
 from mainspring.server.serve import runner as serving
 from mainspring.settings import ServerSettings
-from mainspring.store.objects import MemoryObjects
 from mainspring.wire import calls
 from mainspring.worker.channel import ChildConfig
 from mainspring.worker.supervise import Supervisor
@@ -85,7 +84,7 @@ class Mainspring(Peer):
     async def open(self) -> None:
         store = store_at(locate(url()))
         await store.open()
-        self.engine = Engine(store, MemoryObjects(), SystemClock(), random.Random(), "feeder")
+        self.engine = Engine(store, store.objects, SystemClock(), random.Random(), "feeder")
         self.env = await store.catalog.ensure_environment("dev")
         specs = [TaskSpec(name, f"task/{name}") for name in NAMES]
         await store.catalog.register(self.env.env_id, "", specs, [])

@@ -19,7 +19,6 @@ from mainspring.clock import SystemClock
 from mainspring.engine.engine import Engine
 from mainspring.model.run import TriggerOptions, TriggerRequest
 from mainspring.model.task import QueueSpec, TaskSpec
-from mainspring.store.objects import MemoryObjects
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.store.sqlite import SqliteStore
@@ -84,11 +83,11 @@ class Platform:
 async def platform(url: str) -> AsyncIterator[Platform]:
     store = store_of(url)
     await store.open(migrate=True)
-    engine = Engine(store, MemoryObjects(), SystemClock(), random.Random(), "bench")
+    engine = Engine(store, store.objects, SystemClock(), random.Random(), "bench")
     await store.catalog.ensure_environment("dev")
     env = await store.catalog.ensure_environment("dev")
     tasks = [TaskSpec(name, f"task/{name}") for name in ("noop", "stamp")]
-    tasks.append(TaskSpec("keyed", "keyed"))
+    tasks += [TaskSpec("keyed", "keyed"), TaskSpec("unlimited", "unlimited")]
     await store.catalog.register(env.env_id, "", tasks, [QueueSpec("keyed", limit=2)])
     await engine.start()
     try:

@@ -114,12 +114,12 @@ class Staged(Stage):
 
     def __init__(self, engine: Engine, env: EnvironmentRow, url: str, config: ChildConfig) -> None:
         super().__init__(engine, env, url)
-        self._config = config
+        self.config = config
         self._supervisor: Supervisor | None = None
 
     async def start(self, slots: int, parked: int = 20_000) -> None:
         """Start one worker process and wait until it is connected."""
-        config = msgspec.structs.replace(self._config, slots=slots, parked=parked)
+        config = msgspec.structs.replace(self.config, slots=slots, parked=parked)
         self._supervisor = Supervisor(config, 1, silent)
         await self._supervisor.start()
         self.worker_pids = self._supervisor.pids

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 
-from mainspring import Queue, task
+from mainspring import Queue, ScheduledPayload, task
 
 MARKS: dict[int, float] = {}
 """When the body of `stamp` began, by its argument."""
+
+
+STARTED: dict[str, float] = {}
+"""When the body of `ticked` began, by its schedule; epoch seconds."""
 
 
 @task
@@ -20,6 +24,16 @@ async def keyed(i: int = 0, text: str = "") -> None:
     return None
 
 
+@task(queue=Queue("unlimited"))
+async def unlimited(i: int = 0, text: str = "") -> None:
+    return None
+
+
 @task
 async def stamp(i: int) -> None:
     MARKS[i] = time.perf_counter()
+
+
+@task
+async def ticked(tick: ScheduledPayload) -> None:
+    STARTED.setdefault(tick.schedule_id, time.time())
