@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from mainspring.app import stores
@@ -20,7 +21,7 @@ from mainspring.errors import (
     StoreInUse,
     Unauthorized,
 )
-from mainspring.model.key import key_hash, new_key
+from mainspring.model.key import new_key
 from mainspring.sdk.http import HttpTransport
 from mainspring.settings import ServerSettings
 from mainspring.wire.calls import ListTasks, Retrieve
@@ -30,8 +31,14 @@ DEV = new_key("dev", random.Random(1))
 
 
 async def slug_of(server: Hosted, key: str) -> str | None:
-    env = await server.engine.environment_of_key(key_hash(key))
-    return None if env is None else env.slug
+    """The environment that the key opens, as a request with it sees it."""
+    async with httpx2.AsyncClient() as client:
+        headers = {"authorization": f"Bearer {key}"}
+        found = await client.post(f"{server.url}/api/v1/auth/jwt/claims", headers=headers)
+    if found.status_code == 401:
+        return None
+    envs = await server.engine.store.catalog.environments()
+    return next(env.slug for env in envs if f"env_{env.env_id}" == found.json()["sub"])
 
 
 def content(place: Location) -> bytes:

@@ -1,5 +1,6 @@
 """What a clone must not contain: registry hosts, paths of one machine, unsafe locks, skips."""
 
+import json
 import re
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_every_locked_package_has_hashes() -> None:
     for lock in (ROOT / "requirements").glob("*.txt"):
         packages = re.split(r"\n(?=[a-z])", lock.read_text().strip())
         assert [p.split()[0] for p in packages if "--hash=sha256:" not in p] == []
+
+
+def test_every_locked_npm_package_has_a_hash_and_no_address() -> None:
+    for lock in (path for path in tracked_files() if path.name == "package-lock.json"):
+        text = lock.read_text()
+        assert "://" not in text, f"{short(lock)} names a host; see CONTRIBUTING.md"
+        packages = json.loads(text)["packages"]
+        assert [name for name, told in packages.items() if name and "integrity" not in told] == []
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:

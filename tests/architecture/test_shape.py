@@ -13,7 +13,13 @@ CLASS_LINES, CLASS_METHODS = 300, 15
 FUNCTION_LINES = 60
 
 # What is over a limit today, with its number and the reason. A number here may only go down.
-RATCHET: dict[str, tuple[int, str]] = {}
+RATCHET: dict[str, tuple[int, str]] = {
+    "tools/sim/client.py::Client public methods": (
+        25,
+        "one for each verb of the API that it promises",
+    ),
+    "tools/sim/troubles.py::Troubles public methods": (17, "one method for each trouble"),
+}
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers"}
 

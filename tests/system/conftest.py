@@ -1,31 +1,45 @@
 """What the tests of whole systems share."""
 
-import asyncio
-from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
-import asyncpg
 import pytest
 
-from mainspring.app.stores import locate, migrate
+from mainspring.sdk.http import HttpTransport
+from tests.databases import fresh_database
+from tests.system import cluster as clusters
+from tests.system.cluster import Cluster
 
 
 @pytest.fixture
 def fresh_postgres_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated database of this test alone."""
-    name = f"{urlsplit(postgres_url).path[1:]}_{abs(hash(request.node.name)) % 10**8}"
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    asyncio.run(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
-    try:
-        asyncio.run(migrate(locate(url)))
+    with fresh_database(postgres_url, str(abs(hash(request.node.name)) % 10**8)) as url:
         yield url
-    finally:
-        asyncio.run(_execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the servers of a test keep everything."""
+    if request.param == "sqlite":
+        return str(tmp_path / "state.db")
+    url: str = request.getfixturevalue("fresh_postgres_url")
+    return url
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[Cluster]:
+    """A database and nothing that runs yet; the tasks are those that the module names."""
+    tasks = getattr(request.module, "TASKS", clusters.TASKS)
+    cluster = Cluster(tmp_path, database, tasks=tasks)
     try:
-        await connection.execute(statement)
+        yield cluster
     finally:
-        await connection.close()
+        cluster.abandon()
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[HttpTransport]:
+    client = cluster.client()
+    yield client
+    await client.close()

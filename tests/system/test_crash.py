@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +15,7 @@ from mainspring.ids import shard_of
 from mainspring.model.run import Run, RunFilter, RunPage, Status, TriggerOptions, TriggerRequest
 from mainspring.wire import calls
 from tests.system.cluster import Cluster, lives, most_at_once
+from tests.system.watching import registered, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -26,23 +25,6 @@ SERVER_KILLS = 4
 WORKER_KILLS = 8
 ORPHANINGS = 3
 """Kills of a supervisor alone: its children have to notice."""
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "state.db")
-    url: str = request.getfixturevalue("fresh_postgres_url")
-    return url
-
-
-@pytest.fixture
-async def cluster(database: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path, database)
-    try:
-        yield cluster
-    finally:
-        cluster.abandon()
 
 
 class Load:
@@ -120,27 +102,6 @@ class Load:
             payload = msgspec.json.encode(fields).decode()
             requests.append(TriggerRequest(task, payload, options))
         return requests
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that other processes do."""
-    while not condition():  # noqa: ASYNC110 - no event crosses the process border
-        await asyncio.sleep(0.02)
-
-
-async def registered(cluster: Cluster) -> None:
-    """Until a worker has announced its tasks."""
-    client = cluster.client()
-    while True:
-        try:
-            answer = await client.call(calls.ListTasks())
-        except MainspringError:
-            continue
-        assert isinstance(answer, calls.TaskList)
-        if any(task.workers for task in answer.tasks):
-            await client.close()
-            return
-        await asyncio.sleep(0.05)
 
 
 async def kill_at_random(cluster: Cluster, chance: random.Random) -> None:

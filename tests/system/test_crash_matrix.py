@@ -26,7 +26,7 @@ from mainspring.model.run import Run, RunFilter, RunPage, Status, TriggerRequest
 from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.system.cluster import Cluster
-from tests.system.test_crash import registered, until
+from tests.system.watching import registered, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -50,29 +50,10 @@ LIVE = ("ready", "active", "parked", "timer", "wait_edge")
 """Tables in which nothing is left of a run that has ended."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "state.db")
-    url: str = request.getfixturevalue("fresh_postgres_url")
-    return url
-
-
 @pytest.fixture
-async def cluster(database: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path, database, tasks=TASKS)
-    try:
-        await start_server(cluster)
-        yield cluster
-    finally:
-        cluster.abandon()
-
-
-@pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[HttpTransport]:
-    client = cluster.client()
-    yield client
-    await client.close()
+async def cluster(cluster: Cluster) -> Cluster:
+    await start_server(cluster)
+    return cluster
 
 
 async def start_server(cluster: Cluster) -> None:

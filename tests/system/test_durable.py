@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -16,7 +15,7 @@ from mainspring.model.run import Run, Status, TriggerRequest
 from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.system.cluster import Cluster
-from tests.system.test_crash import registered, until
+from tests.system.watching import ended, registered, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -26,29 +25,10 @@ KILLS = 16
 SERVER_KILLS = 3
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "state.db")
-    url: str = request.getfixturevalue("fresh_postgres_url")
-    return url
-
-
 @pytest.fixture
-async def cluster(database: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path, database, tasks=TASKS)
+def cluster(cluster: Cluster) -> Cluster:
     cluster.start_server()
-    try:
-        yield cluster
-    finally:
-        cluster.abandon()
-
-
-@pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[HttpTransport]:
-    client = cluster.client()
-    yield client
-    await client.close()
+    return cluster
 
 
 async def trigger(client: HttpTransport, task: str, times: int = 1, **payload: object) -> list[str]:
@@ -66,18 +46,6 @@ async def in_status(client: HttpTransport, run_id: str, status: Status) -> None:
             return
         assert not run.status.is_final, run.error
         await asyncio.sleep(0.02)
-
-
-async def ended(client: HttpTransport, run_id: str) -> Run:
-    """The run when it has ended, whatever happens to servers meanwhile."""
-    while True:
-        try:
-            run = await client.call(calls.AwaitRun(run_id, 10_000))
-        except MainspringError:
-            continue
-        assert isinstance(run, Run)
-        if run.status.is_final:
-            return run
 
 
 async def complete_tokens(cluster: Cluster, client: HttpTransport) -> None:

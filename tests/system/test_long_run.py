@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from mainspring import step, task, wait
-from mainspring.errors import MainspringError
 from mainspring.model.run import Run, Status, TriggerRequest
 from mainspring.sdk.http import HttpTransport
 from mainspring.sdk.registry import registry
 from mainspring.testing.jobs import Jobs
 from mainspring.wire import calls
 from tests.system.cluster import Cluster
-from tests.system.test_crash import registered, until
+from tests.system.watching import ended, registered, until
 
 TASKS = Path(__file__).with_name("long_tasks.py")
 PAUSE_S = 0.3
@@ -27,29 +26,10 @@ KILLS = ("waits", "waits", "works", "waits", "works") * 4
 """When the process is killed: 20 times. Losses while the code of a run works have a limit of 10."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "state.db")
-    url: str = request.getfixturevalue("fresh_postgres_url")
-    return url
-
-
 @pytest.fixture
-async def cluster(database: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path, database, tasks=TASKS)
+def cluster(cluster: Cluster) -> Cluster:
     cluster.start_server()
-    try:
-        yield cluster
-    finally:
-        cluster.abandon()
-
-
-@pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[HttpTransport]:
-    client = cluster.client()
-    yield client
-    await client.close()
+    return cluster
 
 
 async def retrieve(client: HttpTransport, run_id: str) -> Run:
@@ -84,17 +64,6 @@ async def deploy(cluster: Cluster) -> None:
     old.send_signal(signal.SIGTERM)
     await asyncio.to_thread(old.wait)
     cluster.workers.remove(old)
-
-
-async def ended(client: HttpTransport, run_id: str) -> Run:
-    while True:
-        try:
-            run = await client.call(calls.AwaitRun(run_id, 10_000))
-        except MainspringError:
-            continue
-        assert isinstance(run, Run)
-        if run.status.is_final:
-            return run
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from typing import Any, assert_type
 
 from mainspring import (
     AbortRun,
+    Batch,
     Call,
     Context,
     Debounce,
@@ -37,6 +38,7 @@ from mainspring import (
     random,
     runs,
     step,
+    streams,
     sync,
     task,
     tasks,
@@ -140,8 +142,9 @@ async def right() -> None:
 
     assert_type(resize.call("a", 1), Call[bytes])
     made = await resize.batch_trigger([resize.call("a", 1), resize.call("b", width=2)])
-    assert_type(made, list[Handle[bytes]])
-    assert_type(await tasks.batch([resize.call("a", 1), tasks.call("far", 1)]), list[Handle[Any]])
+    assert_type(made, Batch[bytes])
+    assert_type(made[0], Handle[bytes])
+    assert_type(await tasks.batch([resize.call("a", 1), tasks.call("far", 1)]), Batch[Any])
     assert_type(await tasks.trigger("far", {"a": 1}, delay=3), Handle[Any])
     assert_type(receipt.handle("run_1"), Handle[str])
 
@@ -166,7 +169,7 @@ async def right() -> None:
     )
     assert_type(await configured.trigger(Order(1)), Handle[str])
     assert_type(await configured.with_options(tags=["a"]).trigger(Order(1)), Handle[str])
-    assert_type(await configured.batch_trigger([receipt.call(Order(1))]), list[Handle[str]])
+    assert_type(await configured.batch_trigger([receipt.call(Order(1))]), Batch[str])
 
     handle = await receipt.trigger(Order(1))
     wide: Handle[str | None] = handle
@@ -276,6 +279,18 @@ async def durable() -> None:
     assert_type(await wait.token("waitpoint_1"), Any)
     assert_type(await wait.event("paid", Order, match={"id": 1}), Order)
     assert_type(await wait.input("chat", str), str)
+
+    orders = streams.define("orders", Order)
+    await orders.append(order)
+    await orders.append("text")  # type: ignore[arg-type]
+    assert_type(await orders.pipe([order]), int)
+    assert_type([one async for one in orders.pipe([order])], list[Order])
+    assert_type([one async for one in orders.read("run_1", timeout="1m")], list[Order])
+    orders.read("run_1", start="1")  # type: ignore[call-arg]
+    assert_type([one.data async for one in orders.records("run_1")], list[Order])
+    async with orders.writer() as out:
+        await out.write(order)
+    assert_type([one async for one in streams.read("run_1")], list[Any])
 
     assert_type(await receipt.trigger_and_wait(order, copy_to="x"), str)
     assert_type(await resize.with_options(tags="a").trigger_and_wait("a", 1), bytes)
