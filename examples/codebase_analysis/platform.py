@@ -94,7 +94,7 @@ async def platform(folder: Path, processes: int) -> AsyncIterator[Platform]:
         worker=WorkerSettings(processes=processes, drain_s=1.0),
     )
     place = locate(str(state / "state.db"))
-    async with hosted(place, settings.server, key=key, objects=state / "objects") as server:
+    async with hosted(place, settings.server, key=key) as server:
         note.write(state / "dev.json", DevNote(server.url, key, os.getpid()))
         configure(server.url, key)
         async for run in runs.list(status=UNFINISHED, task="analyze_codebase"):

@@ -22,6 +22,9 @@ from mainspring.errors import (
     WaitTimeout,
 )
 from mainspring.sdk import (
+    batches,
+    bulk,
+    env_vars,
     events,
     hooks,
     idempotency,
@@ -29,6 +32,7 @@ from mainspring.sdk import (
     queues,
     retrying as retry,
     runs,
+    schedules,
     streams,
     sync,
     tags,
@@ -36,12 +40,15 @@ from mainspring.sdk import (
     wait,
 )
 from mainspring.sdk.atomic import transaction
+from mainspring.sdk.batch import Batch
 from mainspring.sdk.call import Call
 from mainspring.sdk.checkpoint import checkpoint
 from mainspring.sdk.children import gather
+from mainspring.sdk.client import Client, SyncClient
 from mainspring.sdk.context import Context, current
 from mainspring.sdk.continuing import continue_with
-from mainspring.sdk.decorate import task
+from mainspring.sdk.cron import Cron
+from mainspring.sdk.decorate import schedule, task
 from mainspring.sdk.handles import Handle
 from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
 from mainspring.sdk.locals import Local
@@ -50,15 +57,20 @@ from mainspring.sdk.machine import Machine
 from mainspring.sdk.metadata import metadata
 from mainspring.sdk.moments import now, random, uuid
 from mainspring.sdk.parallel import parallel
+from mainspring.sdk.remote import RemoteTask
 from mainspring.sdk.step import Step, step
 from mainspring.sdk.task import Task
 from mainspring.sdk.transport import configure
+from mainspring.wire.ticks import ScheduledPayload
 
 __all__ = [
     "AbortRun",
+    "Batch",
     "Call",
+    "Client",
     "Conflict",
     "Context",
+    "Cron",
     "Debounce",
     "Handle",
     "InvalidOptions",
@@ -72,23 +84,29 @@ __all__ = [
     "Queue",
     "RateLimit",
     "RateLimited",
+    "RemoteTask",
     "ResultTimeout",
     "Retry",
     "RetryRun",
     "RunCanceled",
     "RunFailed",
+    "ScheduledPayload",
     "ServerUnreachable",
     "Step",
     "StepConflict",
     "StepFailed",
+    "SyncClient",
     "Task",
     "Unauthorized",
     "UnknownTask",
     "WaitTimeout",
+    "batches",
+    "bulk",
     "checkpoint",
     "configure",
     "continue_with",
     "current",
+    "env_vars",
     "events",
     "gather",
     "hooks",
@@ -102,6 +120,8 @@ __all__ = [
     "random",
     "retry",
     "runs",
+    "schedule",
+    "schedules",
     "step",
     "streams",
     "sync",

@@ -10,6 +10,7 @@ MainspringError
 │   ├── Conflict                the run's state does not allow the request
 │   ├── RateLimited             too many requests; wait and repeat
 │   ├── Unauthorized            missing, unknown or ill-formed key
+│   │   └── Forbidden           the key, token or role does not reach that far
 │   └── NotBuilt                this release has no such feature yet
 ├── TaskError                   the author of the task must act
 │   ├── RunFailed               the awaited run ended without success
@@ -31,6 +32,7 @@ MainspringError
 ├── OperatorError               whoever runs the servers must act
 │   ├── ConfigurationError      a setting is wrong
 │   ├── StoreUnavailable        the database does not answer
+│   │   └── Elsewhere           another server owns the environment now
 │   ├── SchemaMismatch          the database has a newer or an older schema
 │   ├── StoreInUse              another process owns this SQLite file
 │   ├── PortTaken               the address is in use
@@ -123,6 +125,13 @@ class Unauthorized(CallerError):
 
     code = "unauthorized"
     status = 401
+
+
+class Forbidden(Unauthorized):
+    """The key, public token or role is good, but does not allow this."""
+
+    code = "forbidden"
+    status = 403
 
 
 class NotBuilt(CallerError):
@@ -265,6 +274,12 @@ class StoreUnavailable(OperatorError):
     """The database does not answer; nothing was lost, repeat the request."""
 
     code = "store_unavailable"
+
+
+class Elsewhere(StoreUnavailable):
+    """Another server owns this environment now; nothing was done, repeat the request."""
+
+    code = "elsewhere"
 
 
 class SchemaMismatch(OperatorError):

@@ -54,9 +54,11 @@ async def develop(
     make_folder(folder)
     key = settings.secret_key or _former_key(root / NOTE) or _new_key()
     place = locate(settings.database or str(folder / "state.db"))
-    async with hosted(place, settings.server, key=key, objects=folder / "objects") as server:
+    async with hosted(place, settings.server, key=key, dev=True) as server:
         note.write(root / NOTE, DevNote(server.url, key, os.getpid()))
-        config = msgspec.structs.replace(child_config(settings, server.url, key, root), echo=True)
+        config = msgspec.structs.replace(
+            child_config(settings, server.url, key, root), echo=True, env_file=str(root / ".env")
+        )
         workers = Workers(config, settings.worker.processes, news, reload=reload)
         yield Dev(server.url, key, place, workers)
 

@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from mainspring.app.stores import MEMORY, locate, make_folder, objects_at, store_at
+from mainspring.app.stores import MEMORY, locate, make_folder, objects_of, store_at
 from mainspring.clock import Clock, SystemClock
 from mainspring.engine.engine import Engine
+from mainspring.errors import StoreInUse
 from mainspring.ids import Bits
 from mainspring.sdk import transport
 from mainspring.sdk.registry import Registry, registry
@@ -37,6 +38,7 @@ class Embedded:
         slots: how many runs execute at once.
         tasks: what is executed; by default everything declared in this process.
         capture: whether output of runs goes into their logs instead of to the terminal.
+        environment: whose runs are executed: dev, stg, prod, or preview-….
         loops: without them nothing happens by time; the caller advances `clock` and calls
             `engine.tick()`.
 
@@ -58,7 +60,9 @@ class Embedded:
         bits: Bits | None = None,
         capture: bool = False,
         loops: bool = True,
+        environment: str = "dev",
     ) -> None:
+        self._slug = environment
         self._place = locate(database)
         self._slots = slots
         self._tasks = tasks
@@ -81,11 +85,11 @@ class Embedded:
             self.store = store_at(self._place)
             await self.store.open()
             stack.push_async_callback(self.store.close)
-            objects = objects_at(self._place)
-            self.engine = Engine(self.store, objects, self._clock, self._bits, "embedded")
+            objects = objects_of(self.store, self._place)
+            self.engine = Engine(self.store, objects, self._clock, self._bits, self._server_id())
             stack.push_async_callback(self.engine.stop)
             await self.engine.start(loops=self._loops)
-            self.environment = await self.engine.environment("dev")
+            self.environment = await self.engine.environment(self._slug)
             self._end_former()
             if self._capture is not None:
                 stack.enter_context(captured(self._capture))
@@ -127,9 +131,26 @@ class Embedded:
     ) -> None:
         await self.stop()
 
+    def _server_id(self) -> str:
+        """A name that no other process has at the same time. A file or memory has one process, so
+        its next one takes over at once; servers of one PostgreSQL tell each other apart.
+        """
+        if self._place.kind != "postgres":
+            return "embedded"
+        return f"embedded-{uuid.UUID(int=self._bits.getrandbits(128)).hex}"
+
     def _end_former(self) -> None:
-        """Take back what an earlier process on this file held: its worker has died with it."""
-        owner = self.engine.owners[self.environment.shard_id]
+        """Take back what an earlier process on this file held: its worker has died with it.
+
+        Raises: StoreInUse when another process owns the environment.
+        """
+        owner = self.engine.owners.get(self.environment.shard_id)
+        if owner is None:
+            raise StoreInUse(
+                f"Another process executes what is triggered in {self._slug} of this database. Use "
+                "a client of it here (`mainspring.contrib.asgi.connect`, `mainspring.Client`), or "
+                "another environment."
+            )
         for session_id in list(owner.state.sessions):
             self.engine.lost(self.environment, session_id)
 

@@ -9,15 +9,22 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
 from mainspring.app import keys
-from mainspring.app.stores import Location, make_folder, objects_at, store_at
+from mainspring.app.peers import join
+from mainspring.app.peppers import pepper_of
+from mainspring.app.stores import Location, make_folder, objects_of, store_at
+from mainspring.app.vaults import vault_of
 from mainspring.clock import SystemClock
 from mainspring.engine.engine import Engine
+from mainspring.model.limits import DAY_MS
 from mainspring.server.app import build
+from mainspring.server.peers.listener import address_of, listen
 from mainspring.server.serve import Listener, bind
 from mainspring.settings import ServerSettings
+
+LOOPBACK_ADDRESSES: Final = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,13 @@ async def hosted(
     *,
     key: str = "",
     environment: str = "",
-    objects: Path | None = None,
+    dev: bool = False,
 ) -> AsyncIterator[Hosted]:
     """Serve the database at `place` as long as the block runs.
 
     `key` is made valid for the environment it names. Without one, an empty database gets a key of
-    its own for `environment` (default prod).
+    its own for `environment` (default prod). With `dev`, a browser on this
+    machine needs no sign-in.
     Raises: PortTaken, ConfigurationError, Unauthorized, StoreUnavailable, StoreInUse,
     SchemaMismatch; nothing is left running then.
     """
@@ -53,33 +61,44 @@ async def hosted(
         store = store_at(place)
         await store.open()
         stack.push_async_callback(store.close)
-        url = url_of(bound)
+        url = url_of(bound, "https" if settings.tls_cert else "http")
+        peers = None
+        if place.kind == "postgres":
+            peers = listen(settings.address)
+            stack.callback(peers.close)
         engine = Engine(
             store,
-            objects_at(place, objects),
+            objects_of(store, place),
             SystemClock(),
             random.SystemRandom(),
             _server_id(place),
-            url,
+            url if peers is None else address_of(peers),
+            vault_of(place, settings),
         )
-        stack.push_async_callback(engine.stop)
+        engine.keep_ms = settings.keep_days * DAY_MS
+        port = await join(stack, engine, peers)
+        pepper = await pepper_of(place, settings.pepper, store.access)
         await engine.start()
         if key:
-            await keys.admit(engine, key, environment)
+            await keys.admit(engine, pepper, key, environment)
             new_key = None
         else:
-            new_key = await keys.first_key(engine, environment or "prod")
-        listener = Listener(build(engine, settings), settings, bound=bound)
+            new_key = await keys.first_key(engine, pepper, environment or "prod")
+        open_key = key if dev and settings.host in LOOPBACK_ADDRESSES else ""
+        app = build(port, settings, pepper=pepper, dev_key=open_key)
+        listener = Listener(app, settings, bound=bound)
         stack.push_async_callback(listener.stop)
         await listener.start()
         yield Hosted(url, engine, new_key)
 
 
-def url_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket, scheme: str = "http") -> str:
     """Where clients on this machine reach the socket."""
     host, port = bound.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    return (
+        f"{scheme}://[{reachable}]:{port}" if ":" in reachable else f"{scheme}://{reachable}:{port}"
+    )
 
 
 def _server_id(place: Location) -> str:

@@ -14,7 +14,7 @@ from mainspring.errors import ConfigurationError
 from mainspring.store import migrations
 from mainspring.store.dialect import POSTGRES, SQLITE
 from mainspring.store.migrations import Applied, Migration, Phase
-from mainspring.store.objects import DirectoryObjects, MemoryObjects, Objects
+from mainspring.store.objects import DirectoryObjects, Objects
 from mainspring.store.protocol import Store
 
 FOLDER: Final = Path(".mainspring")
@@ -83,11 +83,11 @@ def store_at(place: Location, *, owner: bool = True) -> Store:
     return _store(place, owner=owner)  # type: ignore[no-any-return]
 
 
-def objects_at(place: Location, folder: Path | None = None) -> Objects:
-    """Where large payloads and outputs go: `folder`, else `objects` beside the database."""
-    if folder is None and place.target == MEMORY:
-        return MemoryObjects()
-    return DirectoryObjects(folder or place.folder / "objects")
+def objects_of(store: Store, place: Location) -> Objects:
+    """Where large texts of the store go: files in `objects` beside a SQLite file; else rows, since
+    the servers of one PostgreSQL share no directory.
+    """
+    return DirectoryObjects(place.folder / "objects") if place.on_disk else store.objects
 
 
 async def migrate(place: Location, phase: Phase = "all") -> list[str]:

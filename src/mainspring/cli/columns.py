@@ -11,11 +11,13 @@ from mainspring.cli.output import ago, compact, pretty, span
 from mainspring.model.duration import spell
 
 
-def _text(name: str) -> Callable[[Item], str]:
+def text(name: str) -> Callable[[Item], str]:
+    """A field as it is; empty when it is missing."""
     return lambda item: "" if item.get(name) is None else str(item[name])
 
 
-def _when(name: str) -> Callable[[Item], str]:
+def when(name: str) -> Callable[[Item], str]:
+    """A moment, as how long ago it was."""
     return lambda item: ago(_at(item.get(name)))
 
 
@@ -23,7 +25,8 @@ def _json(name: str) -> Callable[[Item], str]:
     return lambda item: pretty(item.get(name))
 
 
-def _words(name: str) -> Callable[[Item], str]:
+def words(name: str) -> Callable[[Item], str]:
+    """A list of words."""
     return lambda item: ", ".join(item.get(name) or ())
 
 
@@ -51,95 +54,123 @@ def _of(name: str) -> Callable[[Item], str]:
 
 
 RUN: Final[Columns] = {
-    "ID": _text("id"),
-    "TASK": _text("taskIdentifier"),
-    "STATUS": _text("status"),
-    "CREATED": _when("createdAt"),
+    "ID": text("id"),
+    "TASK": text("taskIdentifier"),
+    "STATUS": text("status"),
+    "CREATED": when("createdAt"),
     "TOOK": _took,
-    "TAGS": _words("tags"),
+    "TAGS": words("tags"),
 }
 RUN_SHEET: Final[Columns] = {
-    "run": _text("id"),
-    "task": _text("taskIdentifier"),
-    "status": _text("status"),
-    "version": _text("version"),
+    "run": text("id"),
+    "task": text("taskIdentifier"),
+    "status": text("status"),
+    "version": text("version"),
     "attempts": lambda item: str(item.get("attemptCount") or ""),
-    "created": _when("createdAt"),
-    "delayed until": _text("delayedUntil"),
-    "started": _when("startedAt"),
-    "finished": _when("finishedAt"),
+    "created": when("createdAt"),
+    "delayed until": text("delayedUntil"),
+    "started": when("startedAt"),
+    "finished": when("finishedAt"),
     "took": _took,
-    "tags": _words("tags"),
-    "key": _text("idempotencyKey"),
-    "batch": _text("batchId"),
+    "tags": words("tags"),
+    "key": text("idempotencyKey"),
+    "batch": text("batchId"),
     "metadata": _json("metadata"),
     "payload": _json("payload"),
     "output": _json("output"),
     "error": _error,
 }
 TASK: Final[Columns] = {
-    "ID": _text("id"),
-    "QUEUE": _text("queue"),
-    "WORKERS": _text("workers"),
-    "DESCRIPTION": _text("description"),
+    "ID": text("id"),
+    "QUEUE": text("queue"),
+    "WORKERS": text("workers"),
+    "DESCRIPTION": text("description"),
 }
 TASK_SHEET: Final[Columns] = {
-    "task": _text("id"),
-    "description": _text("description"),
-    "queue": _text("queue"),
-    "version": _text("version"),
-    "workers": _text("workers"),
+    "task": text("id"),
+    "description": text("description"),
+    "queue": text("queue"),
+    "version": text("version"),
+    "workers": text("workers"),
     "file": lambda item: f"{item['filePath']}:{item['line']}" if item.get("filePath") else "",
     "attempts": lambda item: str(item["retry"]["maxAttempts"]),
     "max duration": lambda item: _spelled(item, "maxDurationMs"),
     "ttl": lambda item: _spelled(item, "ttlMs"),
-    "concurrency key": _text("concurrencyKey"),
-    "idempotency key": _text("idempotencyKey"),
+    "concurrency key": text("concurrencyKey"),
+    "idempotency key": text("idempotencyKey"),
     "payload": _json("payloadSchema"),
 }
 QUEUE: Final[Columns] = {
-    "QUEUE": _text("queue"),
-    "QUEUED": _text("queued"),
-    "RUNNING": _text("running"),
+    "QUEUE": text("queue"),
+    "QUEUED": text("queued"),
+    "RUNNING": text("running"),
     "LIMIT": lambda item: _limit(item),
     "TOTAL": _of("totalLimit"),
-    "RATE": _text("rate"),
+    "RATE": text("rate"),
     "PAUSED": lambda item: "paused" if item.get("paused") else "",
 }
 EXPLANATION: Final[Columns] = {
-    "run": _text("runId"),
-    "gate": _text("gate"),
-    "why": _text("text"),
-    "position": _text("position"),
-    "running": _text("running"),
-    "limit": _text("limit"),
-    "starts": _when("startsAt"),
+    "run": text("runId"),
+    "gate": text("gate"),
+    "why": text("text"),
+    "position": text("position"),
+    "running": text("running"),
+    "limit": text("limit"),
+    "starts": when("startsAt"),
     "held by": lambda item: "\n".join(item.get("holders") or ()),
 }
 TOKEN: Final[Columns] = {
-    "ID": _text("id"),
-    "STATUS": _text("status"),
-    "CREATED": _when("createdAt"),
-    "TIMES OUT": lambda item: _when("timeoutAt")(item) if item["status"] == "WAITING" else "",
-    "KEY": _text("idempotencyKey"),
-    "TAGS": _words("tags"),
+    "ID": text("id"),
+    "STATUS": text("status"),
+    "CREATED": when("createdAt"),
+    "TIMES OUT": lambda item: when("timeoutAt")(item) if item["status"] == "WAITING" else "",
+    "KEY": text("idempotencyKey"),
+    "TAGS": words("tags"),
 }
 TOKEN_SHEET: Final[Columns] = {
-    "token": _text("id"),
-    "status": _text("status"),
-    "created": _when("createdAt"),
+    "token": text("id"),
+    "status": text("status"),
+    "created": when("createdAt"),
     "times out": TOKEN["TIMES OUT"],
-    "completed": _when("completedAt"),
-    "key": _text("idempotencyKey"),
-    "tags": _words("tags"),
+    "completed": when("completedAt"),
+    "key": text("idempotencyKey"),
+    "tags": words("tags"),
     "output": _json("output"),
-    "address": _text("url"),
+    "address": text("url"),
+}
+SCHEDULE: Final[Columns] = {
+    "ID": text("id"),
+    "TASK": text("task"),
+    "WHEN": lambda item: item["generator"]["expression"],
+    "ZONE": text("timezone"),
+    "ACTIVE": lambda item: "yes" if item["active"] else "no",
+    "NEXT RUN": text("nextRun"),
+    "IN WORDS": lambda item: item["generator"]["description"],
+}
+SCHEDULE_SHEET: Final[Columns] = {
+    "schedule": text("id"),
+    "task": text("task"),
+    "when": lambda item: f"{item['generator']['expression']} ({item['generator']['description']})",
+    "zone": text("timezone"),
+    "active": SCHEDULE["ACTIVE"],
+    "next run": text("nextRun"),
+    "window": text("window"),
+    "missed": text("catchUp"),
+    "key": text("deduplicationKey"),
+    "external id": text("externalId"),
+}
+TICK: Final[Columns] = {"UTC": text("at"), "THERE": text("local")}
+NAMES: Final[Columns] = {"NAME": text("name")}
+VARIABLE: Final[Columns] = {
+    "NAME": text("name"),
+    "VALUE": lambda item: _short(item["value"]),
+    "SECRET": lambda item: "secret" if item["isSecret"] else "",
 }
 ENTRY: Final[Columns] = {
-    "KEY": _text("key"),
-    "KIND": _text("kind"),
-    "STATUS": _text("status"),
-    "STARTED": _when("startedAt"),
+    "KEY": text("key"),
+    "KIND": text("kind"),
+    "STATUS": text("status"),
+    "STARTED": when("startedAt"),
     "DATA": lambda item: _short(compact(item.get("data")) or ", ".join(item.get("waitsFor") or ())),
 }
 

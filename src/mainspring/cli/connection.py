@@ -67,7 +67,9 @@ def talking(
         async def conversation() -> int | None:
             from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
 
-            transport = HttpTransport(settings.url, settings.key or "")
+            transport = HttpTransport(
+                settings.url, settings.key or "", environment=settings.environment
+            )
             try:
                 talk = Talk(settings, Output(as_json, quiet), transport.call)
                 return await function(talk, *args, **rest)

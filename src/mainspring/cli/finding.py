@@ -9,10 +9,17 @@ from typing import Final
 from mainspring.cli.connection import Talk
 from mainspring.errors import InvalidOptions, NotFound, UnknownTask
 from mainspring.ids import shard_of
-from mainspring.model.key import key_hash
 from mainspring.model.run import RunFilter
-from mainspring.wire.calls import ListQueues, ListRuns, ListTasks, Queue, QueueList, Task, TaskList
-from mainspring.wire.waitpoints import callback_path
+from mainspring.wire.calls import (
+    ListQueues,
+    ListRuns,
+    ListTasks,
+    Queue,
+    QueueList,
+    Task,
+    TaskList,
+    Token,
+)
 
 _PAGE: Final = 100
 _RECENT: Final = 500
@@ -50,10 +57,9 @@ async def full_id(talk: Talk, text: str) -> str:
     return found[0]
 
 
-def token_url(talk: Talk, token_id: str) -> str:
+def token_url(talk: Talk, token: Token) -> str:
     """The address that completes a token without a key, on the server that was asked."""
-    path = callback_path(key_hash(talk.settings.key or ""), token_id)
-    return f"{talk.settings.url.rstrip('/')}{path}"
+    return f"{talk.settings.url.rstrip('/')}{token.callback}"
 
 
 async def task_named(talk: Talk, name: str) -> Task:

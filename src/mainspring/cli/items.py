@@ -8,15 +8,16 @@ import msgspec
 
 from mainspring.model.run import Run
 from mainspring.model.task import TaskSpec
-from mainspring.wire import journal, queues, runs, waitpoints
-from mainspring.wire.calls import Explanation, JournalLine, LogPage, Queue, Task, Token
+from mainspring.wire import journal, queues, runs, schedules, waitpoints
+from mainspring.wire.calls import Explanation, JournalLine, LogPage, Queue, Task, Token, Variable
 from mainspring.wire.moments import iso
+from mainspring.wire.operating import RunDetail, Schedule
 from mainspring.wire.words import CURRENT
 
 
 def run(answer: Run) -> dict[str, Any]:
     """A run with everything, as the API retrieves it."""
-    return _plain(runs.retrieved(answer, CURRENT, {}))
+    return _plain(runs.retrieved(RunDetail(answer), CURRENT))
 
 
 def listed(answer: Run) -> dict[str, Any]:
@@ -64,12 +65,24 @@ def task(answer: Task) -> dict[str, Any]:
     }
 
 
+def variable(answer: Variable) -> dict[str, Any]:
+    """An environment variable; the value of a secret is not in it."""
+    return {"name": answer.name, "value": answer.value, "isSecret": answer.is_secret}
+
+
 def token(answer: Token, url: str) -> dict[str, Any]:
     """A token with its output as a value; `url` completes it without a key."""
     shown = waitpoints.retrieved(answer, url)
     if "output" in shown:
         shown["output"] = msgspec.json.decode(shown["output"])
     return shown
+
+
+def schedule(answer: Schedule) -> dict[str, Any]:
+    """A schedule as the API shows it, but for the environment, which is the one that was asked."""
+    item = _plain(msgspec.to_builtins(schedules.shown(answer, "", "")))
+    del item["environments"]
+    return item
 
 
 def entry(line: JournalLine) -> dict[str, Any]:

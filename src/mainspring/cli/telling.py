@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Final
 
@@ -44,9 +45,14 @@ class Teller:
         if news.tasks != self.tasks:
             self.tasks = news.tasks
             known = ", ".join(news.tasks)
-            click.echo(f"Tasks: {known}" if known else "Tasks: none yet", err=True)
+            _print(f"Tasks: {known}" if known else "Tasks: none yet")
 
     def _say(self, kind: str, text: str) -> None:
         colour = _COLOURS.get(kind)
         shown = click.style(text, fg=colour) if colour and sys.stderr.isatty() else text
-        click.echo(shown, err=True)
+        _print(shown)
+
+
+def _print(text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone must not end the work
+        click.echo(text, err=True)

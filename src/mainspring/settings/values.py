@@ -35,14 +35,48 @@ class ServerSettings:
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535), Said("Port; 0 takes a free one.")] = 7420
+    address: Annotated[
+        str,
+        Said("host:port where the other servers of a PostgreSQL reach it; empty: this machine."),
+    ] = ""
     allowed_hosts: Annotated[
         Names, Said("Names under which it may be called, besides localhost; `*` is any.")
     ] = ()
     max_connections: Annotated[
         int, Meta(ge=1), Said("Connections at once; further ones are answered 503.")
     ] = 4096
+    tls_cert: Annotated[
+        str, Said("PEM file with the certificate and its chain; empty: HTTP without TLS.")
+    ] = ""
+    tls_key: Annotated[str, Said("PEM file with its key; empty: it is in the same file.")] = ""
+    requests_per_s: Annotated[
+        int, Meta(ge=1), Said("Requests a second with one key; further ones are answered 429.")
+    ] = 10_000
+    keep_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Said("Days that runs stay after their end, with all that is theirs; 0: for ever."),
+    ] = 0
     drain_s: Annotated[Seconds, Said("Seconds that requests have to finish at a stop.")] = 10.0
+    encryption_keys: Annotated[
+        Names,
+        Said(
+            "Keys of stored variables, base64 of 32 bytes each; the first seals, all open.",
+            secret=True,
+        ),
+    ] = ()
+    encryption_key_file: Annotated[
+        str, Said("File with such keys, one a line; read anew while the server runs.")
+    ] = ""
     access_log: Annotated[bool, Said("Whether each request is a line of the log.")] = True
+    pepper: Annotated[
+        str,
+        Said(
+            "Secret under which keys are stored, 32 characters or more; empty: one is made.",
+            variable="MAINSPRING_PEPPER",
+            secret=True,
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class Jobs:
     ) -> None:
         """Move the clock on, and let everything happen on the way, each at its own time.
 
-        Delays, retries, lifetimes, debounces and rate limits come in their order, and after each of
-        them the engine settles. `duration` is seconds, a timedelta or text such as "2h".
+        Delays, retries, lifetimes, debounces, rate limits and ticks come in their order, and after
+        each of them the engine settles. `duration` is seconds, a timedelta or text such as "2h".
 
         Raises: Unsettled, as `settle` does.
         """

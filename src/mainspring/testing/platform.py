@@ -164,7 +164,9 @@ class Platform(Embedded):
         owner = self.engine.owners[self.environment.shard_id]
         after = (self._clock.now(), "\U0010ffff", "")
         timers = await self.store.live.timers(owner.state.shard_id, after, until, 1)
-        times = [until, *(timer.fire_at for timer in timers)]
+        cursor = (self._clock.now(), "\U0010ffff")
+        ticks = await self.store.operations.schedules_due(owner.state.shard_id, cursor, until, 1)
+        times = [until, *(timer.fire_at for timer in timers), *(fire_at for fire_at, _ in ticks)]
         free_at = owner.state.core.rates.next_wake()
         if free_at is not None and free_at > self._clock.now():
             times.append(free_at)

@@ -20,9 +20,15 @@ from mainspring.settings import Settings, load
 @click.option("--database", metavar="URL", help="Path or postgresql://… Default: in .mainspring.")
 @click.option("--host", help="Address to listen on. Default: 127.0.0.1, this machine only.")
 @click.option("--port", type=int, help="Default: 7420; 0 takes a free one.")
+@click.option("--address", help="host:port for the other servers of a PostgreSQL database.")
 @click.option("--environment", help="Of the key made at the first start. Default: prod.")
 def command(
-    *, database: str | None, host: str | None, port: int | None, environment: str | None
+    *,
+    database: str | None,
+    host: str | None,
+    port: int | None,
+    address: str | None,
+    environment: str | None,
 ) -> None:
     """Run the server: API and scheduler, on SQLite or PostgreSQL.
 
@@ -34,6 +40,7 @@ def command(
         "database": database,
         "server.host": host,
         "server.port": port,
+        "server.address": address,
         "environment": environment,
     }
     settings = load(Path.cwd(), os.environ, flags).settings
@@ -51,8 +58,7 @@ async def _serve(settings: Settings) -> None:
             key=settings.secret_key,
             environment=settings.environment,
         ) as server:
-            state = "" if server.engine.ready else ", standing by for the server that owns it"
-            click.echo(f"Mainspring server at {server.url}, database {place.shown}{state}")
+            click.echo(f"Mainspring server at {server.url}, database {place.shown}")
             if server.new_key:
                 click.echo(f"First key, shown only now: {server.new_key}")
                 click.echo("Next: MAINSPRING_SECRET_KEY=<that key> mainspring worker")
