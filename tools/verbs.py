@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools import postgres
+from tools import dashboard as built, postgres
 from tools.environment import PYTHON, ROOT, SCRIPTS, SetupFailed, ensure, say, variables
 from tools.lock import compile_locks
 
@@ -19,6 +19,8 @@ CHECKS = {
     "layers": ["lint-imports", "--no-logo"],
 }
 
+FAULTS = ("tests/system/test_postgres_faults.py",)
+
 
 def main(arguments: list[str], usage: str) -> int:
     """Runs one verb and returns its exit code; a code of 2 means the verb was not understood."""
@@ -26,8 +28,11 @@ def main(arguments: list[str], usage: str) -> int:
         "demo": demo,
         "test": test,
         "check": check,
+        "chaos": chaos,
         "bench": bench,
+        "sim": sim,
         "docs": docs,
+        "dashboard": dashboard,
         "lock": lock,
         "run": run,
     }
@@ -59,6 +64,8 @@ def test(arguments: list[str]) -> int:
     # Being ended must still stop a private PostgreSQL.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with postgres.server() as url:
+        # A head start only: the tests that need them wait for them, and fail if they cannot be had.
+        packages = None if arguments else subprocess.Popen([sys.executable, "-m", "tools.node"])
         failed = 0 if arguments else check([])
         # Many tests wait for other processes, so one core is worth two workers.
         workers = max(2, min(os.cpu_count() or 2, 8))
@@ -68,6 +75,8 @@ def test(arguments: list[str]) -> int:
             env=variables() | {postgres.VARIABLE: url},
             check=False,
         )
+        if packages is not None:
+            packages.wait()
     took = f"{time.monotonic() - started:.0f} s"
     say(f"dev: {took}; the checks above failed" if failed else f"dev: {took}")
     return tests.returncode or failed
@@ -99,16 +108,38 @@ def check(_arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+def chaos(arguments: list[str]) -> int:
+    """Real faults at full length; `test` has the short form of each."""
+    ensure("test")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with postgres.server() as url:
+        chosen = variables() | {postgres.VARIABLE: url, "MAINSPRING_CHAOS": "full"}
+        command = [str(PYTHON), "-m", "pytest", "-q", "-s", *FAULTS, *arguments]
+        return subprocess.run(command, env=chosen, check=False).returncode
+
+
 def bench(arguments: list[str]) -> int:
     """The benchmarks, on both databases."""
     ensure("test")
     return _become([str(PYTHON), "-m", "bench", *arguments])
 
 
+def sim(arguments: list[str]) -> int:
+    """Simulated clusters, each from one seed."""
+    ensure("test")
+    return _become([str(PYTHON), "-m", "tools.sim", *arguments])
+
+
 def docs(arguments: list[str]) -> int:
     """Writes the generated pages, or with --check says which are out of date."""
     ensure("test")
     return _become([str(PYTHON), "-m", "tools.docs", *arguments])
+
+
+def dashboard(_arguments: list[str]) -> int:
+    """Builds the web interface, so that `mainspring dev` and `server` show it."""
+    built.ensure()
+    return 0
 
 
 def lock(_arguments: list[str]) -> int:
