@@ -40,8 +40,8 @@ TIMER = (
 
 
 async def cold_1m(store: str, quick: bool) -> Figure:
-    """Memory of a server, and seconds until it has begun, with 200,000 runs that wait for time."""
-    count = 20_000 if quick else 200_000
+    """Memory of a server, and seconds until it has begun, with 1,000,000 runs that wait."""
+    count = 20_000 if quick else 1_000_000
     async with database(store) as url:
         async with platform(url):
             pass

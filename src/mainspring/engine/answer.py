@@ -54,7 +54,7 @@ async def answer(  # noqa: C901 - one line per request is the table
         return await streaming.answer(owner, env, request, run_id, epoch)
     match request:
         case calls.AwaitRun():
-            return await query.result(owner, env, request.run_id, request.timeout_ms, run_id)
+            return await query.result(owner, env, request, run_id)
         case calls.Retrieve():
             return await query.one(owner, env, request.run_id)
         case calls.ListRuns():

@@ -20,6 +20,7 @@ from mainspring.engine.elsewhere import elsewhere
 from mainspring.engine.feed import Feed
 from mainspring.engine.link import Arrived
 from mainspring.engine.live import Live
+from mainspring.engine.lookup import Lookup
 from mainspring.engine.publish import Publisher
 from mainspring.engine.reading import Verb, needs_nothing, read
 from mainspring.engine.retention import Retention
@@ -49,7 +50,7 @@ class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
     `commits` and `ended` count commits and ended runs. `bulks` works on bulk actions, `rounds`
-    compare memory with the rows.
+    compare memory with the rows, `lookup` reads runs.
     `rebuilt` is called when the memory was read anew after a doubtful commit.
     Requests of slots before `forgotten` are deleted; `retention` deletes old runs. `ends_seen`: all
     runs of a batch before that item have ended.
@@ -74,6 +75,7 @@ class Owner:
         self.feed = Feed()
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
         self.rounds = Rounds(state, store)
+        self.lookup = Lookup(store.runs, state.shard_id)
         self._server_id = server_id
         self._tray = Tray()
         self._bell = asyncio.Event()

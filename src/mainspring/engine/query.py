@@ -23,8 +23,8 @@ async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
     """One run with everything. Raises: NotFound, also for a run of another environment."""
     run = None
     if run_id.isascii() and "\0" not in run_id:  # no database could even look for another one
-        run = await owner.store.runs.get(owner.state.shard_id, env.env_id, run_id)
-    if run is None:
+        run = await owner.lookup.run(run_id)
+    if run is None or run.env_id != env.env_id:
         raise missing(run_id)
     if run.payload_ref is not None:
         run.payload = await owner.objects.get(run.payload_ref)
@@ -61,12 +61,12 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:
 
 
 async def result(
-    owner: Owner, env: EnvironmentRow, run_id: str, timeout_ms: int, asker: str | None = None
+    owner: Owner, env: EnvironmentRow, request: calls.AwaitRun, asker: str | None = None
 ) -> Run:
     """Wait until the run is final, at most so long; then as it stands. `asker` is the run whose
     code waits. Raises: NotFound, Deadlock when the run cannot end before the asker does.
     """
-    state = owner.state
+    state, run_id, timeout_ms = owner.state, request.run_id, request.timeout_ms
     future: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
     state.waiters.setdefault(run_id, []).append(future)
     call = Await(asker, run_id, future) if asker is not None else None
@@ -82,7 +82,7 @@ async def result(
             await deadlock.check(owner, [call])
         async with asyncio.timeout(timeout_ms / 1000):
             run = await future
-        if asker is None:  # memory holds what code needs to go on, and not all that people see
+        if request.whole:
             return await one(owner, env, run_id)
         if run.output is None and run.output_ref is not None:
             run.output = await owner.objects.get(run.output_ref)

@@ -58,7 +58,7 @@ class Handle(Generic[R_co]):
             RunCanceled: it was canceled; a `RunFailed` too.
             ResultTimeout: it has not ended in time. It goes on; ask again.
         """
-        run = await self.poll(timeout)
+        run = await final(self.id, timeout, self._transport, whole=False)
         if run.status is not Status.COMPLETED:
             raise failure(run)
         return self._decode(run.output)
@@ -112,15 +112,20 @@ class Handle(Generic[R_co]):
         return portal.run(self.reschedule(delay))
 
 
-async def final(run_id: str, timeout: Duration | None, transport: Transport | None = None) -> Run:
-    """The run once it is final. Raises: ResultTimeout."""
+async def final(
+    run_id: str, timeout: Duration | None, transport: Transport | None = None, *, whole: bool = True
+) -> Run:
+    """The run once it is final, with payload, metadata and tags if `whole`.
+
+    Raises: ResultTimeout.
+    """
     limit = None if timeout is None else milliseconds(timeout, "timeout")
     started = time.monotonic()
     left = SLICE_MS
     while True:
         if limit is not None:
             left = max(0, limit - int((time.monotonic() - started) * 1000))
-        run = await ask(AwaitRun(run_id, min(left, SLICE_MS)), Run, transport)
+        run = await ask(AwaitRun(run_id, min(left, SLICE_MS), whole), Run, transport)
         if run.status.is_final:
             return run
         if limit is not None and (time.monotonic() - started) * 1000 >= limit:

@@ -126,10 +126,13 @@ class Retrieve(Struct, tag="retrieve"):
 
 
 class AwaitRun(Struct, tag="await"):
-    """Wait until the run is final, at most `timeout_ms` → Run (final or as it is by then)."""
+    """Wait until the run is final, at most `timeout_ms` → Run (final or as it is by then).
+    Unless it is to be `whole`, it may come without payload, metadata and tags, which costs less.
+    """
 
     run_id: str
     timeout_ms: int
+    whole: bool = False
 
 
 class ListRuns(Struct, tag="list"):
