@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -190,6 +191,24 @@ async def test_a_canceled_write_leaves_no_open_transaction_behind(empty_url: str
         await other.execute("COMMIT")
     assert await store.shards.take(shard.shard_id, "three") == 2
     await store.close()
+
+
+async def test_a_connection_whose_set_up_is_cut_off_is_closed(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(empty_url)
+    dial, made = place.hosts.dial, []
+
+    async def cut_off(options: dict[str, Any]) -> asyncpg.Connection:
+        made.append(await dial(options))
+        setting_up.cancel()
+        return made[0]
+
+    monkeypatch.setattr(place.hosts, "dial", cut_off)
+    setting_up = asyncio.ensure_future(place.connect(READER))
+    with pytest.raises(asyncio.CancelledError):
+        await setting_up
+    assert made[0].is_closed()
 
 
 async def test_a_read_that_takes_too_long_is_ended_by_the_server_and_not_repeated(

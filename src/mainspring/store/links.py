@@ -102,9 +102,13 @@ class Place:
         """A connection that is set up; what it raises is the driver's. Also for the pool."""
         try:
             connection = await self.hosts.dial({"dsn": dsn, **options})
-            if not self.pooled:
-                # an acknowledgement means a flushed log, even where the server's default is off
-                await connection.execute(_FLUSH.format(local="false"))
+            try:
+                if not self.pooled:
+                    # an acknowledgement means a flushed log, even where the default is off
+                    await connection.execute(_FLUSH.format(local="false"))
+            except BaseException:  # also canceled: nobody else knows of it yet
+                connection.terminate()
+                raise
         except ERRORS:
             self.troubles.lost += 1
             raise
