@@ -11,6 +11,8 @@ from mainspring import Context, Queue, task
 
 narrow = Queue("narrow", concurrency_limit=3)
 keyed = Queue("keyed", concurrency_limit=1, total_limit=4)
+# `result` keeps the slot: on a slow machine families would fill all, and their children get none
+families = Queue("families", concurrency_limit=8)
 
 HISTORY = os.open(os.environ["CRASH_HISTORY"], os.O_WRONLY | os.O_APPEND)
 
@@ -70,7 +72,7 @@ async def apart(ctx: Context, pause: float) -> str:
     return word
 
 
-@task
+@task(queue=families)
 async def family(ctx: Context, size: int) -> str:
     with written(ctx) as word:
         children = await quick.batch_trigger(
