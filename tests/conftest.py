@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 from hypothesis import settings
 
+from tests.databases import Cleaner
+
 # The same examples each time, so that a red run is red for everyone. To look for new ones:
 # ./dev test tests/dispatch --hypothesis-profile=explore
 settings.register_profile("house", derandomize=True, deadline=None, print_blob=True)
@@ -29,6 +31,20 @@ def postgres_url(worker_id: str) -> Iterator[str]:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
         asyncio.run(_execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session")
+def cleaner() -> Iterator[Cleaner]:
+    """Empties databases between tests."""
+    cleaner = Cleaner()
+    yield cleaner
+    cleaner.close()
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str, cleaner: Cleaner) -> str:
+    """The database of this test process, migrated and without rows, as a URL."""
+    return cleaner.empty(postgres_url)
 
 
 async def _execute(server: str, statement: str) -> None:

@@ -11,7 +11,6 @@ from mainspring.errors import Elsewhere, StoreUnavailable
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
-from tests.engine.conftest import _empty
 from tests.engine.house import House, request
 
 SLUGS = ["dev", "staging", "prod", "preview-a", "preview-b", "preview-c"]
@@ -90,9 +89,8 @@ class Town:
 
 
 @pytest.fixture
-async def town(postgres_url: str) -> AsyncIterator[Town]:
-    await _empty(postgres_url)
-    town = Town(postgres_url)
+async def town(empty_postgres: str) -> AsyncIterator[Town]:
+    town = Town(empty_postgres)
     await town.join("a")
     await town.found(*SLUGS)
     try:

@@ -24,7 +24,6 @@ from mainspring.server.openapi import NOT_BUILT
 from mainspring.server.realtime.socket import PATH as SOCKET
 from mainspring.wire.beats import LINK
 from mainspring.wire.worker import PROTOCOL, Execute, Goodbye, Hello, decode_orders, encoder
-from tests.engine.conftest import _empty
 from tests.server.asked import PEOPLE, ROUTES, Ask
 from tests.server.tenants import Ids, Tenant, World, world_of
 
@@ -37,11 +36,9 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|[\w-]{8}-[0-9a-f]+|eyJ[\w.-]+|exp
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def world(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str
+    request: pytest.FixtureRequest, tmp_path: Path, empty_postgres: str
 ) -> AsyncIterator[World]:
-    if request.param == "postgres":
-        await _empty(postgres_url)
-    async with world_of(request.param, tmp_path, postgres_url) as found:
+    async with world_of(request.param, tmp_path, empty_postgres) as found:
         yield found
 
 

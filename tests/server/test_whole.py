@@ -39,7 +39,6 @@ from mainspring.wire.worker import (
     decode_orders,
     encoder,
 )
-from tests.engine.conftest import _empty
 from tests.engine.house import House
 from tests.server.conftest import KEY, OTHER_KEY, PEPPER
 
@@ -138,8 +137,7 @@ class Whole:
 def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
     if request.param == "sqlite":
         return lambda: SqliteStore(":memory:")
-    url = request.getfixturevalue("postgres_url")
-    asyncio.run(_empty(url))
+    url = request.getfixturevalue("empty_postgres")
     return lambda: PostgresStore(url)
 
 

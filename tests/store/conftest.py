@@ -11,6 +11,7 @@ import pytest
 
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
+from tests.databases import Cleaner
 
 pytest.register_assert_rewrite("mainspring.testing.store_access")
 pytest.register_assert_rewrite("mainspring.testing.store_changes")
@@ -20,8 +21,6 @@ pytest.register_assert_rewrite("mainspring.testing.store_operations")
 pytest.register_assert_rewrite("mainspring.testing.store_journals")
 pytest.register_assert_rewrite("mainspring.testing.store_objects")
 pytest.register_assert_rewrite("mainspring.testing.store_variables")
-
-KEPT = ("schema_version",)
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +37,9 @@ def store_url(postgres_url: str, worker_id: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def empty_url(store_url: str) -> str:
+def empty_url(store_url: str, cleaner: Cleaner) -> str:
     """The same database without rows."""
-    connection = await asyncpg.connect(store_url)
-    names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    await connection.execute(";".join(f"DELETE FROM {n}" for (n,) in names if n not in KEPT))
-    await connection.close()
-    return store_url
+    return cleaner.empty(store_url)
 
 
 @pytest.fixture
