@@ -48,14 +48,14 @@ async def test_waiting_is_done_in_slices_until_the_run_is_final(engine: Recorder
     states = iter([Status.QUEUED, Status.EXECUTING, Status.COMPLETED])
     engine.answers[calls.AwaitRun] = lambda ask: finished(ask.run_id, '{"pages":1}', next(states))
     assert await report.handle("run_a").result() == Report(1)
-    assert engine.asked == [calls.AwaitRun("run_a", 30_000)] * 3
+    assert engine.asked == [calls.AwaitRun("run_a", 30_000, whole=False)] * 3
 
 
 async def test_a_timeout_bounds_the_slice_and_leaves_the_run_alone(engine: Recorder) -> None:
     engine.answers[calls.AwaitRun] = lambda ask: finished(ask.run_id, None, Status.EXECUTING)
     with pytest.raises(ResultTimeout, match="still executing after 0 seconds") as caught:
         await report.handle("run_a").result(timeout=0)
-    assert engine.asked == [calls.AwaitRun("run_a", 0)]
+    assert engine.asked == [calls.AwaitRun("run_a", 0, whole=False)]
     assert caught.value.details == {"run_id": "run_a", "status": "executing"}
     engine.answers[calls.AwaitRun] = lambda ask: finished(ask.run_id, '{"pages":1}')
     await report.handle("run_a").result(timeout="5s")

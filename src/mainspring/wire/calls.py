@@ -126,13 +126,11 @@ class Retrieve(Struct, tag="retrieve"):
 
 
 class AwaitRun(Struct, tag="await"):
-    """Wait until the run is final, at most `timeout_ms` → Run (final or as it is by then).
-    Unless it is to be `whole`, it may come without payload, metadata and tags, which costs less.
-    """
+    """Wait for its end, at most `timeout_ms` → Run; without payload and tags unless `whole`."""
 
     run_id: str
     timeout_ms: int
-    whole: bool = False
+    whole: bool = True
 
 
 class ListRuns(Struct, tag="list"):
