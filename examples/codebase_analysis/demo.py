@@ -150,7 +150,7 @@ async def _work(job: Job, here: Platform) -> tuple[Outcome, list[str]]:
     try:
         for _ in range(ROUNDS):  # a small tree is done before there were enough crashes
             outcome = await job.run(here, crashes)
-            job.show(phase="check", crashes=here.deaths)
+            job.show(phase="check", crashes=len(crashes.killed))  # the last may not be seen yet
             expected = expected or await asyncio.to_thread(
                 undisturbed,
                 job.options.path,

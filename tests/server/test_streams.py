@@ -203,7 +203,8 @@ async def _forgotten(whole: Whole) -> None:
     async with asyncio.timeout(10):
         while any(pumps._pumps for pumps in streams_pump._known.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("stream ")] == []
+        left = {task for task in asyncio.all_tasks() if task.get_name().startswith("stream ")}
+        await asyncio.gather(*left, return_exceptions=True)
     assert whole.house.engine.ready
 
 
