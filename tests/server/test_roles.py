@@ -198,6 +198,13 @@ async def test_an_admin_makes_replaces_and_ends_keys_of_that_environment_only(
     assert [entry.what for entry in own] == ["keys.create", "keys.rotate", "keys.revoke"]
     assert {entry.origin for entry in own} == {"127.0.0.1"}
     assert all(entry.request_id for entry in own)
+    newest = await served.client.get("/api/mainspring/v1/audit?before=0", headers=admin)
+    latest = msgspec.json.decode(newest.content, type=AuditPage).data
+    assert latest == entries[::-1]
+    older = await served.client.get(
+        f"/api/mainspring/v1/audit?before={latest[0].number}", headers=admin
+    )
+    assert msgspec.json.decode(older.content, type=AuditPage).data == latest[1:]
 
 
 async def test_a_key_manages_no_keys(served: Served) -> None:

@@ -210,7 +210,12 @@ async def _status(owner: Owner, row: BatchRow) -> str:
         return "aborted" if row.failed == row.run_count else "partial_failed"
     since = owner.ends_seen.get(row.batch_id, 0)
     at = await owner.store.batches.first_open(owner.state.shard_id, row.batch_id, since)
+    see_ends(owner, row, row.run_count if at is None else at)
+    return "completed" if at is None else "processing"
+
+
+def see_ends(owner: Owner, row: BatchRow, place: int) -> None:
+    """Keep that all items before that place are over, so that nobody looks at them again."""
     if len(owner.ends_seen) >= SEEN:
         owner.ends_seen.clear()
-    owner.ends_seen[row.batch_id] = row.run_count if at is None else at
-    return "completed" if at is None else "processing"
+    owner.ends_seen[row.batch_id] = place

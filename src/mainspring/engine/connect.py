@@ -103,6 +103,7 @@ class Door:
         session = state.sessions.get(hello.session_id)
         if session is None:
             session = Session(hello.session_id, env.env_id, None)
+            session.since = state.clock.now()
             state.sessions[session.id] = session
         elif session.env_id != env.env_id:
             raise Conflict("That session belongs to another environment.")

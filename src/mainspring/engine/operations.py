@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from mainspring.engine import deployments, query, schedules, trace
+from mainspring.engine import deployments, observing, query, schedules, trace
 from mainspring.engine.elsewhere import check_held
 from mainspring.engine.listing import tell_dequeued
 from mainspring.engine.neighbours import cut
@@ -16,6 +16,7 @@ from mainspring.ids import shard_of
 from mainspring.store.operating import BulkRow, Window
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import operating as wire
+from mainspring.wire.observing import ObservingRequest
 
 PAGE_LIMIT = 100
 CHILDREN = 100
@@ -26,6 +27,8 @@ async def answer(  # noqa: C901 - one line per request is the table
     owner: Owner, env: EnvironmentRow, request: wire.OperatingRequest
 ) -> wire.OperatingResponse:
     """Answer one of these requests. Raises: as the function that answers it."""
+    if isinstance(request, ObservingRequest):
+        return await observing.answer(owner, env, request)
     match request:
         case wire.InspectRun():
             return await inspect(owner, env, request.run_id)

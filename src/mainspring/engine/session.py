@@ -15,6 +15,7 @@ class Session:
     Attributes:
         deliver: hands orders to its link; None while the link is down.
         beat_at: monotonic seconds of its last sign of life; None for one inside this process.
+        since: when it came, epoch ms; None = this process found it in the rows.
         received: number of the last frame that was taken in.
         holds: run ids of its active runs.
         parked: runs whose coroutines wait in it without a slot, with the epoch they had then; set
@@ -23,7 +24,7 @@ class Session:
 
     __slots__ = (
         "acked", "beat_at", "deliver", "env_id", "holds", "host", "id", "parked", "pid", "received",
-        "slots", "tasks", "version",
+        "since", "slots", "tasks", "version",
     )  # fmt: skip
 
     def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
@@ -40,6 +41,7 @@ class Session:
         self.acked = 0
         self.host = ""
         self.pid = 0
+        self.since: int | None = None
 
     @property
     def free(self) -> int:

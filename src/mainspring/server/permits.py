@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mainspring.wire import calls, operating
+from mainspring.wire import calls, observing, operating
 
 _READS: Final = ("List", "Get", "Retrieve", "Await", "Explain", "Read", "Find")
 _PERMITS: Final[dict[type, tuple[str, str]]] = {
@@ -39,6 +39,9 @@ _PERMITS: Final[dict[type, tuple[str, str]]] = {
     operating.InspectRun: ("read", "runs"),
     operating.TraceRun: ("read", "runs"),
     operating.CurrentDeployment: ("read", "deployments"),
+    observing.CountRuns: ("read", "runs"),
+    observing.ListBatches: ("read", "batch"),
+    observing.ListWorkers: ("read", "workers"),
     calls.ListVariables: ("read", "envvars"),
     calls.SetVariables: ("write", "envvars"),
     calls.DropVariable: ("write", "envvars"),

@@ -17,6 +17,7 @@ from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.environment import EnvironmentRow as EnvironmentRow
 from mainspring.store.objects import Objects
+from mainspring.store.observing import Observing
 from mainspring.store.operating import Operating
 from mainspring.store.past import Past
 from mainspring.store.streaming import Streams
@@ -270,6 +271,11 @@ class Live(Protocol):
 
 class Runs(Protocol):
     """The read side for people and programs."""
+
+    @property
+    def observing(self) -> Observing:
+        """What people look at across runs."""
+        ...
 
     async def get(self, shard_id: int, env_id: int, run_id: str) -> Run | None:
         """One run with payload, output, error, tags and metadata; None when unknown or foreign."""

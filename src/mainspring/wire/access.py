@@ -113,7 +113,7 @@ class ShownEntry(Struct, rename="camel", omit_defaults=True):
 
 
 class AuditPage(Struct, omit_defaults=True):
-    """Entries in order; `next` is the number after which there are more."""
+    """Entries in order; `next` is the number after (or `before`) which there are more."""
 
     data: list[ShownEntry]
     next: int | UnsetType = UNSET

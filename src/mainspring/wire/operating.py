@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mainspring.model.run import Run, RunFilter, Status, TriggerAnswer
+from mainspring.wire.observing import OBSERVING, ObservingRequest, ObservingResponse
 
 
 class InspectRun(Struct, tag="inspect"):
@@ -278,7 +279,8 @@ class Trace(Struct):
 
 
 OperatingRequest = (
-    InspectRun
+    ObservingRequest
+    | InspectRun
     | StartBulk
     | GetBulk
     | AbortBulk
@@ -296,7 +298,8 @@ OperatingRequest = (
     | TraceRun
 )
 OperatingResponse = (
-    RunDetail
+    ObservingResponse
+    | RunDetail
     | Bulk
     | BulkPage
     | Schedule
@@ -325,4 +328,5 @@ OPERATING: dict[type[Struct], type[Struct]] = {
     CurrentDeployment: Deployment,
     PauseEnvironment: EnvironmentState,
     TraceRun: Trace,
+    **OBSERVING,
 }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from mainspring.errors import CallerError, Forbidden
+from mainspring.model.audit import Link
 from mainspring.model.duration import milliseconds
 from mainspring.server.answers import json
 from mainspring.server.exchange import Exchange
 from mainspring.server.keybook import KeyBook
 from mainspring.server.routes import Route
-from mainspring.store.access import KeyRow
+from mainspring.store.access import AuditLog, KeyRow
 from mainspring.wire import access
 from mainspring.wire.access import AuditPage, KeyList, MakeKey, RotateKey, ShownEntry, ShownKey
 from mainspring.wire.moments import iso
@@ -55,14 +56,16 @@ async def revoke(exchange: Exchange) -> Response:
 
 
 async def audit(exchange: Exchange) -> Response:
-    """`GET /api/mainspring/v1/audit`: what was done in this environment, the oldest first."""
+    """`GET /api/mainspring/v1/audit`: what was done in this environment, the oldest first, or with
+    `before` the newest.
+    """
     _only_people(exchange)
-    after = exchange.query.get("after", "0")
-    if not after.isascii() or not after.isdigit() or len(after) > 15:
-        raise CallerError("Query Error: after: expected the number of an entry.")
-    links = await exchange.engine.access.log.page(int(after), PAGE + 1)
-    more = links[PAGE - 1].number if len(links) > PAGE else UNSET
-    rows = [link for link in links[:PAGE] if link.env_id == exchange.env.env_id]
+    newest = "before" in exchange.query
+    place = exchange.query.get("before" if newest else "after", "0")
+    if not place.isascii() or not place.isdigit() or len(place) > 15:
+        raise CallerError("Query Error: after and before: expected the number of an entry.")
+    links, more = await (_newest if newest else _oldest)(exchange.engine.access.log, int(place))
+    rows = [link for link in links if link.env_id == exchange.env.env_id]
     entries = [
         ShownEntry(
             link.number, iso(link.at), link.who, link.what,
@@ -71,6 +74,20 @@ async def audit(exchange: Exchange) -> Response:
         for link in rows
     ]  # fmt: skip
     return json(AuditPage(entries, more))
+
+
+async def _oldest(log: AuditLog, after: int) -> tuple[list[Link], int | UnsetType]:
+    links = await log.page(after, PAGE + 1)
+    return links[:PAGE], links[PAGE - 1].number if len(links) > PAGE else UNSET
+
+
+async def _newest(log: AuditLog, before: int) -> tuple[list[Link], int | UnsetType]:
+    """The same before that number, 0 for the end: the numbers have no gaps."""
+    head = await log.head()
+    last = before - 1 if before else head.number if head is not None else 0
+    first = max(last - PAGE, 0)
+    links = await log.page(first, last - first) if last > first else []
+    return links[::-1], first + 1 if first else UNSET
 
 
 def shown(row: KeyRow, slug: str, key: str = "") -> ShownKey:

@@ -1,0 +1,49 @@
+-- What people look at across runs. Each of these stops after so many rows, however many there are.
+
+-- name: observed_parked
+-- takes: shard bigint, env_id bigint, most bigint
+SELECT x.kind, count(*) AS found FROM (
+  SELECT p.env_id, p.kind FROM parked p
+  WHERE p.shard_id = :shard AND p.run_id > '' ORDER BY p.run_id LIMIT :most
+) x
+WHERE x.env_id = :env_id GROUP BY x.kind;
+
+-- name: observed_ends
+-- rows: status text
+-- takes: shard bigint, env_id bigint, low text, most bigint
+-- From the index of what did not complete alone; its order is said so that no other one serves.
+SELECT r.status, (
+  SELECT count(*) FROM (
+    SELECT d.run_id FROM run_done d
+    WHERE d.shard_id = :shard AND d.status <> 'completed'
+      AND (d.env_id, d.status, d.run_id) > (:env_id, r.status, :low)
+      AND (d.env_id, d.status, d.run_id) < (:env_id, r.status, '~')
+    ORDER BY d.env_id DESC, d.status DESC, d.run_id DESC LIMIT :most
+  ) x
+) AS found
+FROM {rows};
+
+-- name: observed_completed
+-- takes: shard bigint, env_id bigint, low text, most bigint
+-- Most runs complete, so that they are counted among all that ended.
+SELECT count(*) AS found FROM (
+  SELECT d.env_id, d.status FROM run_done d
+  WHERE d.shard_id = :shard AND d.run_id > :low ORDER BY d.run_id DESC LIMIT :most
+) x
+WHERE x.env_id = :env_id AND x.status = 'completed';
+
+-- name: observed_batches_older
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT batch_id, env_id, run_count, received, failed, parent_id, idempotency_key,
+  idempotency_shown, created_at, updated_at, sealed_at
+FROM batch
+WHERE shard_id = :shard AND batch_id > :low AND batch_id < :high AND env_id = :env_id
+ORDER BY batch_id DESC LIMIT :most;
+
+-- name: observed_batches_newer
+-- takes: shard bigint, env_id bigint, low text, high text, most bigint
+SELECT batch_id, env_id, run_count, received, failed, parent_id, idempotency_key,
+  idempotency_shown, created_at, updated_at, sealed_at
+FROM batch
+WHERE shard_id = :shard AND batch_id > :low AND batch_id < :high AND env_id = :env_id
+ORDER BY batch_id LIMIT :most;
