@@ -201,6 +201,35 @@ export interface Token {
   tags?: string[];
 }
 
+export interface RunCounts {
+  live: Partial<Record<Status, number>>;
+  ended: Partial<Record<Status, number>>;
+  most: number;
+}
+
+export interface BatchBrief {
+  id: string;
+  status: string;
+  run_count: number;
+  received: number;
+  failed: number;
+  ended: number;
+  created_at: number;
+}
+
+export interface Worker {
+  id: string;
+  host: string;
+  pid: number;
+  version: string;
+  slots: number;
+  running: number;
+  waiting: number;
+  tasks: string[];
+  connected: boolean;
+  since: number | null;
+}
+
 /** A line of a run's log as the socket sends it. */
 export interface Line {
   seq: number;

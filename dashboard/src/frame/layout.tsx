@@ -12,18 +12,36 @@ import { useSession } from "./session.ts";
 import { ShortcutSheet, useKeys } from "./shortcuts.tsx";
 import { switchTheme, useDark } from "./theme.ts";
 
-const PAGES: { to: string; word: string; icon: IconName }[] = [
-  { to: "/overview", word: "Overview", icon: "overview" },
-  { to: "/runs", word: "Runs", icon: "runs" },
-  { to: "/tasks", word: "Tasks", icon: "tasks" },
-  { to: "/queues", word: "Queues", icon: "queues" },
-  { to: "/schedules", word: "Schedules", icon: "schedules" },
-  { to: "/tokens", word: "Tokens", icon: "tokens" },
-  { to: "/batches", word: "Batches", icon: "batches" },
-  { to: "/variables", word: "Variables", icon: "variables" },
-  { to: "/keys", word: "API keys", icon: "keys" },
-  { to: "/settings", word: "Settings", icon: "settings" },
+interface Place {
+  to: string;
+  word: string;
+  icon: IconName;
+}
+const RAIL: { name: string; places: Place[] }[] = [
+  {
+    name: "Work",
+    places: [
+      { to: "/overview", word: "Overview", icon: "overview" },
+      { to: "/runs", word: "Runs", icon: "runs" },
+      { to: "/tasks", word: "Tasks", icon: "tasks" },
+      { to: "/queues", word: "Queues", icon: "queues" },
+      { to: "/schedules", word: "Schedules", icon: "schedules" },
+      { to: "/batches", word: "Batches", icon: "batches" },
+      { to: "/tokens", word: "Tokens", icon: "tokens" },
+    ],
+  },
+  {
+    name: "House",
+    places: [
+      { to: "/workers", word: "Workers", icon: "workers" },
+      { to: "/variables", word: "Variables", icon: "variables" },
+      { to: "/keys", word: "API keys", icon: "keys" },
+      { to: "/audit", word: "Audit log", icon: "audit" },
+      { to: "/settings", word: "Settings", icon: "settings" },
+    ],
+  },
 ];
+const PAGES = RAIL.flatMap((group) => group.places);
 
 const BANDS: Record<string, string> = { dev: "bg-busy", stg: "bg-wait", prod: "bg-bad", preview: "bg-off" };
 const band = (slug: string) => BANDS[slug] ?? "bg-off";
@@ -57,16 +75,20 @@ export function Layout() {
         </div>
         <EnvironmentSwitch />
         <nav aria-label="Pages" className="flex-1 overflow-y-auto px-2 py-1">
-          {PAGES.map((page) => (
-            <Link
-              key={page.to}
-              to={page.to}
-                           className="mb-px flex items-center gap-2.5 rounded-md px-2 py-1.5 text-dim hover:bg-raised hover:text-ink"
-              activeProps={{ className: "bg-raised text-ink! font-medium", "aria-current": "page" }}
-            >
-              <Icon name={page.icon} />
-              {page.word}
-            </Link>
+          {RAIL.map((group) => (
+            <div key={group.name} role="group" aria-label={group.name} className="mb-2 border-line pt-2 not-first:border-t">
+              {group.places.map((page) => (
+                <Link
+                  key={page.to}
+                  to={page.to}
+                  className="mb-px flex items-center gap-2.5 rounded-md px-2 py-1.5 text-dim hover:bg-raised hover:text-ink"
+                  activeProps={{ className: "bg-raised text-ink! font-medium", "aria-current": "page" }}
+                >
+                  <Icon name={page.icon} />
+                  {page.word}
+                </Link>
+              ))}
+            </div>
           ))}
         </nav>
         <Foot onHelp={() => setHelp(true)} onFind={() => setFind(true)} />

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Tokens", "Batches", "Variables", "API keys", "Settings"];
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Workers", "Variables", "API keys", "Audit log", "Settings"];
 
 export default function pages() {
   it("leads through every page by its rail, without a word on the console", async (page) => {
@@ -18,7 +18,7 @@ export default function pages() {
   });
 
   it("fits every page on a telephone", async (page) => {
-    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "variables", "keys", "settings", "test/greet"]) {
+    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "workers", "variables", "keys", "audit", "settings", "test/greet"]) {
       await open(page, `/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.waitForLoadState("load");
@@ -89,8 +89,26 @@ export default function pages() {
   it("lists batches and leads to their runs", async (page) => {
     const made = await api("POST", "/api/v2/tasks/batch", { items: [{ task: "echo" }, { task: "echo" }] });
     await open(page, "/batches");
-    await page.getByRole("link", { name: made.id }).click();
+    const row = page.getByRole("row").filter({ hasText: made.id });
+    await row.getByText("completed").waitFor();
+    await row.getByText("2 / 2").waitFor();
+    await row.getByRole("link", { name: made.id }).click();
     await page.waitForURL(`**/runs?batch=${made.id}`);
     await page.getByTestId("rows").getByRole("row").nth(1).waitFor();
+  });
+
+  it("counts runs by status and leads to them", async (page) => {
+    await until(await trigger("fail", { reason: "counted" }), "FAILED");
+    await open(page, "/overview");
+    await page.getByRole("region", { name: "Ended in the last 24 hours" }).getByRole("link", { name: /^Failed \d/ }).click();
+    await page.waitForURL("**/runs?status=failed&period=1d");
+    await page.getByTestId("rows").getByRole("row").first().waitFor();
+  });
+
+  it("shows the workers that are connected", async (page) => {
+    await open(page, "/workers");
+    const row = page.getByRole("row").filter({ hasText: "connected" });
+    await row.getByText(/pid \d+/).waitFor();
+    await row.getByRole("link", { name: "approve" }).waitFor();
   });
 }

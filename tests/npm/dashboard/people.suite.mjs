@@ -22,6 +22,8 @@ export default function people() {
     assert.equal(await page.getByRole("dialog").count(), 0);
     await page.getByRole("link", { name: "API keys" }).click();
     await page.getByText("For admins").waitFor();
+    await page.getByRole("link", { name: "Audit log" }).click();
+    await page.getByText("For admins").waitFor();
     await page.getByRole("link", { name: "Variables" }).click();
     await page.getByText("Not for this role").waitFor();
   });
@@ -47,5 +49,7 @@ export default function people() {
     await made.getByRole("button", { name: "Revoke" }).click();
     await page.getByRole("button", { name: "Revoke it" }).click();
     await made.getByText("revoked").waitFor();
+    await page.getByRole("link", { name: "Audit log" }).click();
+    await page.getByRole("row").filter({ hasText: "keys.revoke" }).first().getByText("person").waitFor();
   });
 }

@@ -1,51 +1,44 @@
-/* Batches of the newest runs, and what was done in bulk. */
+/* Batches and how far each has come, and what was done in bulk. */
 
-import { Link, useNavigate } from "@tanstack/react-router";
-import { useQueries } from "@tanstack/react-query";
-import { useState } from "react";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useAct, useAsk } from "../../api/ask.ts";
-import { call, chosenEnvironment } from "../../api/call.ts";
-import type { Bulk, RunPage } from "../../api/types.ts";
+import { call } from "../../api/call.ts";
+import type { BatchBrief, Bulk } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
+import { Meter } from "../../ui/meter.tsx";
+import { Command, Failure, Loading } from "../../ui/say.tsx";
 import { Ago } from "../../ui/time.tsx";
 
-interface Batch {
-  id: string;
-  status: string;
-  created_at: number;
-  run_count: number;
-}
-
-const NEWEST = 100;
-const SHOWN = 20;
+const WORDS: Record<string, [string, string]> = {
+  pending: ["takes items", "text-busy"],
+  processing: ["running", "text-busy"],
+  completed: ["completed", "text-good"],
+  partial_failed: ["some items failed", "text-bad"],
+  aborted: ["aborted", "text-off"],
+};
 
 export function BatchesPage() {
+  const search = useSearch({ strict: false }) as { after?: string };
   const navigate = useNavigate();
-  const [text, setText] = useState("");
-  const newest = useAsk<RunPage>("list", { filter: { limit: NEWEST } }, { follow: true });
-  const ids = [...new Set(newest.data?.runs.map((run) => run.batch_id).filter((id): id is string => id !== null))].slice(0, SHOWN);
-  const batches = useQueries({
-    queries: ids.map((id) => ({ queryKey: ["ask", chosenEnvironment(), "get_batch", id], queryFn: () => call<Batch>("get_batch", { batch_id: id }), refetchInterval: 5_000 })),
-    combine: (results) => results.map((result) => result.data).filter((one): one is Batch => one !== undefined),
-  });
+  const found = useAsk<{ batches: BatchBrief[]; next: string | null }>("batches", { after: search.after, limit: 25 }, { follow: true, every: 5_000 });
   const bulks = useAsk<{ bulks: Bulk[] }>("bulks", { limit: 50 }, { every: 2_000 });
   const act = useAct();
   const may = useMay("operator");
+  const batches = found.data?.batches ?? [];
   return (
-    <Page
-      title="Batches"
-      tools={
-        <form className="flex max-w-md gap-2" onSubmit={(event) => { event.preventDefault(); void navigate({ to: "/runs", search: { batch: text.trim() } }); }}>
-          <input className="field font-mono" aria-label="Id of a batch" placeholder="batch_…" required value={text} onChange={(event) => setText(event.target.value)} />
-          <Button type="submit">Show its runs</Button>
-        </form>
-      }
-    >
-      <Heading>Batches among the newest {NEWEST} runs</Heading>
-      {batches.length === 0 && <p className="px-4 pb-4 text-dim md:px-5">None. <code className="font-mono text-[13px]">await task.batch_trigger([…])</code> makes one.</p>}
+    <Page title="Batches">
+      {found.error && <Failure error={found.error} />}
+      {found.isPending && <Loading />}
+      {found.isSuccess && batches.length === 0 && (
+        <div className="max-w-xl px-4 py-5 md:px-5">
+          <h2 className="mb-1 font-semibold">No batches yet</h2>
+          <p className="mb-2 text-dim">A batch is many runs that were triggered together; it is here until its runs are deleted.</p>
+          <Command>{"await resize.batch_trigger([{\"path\": path} for path in paths])"}</Command>
+        </div>
+      )}
       {batches.length > 0 && (
         <Grid
           label="Batches"
@@ -53,13 +46,20 @@ export function BatchesPage() {
           id={(batch) => batch.id}
           columns={[
             { name: "Batch", cell: (batch) => <Link to="/runs" search={{ batch: batch.id }} className="font-mono text-[12.5px] [overflow-wrap:anywhere] hover:underline">{batch.id}</Link> },
-            { name: "Status", cell: (batch) => batch.status.replaceAll("_", " ").toLowerCase() },
-            { name: "Runs", right: true, cell: (batch) => <span className="num">{batch.run_count}</span> },
+            { name: "Status", cell: (batch) => <span className={`whitespace-nowrap ${WORDS[batch.status]?.[1]}`}>{WORDS[batch.status]?.[0] ?? batch.status}</span> },
+            { name: "Over", cell: (batch) => <Meter value={batch.ended} most={batch.run_count || batch.received} label={`${batch.ended} of ${batch.run_count || batch.received} items are known to be over`} full="good" /> },
+            { name: "Failed items", right: true, wide: true, cell: (batch) => <span className={`num ${batch.failed ? "text-bad" : "text-dim"}`}>{batch.failed}</span> },
             { name: "Created", right: true, wide: true, cell: (batch) => <Ago at={batch.created_at} /> },
           ]}
         />
       )}
-      <Heading>Bulk actions</Heading>
+      {(search.after || found.data?.next) && (
+        <div className="flex justify-center gap-2 p-3">
+          {search.after && <Button onClick={() => void navigate({ to: "/batches" })}>Newest</Button>}
+          {found.data?.next && <Button onClick={() => void navigate({ to: "/batches", search: { after: found.data.next ?? undefined } })}>Older</Button>}
+        </div>
+      )}
+      <h2 className="px-4 pt-5 pb-2 font-semibold md:px-5">Bulk actions</h2>
       {bulks.data?.bulks.length === 0 && <p className="px-4 pb-4 text-dim md:px-5">None. Select runs in the list of runs, then replay or cancel them.</p>}
       {(bulks.data?.bulks.length ?? 0) > 0 && (
         <Grid
@@ -78,5 +78,3 @@ export function BatchesPage() {
     </Page>
   );
 }
-
-const Heading = ({ children }: { children: React.ReactNode }) => <h2 className="px-4 pt-4 pb-2 font-semibold md:px-5">{children}</h2>;

@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAsk } from "../../api/ask.ts";
-import { isFinal, type Queue, type Run, type RunPage, type Schedule, type Token } from "../../api/types.ts";
+import { isFinal, type Queue, type Run, type RunCounts, type RunPage, type Schedule, type Status, STATUSES, type Token, type Worker } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { Failure, Loading } from "../../ui/say.tsx";
 import { StatusBadge, statusBar, statusWord } from "../../ui/status.tsx";
@@ -11,32 +11,40 @@ import { Ago, duration } from "../../ui/time.tsx";
 import { StartCard } from "../runs/start.tsx";
 
 const MOST = 100;
-const FAILED = ["failed", "crashed", "system_failure", "timed_out"];
+const LISTED = 6;
+const FAILED: Status[] = ["failed", "crashed", "system_failure", "timed_out"];
 
 export function OverviewPage() {
   const [since] = useState(() => Date.now() - 86_400_000);
   const latest = useAsk<RunPage>("list", { filter: { limit: MOST } }, { follow: true });
-  const failed = useAsk<RunPage>("list", { filter: { status: FAILED, created_from: since, limit: MOST } }, { follow: true });
-  const queues = useAsk<{ queues: Queue[] }>("queues", {}, { follow: true });
+  const counts = useAsk<RunCounts>("count_runs", { since }, { every: 5_000 });
+  const failed = useAsk<RunPage>("list", { filter: { status: FAILED, created_from: since, limit: LISTED } }, { follow: true });
+  const workers = useAsk<{ workers: Worker[] }>("workers", {}, { every: 5_000 });
+  const queues = useAsk<{ queues: Queue[] }>("queues", {}, { every: 5_000 });
   const tokens = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status: ["waiting"], limit: MOST }, { follow: true });
   const schedules = useAsk<{ schedules: Schedule[]; count: number }>("schedules", { limit: MOST });
   const runs = latest.data?.runs;
   if (latest.error) return <Page title="Overview"><Failure error={latest.error} retry={() => void latest.refetch()} /></Page>;
   if (!runs) return <Page title="Overview"><Loading /></Page>;
   if (runs.length === 0) return <Page title="Overview"><StartCard /></Page>;
-  const sum = (field: "running" | "queued") => queues.data?.queues.reduce((total, queue) => total + queue[field], 0);
-  const count = (found: unknown[] | undefined, more: unknown) => (found ? `${found.length}${more ? "+" : ""}` : undefined);
-  const next = schedules.data?.schedules.filter((one) => one.active && one.next_at !== null).sort((a, b) => (a.next_at ?? 0) - (b.next_at ?? 0)).slice(0, 5) ?? [];
+  const connected = workers.data?.workers.filter((worker) => worker.connected) ?? [];
+  const slots = connected.reduce((sum, worker) => sum + worker.slots, 0);
+  const next = schedules.data?.schedules.filter((one) => one.active && one.next_at !== null).sort((a, b) => (a.next_at ?? 0) - (b.next_at ?? 0)).slice(0, LISTED) ?? [];
   const paused = queues.data?.queues.filter((queue) => queue.paused) ?? [];
+  const told = (statuses: Status[]) => counts.data && total(counts.data, statuses);
   return (
     <Page title="Overview">
       <div className="grid gap-4 p-4 md:p-5">
+        {workers.isSuccess && connected.length === 0 && (
+          <p role="status" className="rounded-xl border border-line bg-panel px-4 py-3"><b className="font-medium text-wait">No worker is connected.</b> <span className="text-dim">Runs wait until one is: </span><Link to="/workers" className="text-accent underline">how to start one</Link></p>
+        )}
         <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-          <Counter name="Running" value={sum("running")} to="/runs" search={{ status: "executing" }} />
-          <Counter name="Queued" value={sum("queued")} to="/queues" />
-          <Counter name="Failed in 24 h" value={count(failed.data?.runs, failed.data?.next)} to="/runs" search={{ status: FAILED.join(","), period: "1d" }} bad={Boolean(failed.data?.runs.length)} />
-          <Counter name="Open tokens" value={count(tokens.data?.tokens, tokens.data?.next)} to="/tokens" />
+          <Counter name="Running" value={told(["executing"])} more={slots > 0 && `${slots} slots in ${connected.length} ${connected.length === 1 ? "worker" : "workers"}`} to="/runs" search={{ status: "executing" }} />
+          <Counter name="Queued" value={told(["queued"])} more={paused.length > 0 && `${paused.length} ${paused.length === 1 ? "queue is" : "queues are"} paused`} to="/queues" />
+          <Counter name="Waiting" value={told(["waiting", "delayed", "pending_version"])} more={(tokens.data?.tokens.length ?? 0) > 0 && `open tokens: ${tokens.data?.tokens.length}${tokens.data?.next ? "+" : ""}`} to="/runs" search={{ status: "waiting,delayed,pending_version" }} />
+          <Counter name="Failed in 24 h" value={told(FAILED)} to="/runs" search={{ status: FAILED.join(","), period: "1d" }} bad={FAILED.some((status) => counts.data?.ended[status])} />
         </div>
+        {counts.data && <Day counts={counts.data} />}
         <Card title={`The newest ${runs.length} runs`}>
           <Strip runs={runs} />
         </Card>
@@ -44,7 +52,7 @@ export function OverviewPage() {
           <Card title="Latest failures">
             {failed.data?.runs.length ? (
               <ul>
-                {failed.data.runs.slice(0, 6).map((run) => (
+                {failed.data.runs.map((run) => (
                   <li key={run.id} className="flex items-center gap-3 border-b border-line py-1.5 last:border-0">
                     <StatusBadge status={run.status} iconOnly />
                     <Link to="/runs/$run" params={{ run: run.id }} className="font-medium hover:underline">{run.task}</Link>
@@ -58,7 +66,6 @@ export function OverviewPage() {
             )}
           </Card>
           <Card title="Next">
-            {paused.length > 0 && <p className="mb-2 text-wait">Paused: {paused.map((queue) => queue.name).join(", ")}</p>}
             {next.length ? (
               <ul>
                 {next.map((one) => (
@@ -69,12 +76,42 @@ export function OverviewPage() {
                 ))}
               </ul>
             ) : (
-              <p className="text-dim">No schedule is active.</p>
+              <p className="text-dim">No schedule is active. <Link to="/schedules" className="text-accent underline">Schedules</Link> start runs by the clock.</p>
             )}
           </Card>
         </div>
       </div>
     </Page>
+  );
+}
+
+/** How many runs have these statuses; "10,000+" where counting stopped. */
+function total(counts: RunCounts, statuses: Status[]): string {
+  const found = statuses.map((status) => counts.live[status] ?? counts.ended[status] ?? 0);
+  const sum = found.reduce((all, one) => all + one, 0);
+  return `${sum.toLocaleString("en")}${found.some((one) => one >= counts.most) ? "+" : ""}`;
+}
+
+/** How the runs of the last 24 hours ended, as shares of one bar. */
+function Day({ counts }: { counts: RunCounts }) {
+  const parts = STATUSES.map((status) => [status, counts.ended[status] ?? 0] as const).filter(([, count]) => count > 0);
+  const sum = parts.reduce((all, [, count]) => all + count, 0);
+  return (
+    <Card title="Ended in the last 24 hours">
+      {sum === 0 && <p className="text-dim">Nothing yet.</p>}
+      {sum > 0 && (
+        <div className="flex h-3 gap-px overflow-hidden rounded-full" aria-hidden="true">
+          {parts.map(([status, count]) => <span key={status} className={statusBar(status)} style={{ width: `${(count / sum) * 100}%`, minWidth: 3 }} />)}
+        </div>
+      )}
+      <p className="mt-2.5 flex flex-wrap gap-x-5 gap-y-1">
+        {parts.map(([status]) => (
+          <Link key={status} to="/runs" search={{ status, period: "1d" }} className="flex items-center gap-1.5 hover:underline">
+            <StatusBadge status={status} /> <span className="num">{total(counts, [status])}</span>
+          </Link>
+        ))}
+      </p>
+    </Card>
   );
 }
 
@@ -87,11 +124,21 @@ function Card({ title, children }: { title: string; children: React.ReactNode })
   );
 }
 
-function Counter({ name, value, to, search, bad = false }: { name: string; value: number | string | undefined; to: string; search?: Record<string, string>; bad?: boolean }) {
+interface CounterProps {
+  name: string;
+  value: string | undefined;
+  more?: string | false;
+  to: string;
+  search?: Record<string, string>;
+  bad?: boolean;
+}
+
+function Counter({ name, value, more = false, to, search, bad = false }: CounterProps) {
   return (
     <Link to={to} search={search ?? {}} className="rounded-xl border border-line bg-panel p-4 hover:border-accent">
       <span className="block text-dim">{name}</span>
-      <span className={`num text-2xl font-semibold ${bad ? "text-bad" : ""}`}>{value ?? "–"}</span>
+      <span className={`num block text-2xl font-semibold ${bad ? "text-bad" : ""}`}>{value ?? "–"}</span>
+      <span className="block min-h-[1.45em] truncate text-xs text-dim">{more}</span>
     </Link>
   );
 }

@@ -9,6 +9,7 @@ import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button, Dialog, Menu, MenuItem } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
+import { Meter } from "../../ui/meter.tsx";
 import { Empty, Failure, Loading, say, sayFailure } from "../../ui/say.tsx";
 
 type Asked = { kind: "limit"; queue: Queue } | { kind: "why"; queue: Queue; told: Explanation } | null;
@@ -57,7 +58,7 @@ export function QueuesPage() {
           columns={[
             { name: "Queue", cell: (queue) => <span className="flex flex-wrap items-center gap-2 font-medium [overflow-wrap:anywhere]">{queue.name}{queue.paused && <span className="rounded bg-raised px-1.5 py-0.5 text-xs font-normal text-wait">paused</span>}</span> },
             { name: "Queued", right: true, cell: (queue) => <Link to="/runs" search={{ queue: queue.name, status: "queued" }} className="num hover:underline" aria-label={`${queue.queued} queued in ${queue.name}`}>{queue.queued}</Link> },
-            { name: "Running", cell: (queue) => <Gauge queue={queue} /> },
+            { name: "Running", cell: (queue) => <Meter value={queue.running} most={queue.limit} label={`${queue.running} run now`} /> },
             { name: "Limit", wide: true, cell: (queue) => <Limit queue={queue} /> },
             ...(queues.some((queue) => queue.rate) ? [{ name: "Rate", wide: true, cell: (queue: Queue) => <span className="text-dim">{queue.rate}</span> }] : []),
             {
@@ -91,20 +92,6 @@ export function QueuesPage() {
         </Dialog>
       )}
     </Page>
-  );
-}
-
-function Gauge({ queue }: { queue: Queue }) {
-  const share = queue.limit ? Math.min(1, queue.running / queue.limit) : 0;
-  return (
-    <span className="flex items-center gap-2">
-      <span className="num w-6 text-right">{queue.running}</span>
-      {queue.limit !== null && (
-        <span className="h-1.5 w-16 overflow-hidden rounded-full bg-raised md:w-28" aria-hidden="true">
-          <span className={`block h-full ${share >= 1 ? "bg-wait" : "bg-busy"}`} style={{ width: `${share * 100}%` }} />
-        </span>
-      )}
-    </span>
   );
 }
 
