@@ -31,6 +31,7 @@ def main(arguments: list[str], usage: str) -> int:
         "chaos": chaos,
         "bench": bench,
         "sim": sim,
+        "crons": crons,
         "docs": docs,
         "dashboard": dashboard,
         "lock": lock,
@@ -128,6 +129,12 @@ def sim(arguments: list[str]) -> int:
     """Simulated clusters, each from one seed."""
     ensure("test")
     return _become([str(PYTHON), "-m", "tools.sim", *arguments])
+
+
+def crons(arguments: list[str]) -> int:
+    """Ticks of cron expressions compared with those of cronsim."""
+    ensure("test")
+    return _become([str(PYTHON), "-m", "tools.crons", *arguments])
 
 
 def docs(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings, strategies as st
 from mainspring.errors import InvalidOptions
 from mainspring.model import schedule
 from mainspring.model.firing import LATE_MS, MOST, Timing
+from tools.crons import disagreements, is_regular
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 ZONES = (
@@ -25,6 +26,8 @@ ZONES = (
 where it began to look."""
 FIRST, LAST = datetime(2012, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 """Before 2012 clocks of America/St_Johns went back over midnight, where cronsim finds no end."""
+REGULAR = tuple(zone for zone in ZONES if is_regular(zone))
+"""Those of which cronsim leaves out no ticks."""
 MANY = settings(max_examples=5 * settings.default.max_examples)
 
 
@@ -74,9 +77,9 @@ frequent = st.tuples(fields(0, 59), fields(0, 23)).map(lambda two: f"{two[0]} {t
 
 
 @st.composite
-def moments(draw: st.DrawFn) -> tuple[str, int]:
+def moments(draw: st.DrawFn, zones: tuple[str, ...] = ZONES) -> tuple[str, int]:
     """A zone, and a moment in the days around a change of its clocks."""
-    zone = draw(st.sampled_from(ZONES))
+    zone = draw(st.sampled_from(zones))
     return zone, draw(st.sampled_from(changes(zone))) + draw(st.integers(-2 * DAY, 2 * DAY))
 
 
@@ -98,12 +101,12 @@ def told(cron: str, zone: str, begin: int, until: int) -> list[int]:
 
 
 @MANY
-@given(crons | frequent, moments())
+@given(crons | frequent, moments(REGULAR))
 def test_the_next_tick_is_the_one_that_cron_comes_to(cron: str, at: tuple[str, int]) -> None:
     """Wherever one begins to look, also within an hour that is left out or comes twice."""
     zone, after = at
     readable(cron, zone)
-    expected = told(cron, zone, after - 5 * DAY, after)
+    expected = told(cron, zone, after - DAY, after)
     assert schedule.next_tick(cron, zone, after) == expected[-1]
     assert expected == sorted(set(expected))
 
@@ -177,6 +180,49 @@ def test_no_tick_is_fired_twice_early_or_forgotten(
             assert set(due) <= set(fired.ticks)
             assert fired.ticks or catch_up == "none"
         last, state = max(last, *fired.ticks, state.next_at), fired
+
+
+def test_random_schedules_agree_with_cronsim() -> None:
+    """`./dev crons` compares 100,000."""
+    assert list(disagreements(300, 7, REGULAR)) == []
+
+
+ODD = {
+    "Australia/Lord_Howe": datetime(2026, 4, 4, 12, tzinfo=UTC),  # back by half an hour
+    "America/St_Johns": datetime(2010, 11, 7, tzinfo=UTC),  # back over midnight
+    "America/Sao_Paulo": datetime(2015, 10, 17, 12, tzinfo=UTC),  # forward at midnight
+    "Africa/Monrovia": datetime(1972, 1, 6, 12, tzinfo=UTC),  # by 44 minutes and 30 seconds
+}
+
+
+@pytest.mark.parametrize("zone", ODD)
+@pytest.mark.parametrize(
+    "cron", ["*/7 * * * *", "* 0 * * *", "*/30 23 6 * *", "10 */1 * * SUN,SAT"]
+)
+def test_real_time_is_what_the_clock_on_the_wall_shows(cron: str, zone: str) -> None:
+    """Also where cronsim leaves out ticks or finds no end."""
+    read, begin = CronSim(cron, FIRST), ms(ODD[zone])
+    shown = []
+    for at in range(begin, begin + DAY + DAY // 2, 30_000):
+        wall = datetime.fromtimestamp(at / 1000, ZoneInfo(zone))
+        if wall.second == 0 and wall.minute in read.minutes and wall.hour in read.hours:
+            shown += [at] if wall.month in read.months and read.match_day(wall.date()) else []
+    found = schedule.ticks(cron, zone, begin - 1, len(shown) + 1)
+    assert list(found[:-1]) == shown
+    assert found[-1] >= begin + DAY + DAY // 2
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 */20 * MON#2", "59 23 31 2,4,6,9,11 *"])
+def test_a_day_that_never_comes_is_refused(cron: str) -> None:
+    with pytest.raises(InvalidOptions, match="no day that ever comes"):
+        schedule.check(cron, "America/St_Johns")
+
+
+def test_a_whole_day_that_is_left_out_comes_at_its_end() -> None:
+    apia = ("0-59 0-23 30 12 *", "Pacific/Apia", ms(datetime(2011, 12, 29, tzinfo=UTC)))
+    end, following = schedule.ticks(*apia, 2)
+    assert end == ms(datetime(2011, 12, 30, 10, tzinfo=UTC))  # the 31st begins
+    assert following == ms(datetime(2012, 12, 29, 10, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

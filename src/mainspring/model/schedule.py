@@ -20,6 +20,7 @@ from cronsim import CronSim, CronSimError
 
 from mainspring.errors import InvalidOptions
 from mainspring.model import duration
+from mainspring.model.cron import Cron
 
 FIELDS: Final = {
     "minute": "0-59",
@@ -97,10 +98,8 @@ def _check_cron(cron: str) -> None:
             '"@at 2026-12-24T18:00".'
         )
     try:
-        next(CronSim(cron, _EPOCH))
-        return
-    except StopIteration as error:
-        raise InvalidOptions(f"{shown} names no day that ever comes.") from error
+        if next(_read(cron).after(0, ZoneInfo("UTC")), None) is None:
+            raise InvalidOptions(f"{shown} names no day that ever comes.")
     except (CronSimError, ValueError) as error:
         for place, (field, allowed) in enumerate(FIELDS.items()):
             alone = ["*"] * len(FIELDS)
@@ -116,9 +115,14 @@ def _check_cron(cron: str) -> None:
         ) from error
 
 
+@lru_cache(maxsize=1024)
+def _read(cron: str) -> Cron:
+    return Cron(cron)
+
+
 def _readable(cron: str) -> bool:
     try:
-        CronSim(cron, _EPOCH)
+        Cron(cron)
     except (CronSimError, ValueError):
         return False
     return True
@@ -166,10 +170,8 @@ def ticks(cron: str, timezone: str, after: int, count: int) -> tuple[int, ...]:
         return tuple(range(first, first + count * every, every))
     if not 0 <= after < _END:
         return ()
-    sim = CronSim(cron, (_EPOCH + after * _MS).astimezone(ZoneInfo(timezone)))
-    found = ((moment - _EPOCH) // _MS for moment in sim)
-    # within an hour that comes twice, what was is named once more
-    return tuple(islice((at for at in found if at > after), count))
+    found = _read(cron).after(after // 1000, ZoneInfo(timezone))
+    return tuple(at * 1000 for at in islice(found, count))
 
 
 def newest(cron: str, timezone: str, first: int, now: int, count: int) -> list[int]:

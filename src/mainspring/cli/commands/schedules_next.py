@@ -6,6 +6,7 @@ import click
 
 from mainspring.cli import columns
 from mainspring.cli.connection import Talk, talking
+from mainspring.model.schedule import describe
 from mainspring.wire.moments import iso
 from mainspring.wire.operating import GetSchedule, NextTicks, Schedule, Ticks
 from mainspring.wire.ticks import local
@@ -24,8 +25,11 @@ async def command(talk: Talk, schedule: str, *, timezone: str, count: int) -> No
     if schedule.startswith("sched_"):
         found: Schedule = await talk.ask(GetSchedule(schedule))
         request, timezone = NextTicks(found.id, count=count), found.timezone
+        cron = found.cron
     else:
-        request = NextTicks(cron=schedule, timezone=timezone, count=count)
+        cron = schedule
+        request = NextTicks(cron=cron, timezone=timezone, count=count)
     ticks: Ticks = await talk.ask(request)
+    talk.out.note(f"{describe(cron)}, {timezone}")
     shown = [{"at": iso(at), "local": local(at, timezone).isoformat()} for at in ticks.at]
     talk.out.many(shown, columns.TICK, ident="at", empty="No ticks: the schedule is not active.")
