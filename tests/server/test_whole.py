@@ -107,6 +107,7 @@ class Whole:
                 f"ws://127.0.0.1:{self.port}{LINK}",
                 additional_headers={"authorization": f"Bearer {KEY}"},
                 proxy=None,
+                max_queue=None,  # with a full queue it would not see the end
             )
         )
         worker = Worker(socket)
