@@ -210,6 +210,20 @@ async def test_a_run_learns_that_a_token_was_completed_before_it_asked(house: Ho
     assert outcomes(worker, run_id) == [("pay", "completed", None)]
 
 
+async def test_a_run_that_waits_for_a_token_that_nobody_made_here_is_told_so(house: House) -> None:
+    other = await house.engine.environment("other")
+    foreign = await house.engine.answer(other, calls.CreateToken())
+    for token_id in ("approval", foreign.id):
+        worker = house.worker()
+        run_id = await started(house, worker)
+        waits(worker, run_id, "ok", "token", token_id)
+        await house.settle()
+        [(key, status, said)] = outcomes(worker, run_id)
+        assert (key, status, said["code"]) == ("ok", "failed", "not_found")
+        assert said["message"].startswith(f"No token {token_id!r} in this environment")
+        worker.drop()
+
+
 async def test_a_run_learns_that_a_token_has_timed_out(house: House) -> None:
     worker = house.worker()
     run_id = await started(house, worker)

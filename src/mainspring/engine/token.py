@@ -14,7 +14,6 @@ from mainspring.engine.intake import KEY_TTL_MS
 from mainspring.engine.place import forget, remind
 from mainspring.engine.state import State
 from mainspring.engine.trigger import claim_key
-from mainspring.errors import NotFound
 from mainspring.store.waiting import WaitpointRow
 from mainspring.store.waitpoints import tags_text
 
@@ -103,7 +102,7 @@ class CompleteCall(Struct):
         """Write the rows, and let go on who waits for it."""
         row = facts.tokens.get(self.token_id)
         if row is None or row.env_id != self.env_id:
-            batch.answer(self.future, missing(self.token_id))
+            batch.answer(self.future, wait.no_token(self.token_id))
             return True
         if row.status == "waiting":
             if row.timeout_at is not None:
@@ -124,13 +123,6 @@ def expire(state: State, batch: Batch, facts: Facts, token_id: str) -> None:
     row = facts.tokens.get(token_id)
     if row is not None and row.status == "waiting":
         _end(state, batch, facts, row, "timed_out", None, None)
-
-
-def missing(token_id: str) -> NotFound:
-    """The error for a token that is unknown here; a foreign one looks the same."""
-    return NotFound(
-        f"No token {token_id[:80]!r} in this environment; `mainspring tokens ls` lists them."
-    )
 
 
 def _end(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from mainspring.engine import held, journal
@@ -19,6 +20,7 @@ from mainspring.engine.order import Wish
 from mainspring.engine.place import Place, enqueue, forget, park, remind
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
+from mainspring.errors import NotFound
 from mainspring.store.protocol import LiveRow
 from mainspring.store.waiting import EdgeRow
 from mainspring.wire.worker import Entry, Park, Resolved, Wait
@@ -34,6 +36,13 @@ class Outcome(Struct):
     status: str = "completed"
     data: str | None = None
     ref: str | None = None
+
+
+def no_token(token_id: str) -> NotFound:
+    """The error for a token that is unknown here; a foreign one looks the same."""
+    return NotFound(
+        f"No token {token_id[:80]!r} in this environment; `mainspring tokens ls` lists them."
+    )
 
 
 def event_point(env_id: int, name: str) -> str:
@@ -293,7 +302,9 @@ def _there(facts: Facts, live: Live, wait: Wait) -> Outcome | None:
     if wait.kind == "token":
         token = facts.tokens.get(point)
         if token is None or token.env_id != live.env_id:
-            return Outcome("timed_out")  # nobody could ever complete it
+            error = no_token(point)
+            said = msgspec.json.encode({"message": error.message, "code": error.code})
+            return Outcome("failed", said.decode())
         if token.status != "waiting":
             return Outcome(token.status, token.output, token.output_ref)
     elif wait.kind == "input":

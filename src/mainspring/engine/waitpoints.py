@@ -13,7 +13,8 @@ from mainspring.engine.event import EmitCall
 from mainspring.engine.metadata import UpdateCall
 from mainspring.engine.owner import Owner
 from mainspring.engine.send import SendCall
-from mainspring.engine.token import CompleteCall, CreateCall, missing
+from mainspring.engine.token import CompleteCall, CreateCall
+from mainspring.engine.wait import no_token
 from mainspring.errors import Conflict, InvalidOptions
 from mainspring.ids import shard_of
 from mainspring.model import limits, metadata
@@ -113,7 +114,7 @@ async def get_token(owner: Owner, env: EnvironmentRow, token_id: str) -> calls.T
     """One token with its output. Raises: NotFound, also for one of another environment."""
     found = await owner.store.waitpoints.many(owner.state.shard_id, [checked(token_id)])
     if not found or found[0].env_id != env.env_id:
-        raise missing(token_id)
+        raise no_token(token_id)
     return await _token(owner, found[0])
 
 
@@ -124,7 +125,7 @@ def checked(token_id: str) -> str:
     except ValueError:
         right = False
     if not right:
-        raise missing(token_id)
+        raise no_token(token_id)
     return token_id
 
 
