@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mainspring.cli.commands.init import TEMPLATES
 from mainspring.cli.main import root
 
 
@@ -35,8 +36,9 @@ def test_init_says_when_the_folder_cannot_be_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_written_test_passes(tmp_path: Path) -> None:
-    CliRunner().invoke(root, ["init", str(tmp_path)])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_written_test_passes(template: str, tmp_path: Path) -> None:
+    CliRunner().invoke(root, ["init", str(tmp_path), "--template", template])
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path],
         cwd=tmp_path,

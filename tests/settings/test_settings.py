@@ -110,7 +110,7 @@ def test_two_project_files_in_one_folder_are_one_too_many(tmp_path: Path) -> Non
         ("[servers]\nport = 1\n", r"no setting 'servers'. Did you mean 'server'\?"),
         ("zzz = 1\n", "There are: url, secret_key"),
         ("server = 1\n", "no setting 'server'"),
-        ("server.port = 'x'\n", r"server.port is 'x', from .*mainspring.toml: Expected `int`"),
+        ("server.port = 'x'\n", r"server.port is 'x', from .*mainspring.toml:1: Expected `int`"),
         ("server.port = 70000\n", "Expected `int` <= 65535"),
         ("worker.slots = 0\n", "Expected `int` >= 1"),
         ("tasks.dirs = 'tasks'\n", "tasks.dirs is 'tasks'"),
@@ -126,6 +126,18 @@ def test_a_wrong_file_says_what_where_and_what_instead(
     with pytest.raises(ConfigurationError, match=said) as refused:
         load(tmp_path, {})
     assert str(path) in refused.value.message
+
+
+def test_a_wrong_name_is_found_on_its_line(tmp_path: Path) -> None:
+    text = '[project]\nname = """\n[tool.mainspring]\n"""\n\n# ours\n[tool.mainspring]\nurl = "x"\n'
+    path = write(tmp_path, text + "\n[tool.mainspring.server]\nprot = 1\n", "pyproject.toml")
+    with pytest.raises(ConfigurationError, match="Did you mean 'server.port'") as refused:
+        load(tmp_path, {})
+    assert refused.value.message.startswith(f"{path}:11: there is no setting 'server.prot'")
+    path = write(tmp_path, text + "tasks.dirs = [\n  'a',\n  5,\n]\n", "pyproject.toml")
+    with pytest.raises(ConfigurationError, match="Expected `str`") as refused:
+        load(tmp_path, {})
+    assert f"from {path}:9: " in refused.value.message
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -156,7 +168,7 @@ def test_what_is_shown_hides_secrets(tmp_path: Path) -> None:
     }
     rows = {name: value for name, value, _ in load(tmp_path, environ).shown()}
     assert "hidden" not in str(rows)
-    assert rows["database"] == '"postgresql://me:…@host/db"'
+    assert rows["database"] == "postgresql://me:…@host/db"
     assert rows["secret_key"] == "(set)"
     assert list(rows) == [setting.name for setting in every_setting()]
 

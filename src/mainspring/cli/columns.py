@@ -119,6 +119,28 @@ EXPLANATION: Final[Columns] = {
     "starts": when("startsAt"),
     "held by": lambda item: "\n".join(item.get("holders") or ()),
 }
+BATCH: Final[Columns] = {
+    "ID": text("id"),
+    "STATUS": text("status"),
+    "ITEMS": text("runCount"),
+    "OVER": text("endedCount"),
+    "REFUSED": lambda item: str(item["failedCount"] or ""),
+    "CREATED": when("createdAt"),
+    "KEY": text("idempotencyKey"),
+}
+BATCH_SHEET: Final[Columns] = {
+    "batch": text("id"),
+    "status": text("status"),
+    "created": when("createdAt"),
+    "changed": when("updatedAt"),
+    "items": text("runCount"),
+    "key": text("idempotencyKey"),
+    "runs": lambda item: "\n".join(item["runs"]),
+    "refused": lambda item: "\n".join(
+        f"{error['index']} {error['taskIdentifier']}: {error['error']}"
+        for error in item["processing"]["errors"]
+    ),
+}
 TOKEN: Final[Columns] = {
     "ID": text("id"),
     "STATUS": text("status"),
@@ -163,7 +185,7 @@ TICK: Final[Columns] = {"UTC": text("at"), "THERE": text("local")}
 NAMES: Final[Columns] = {"NAME": text("name")}
 VARIABLE: Final[Columns] = {
     "NAME": text("name"),
-    "VALUE": lambda item: _short(item["value"]),
+    "VALUE": lambda item: short(item["value"]),
     "SECRET": lambda item: "secret" if item["isSecret"] else "",
 }
 ENTRY: Final[Columns] = {
@@ -171,7 +193,7 @@ ENTRY: Final[Columns] = {
     "KIND": text("kind"),
     "STATUS": text("status"),
     "STARTED": when("startedAt"),
-    "DATA": lambda item: _short(compact(item.get("data")) or ", ".join(item.get("waitsFor") or ())),
+    "DATA": lambda item: short(compact(item.get("data")) or ", ".join(item.get("waitsFor") or ())),
 }
 
 
@@ -184,7 +206,8 @@ def log_line(item: Item) -> str:
     )
 
 
-def _short(text: str, most: int = 60) -> str:
+def short(text: str, most: int = 60) -> str:
+    """The beginning of a text that is too long for a table."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -9,8 +9,18 @@ import msgspec
 from mainspring.model.run import Run
 from mainspring.model.task import TaskSpec
 from mainspring.wire import journal, queues, runs, schedules, waitpoints
-from mainspring.wire.calls import Explanation, JournalLine, LogPage, Queue, Task, Token, Variable
+from mainspring.wire.calls import (
+    BatchState,
+    Explanation,
+    JournalLine,
+    LogPage,
+    Queue,
+    Task,
+    Token,
+    Variable,
+)
 from mainspring.wire.moments import iso
+from mainspring.wire.observing import BatchBrief
 from mainspring.wire.operating import RunDetail, Schedule
 from mainspring.wire.words import CURRENT
 
@@ -76,6 +86,45 @@ def token(answer: Token, url: str) -> dict[str, Any]:
     if "output" in shown:
         shown["output"] = msgspec.json.decode(shown["output"])
     return shown
+
+
+def batch_brief(answer: BatchBrief) -> dict[str, Any]:
+    """A batch in a list; `endedCount` items are known to be over."""
+    return {
+        "id": answer.id,
+        "status": answer.status.upper(),
+        "runCount": answer.run_count,
+        "receivedCount": answer.received,
+        "failedCount": answer.failed,
+        "endedCount": answer.ended,
+        "createdAt": iso(answer.created_at),
+        "idempotencyKey": answer.idempotency_key,
+    }
+
+
+def batch(answer: BatchState) -> dict[str, Any]:
+    """A batch with its runs, with the fields of the API."""
+    return {
+        "id": answer.id,
+        "status": answer.status.upper(),
+        "createdAt": iso(answer.created_at),
+        "updatedAt": iso(answer.updated_at),
+        "runCount": answer.run_count,
+        "runs": answer.runs,
+        "processing": {
+            "completedAt": None if answer.sealed_at is None else iso(answer.sealed_at),
+            "errors": [
+                {
+                    "index": it.number,
+                    "taskIdentifier": it.task,
+                    "error": it.error,
+                    "errorCode": it.code,
+                }
+                for it in answer.errors
+            ],
+        },
+        "idempotencyKey": answer.idempotency_key,
+    }
 
 
 def schedule(answer: Schedule) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Settings: what can be set, and reading it from flags, environment and files. No use of them."""
 
-from mainspring.settings.read import Loaded, Origin, load
+from mainspring.settings.read import Loaded, Origin, load, place
 from mainspring.settings.values import ServerSettings, Settings, TaskSettings, WorkerSettings
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "TaskSettings",
     "WorkerSettings",
     "load",
+    "place",
 ]

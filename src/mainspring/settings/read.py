@@ -17,10 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.errors import ConfigurationError
+from mainspring.settings.lines import line_of
 from mainspring.settings.values import PREFIX, Setting, Settings, every_setting
 
 FILE: Final = "mainspring.toml"
 PYPROJECT: Final = "pyproject.toml"
+_TABLE: Final = ("tool", "mainspring")
 _SETTINGS: Final = {setting.name: setting for setting in every_setting()}
 _NEAR: Final = 0.85
 _PASSWORD: Final = re.compile(r"(?<=://)([^:/@]*):[^@/]*@")
@@ -43,13 +45,16 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, Origin]
 
-    def shown(self) -> list[tuple[str, str, Origin]]:
+    def shown(self) -> list[tuple[str, Any, Origin]]:
         """(name, value, origin) of each setting for people to see; secrets are not shown."""
         rows = []
         for name, setting in _SETTINGS.items():
             value = _at(self.settings, name)
-            text = "(set)" if setting.secret and value else msgspec.json.encode(value).decode()
-            rows.append((name, _PASSWORD.sub(r"\1:…@", text), self.origins[name]))
+            if setting.secret and value:
+                value = "(set)"
+            elif isinstance(value, str):
+                value = _PASSWORD.sub(r"\1:…@", value)
+            rows.append((name, value, self.origins[name]))
         return rows
 
 
@@ -67,7 +72,7 @@ def load(
         if path is None:
             continue
         for name, value in _flat(_table(path), path):
-            values[name] = _fit(_SETTINGS[name], value, str(path), strict=True)
+            values[name] = _fit(_SETTINGS[name], value, str(path), strict=True, path=path)
             origins[name] = Origin(kind, str(path))
     _refuse_misspelt(environ)
     for name, setting in _SETTINGS.items():
@@ -101,10 +106,16 @@ def _at(settings: Settings, name: str) -> Any:
     return value
 
 
-def _user_file(environ: Mapping[str, str]) -> Path | None:
+def user_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where this user's files of ours are; None when nothing says where the home is."""
     home = environ.get("HOME") or environ.get("USERPROFILE")
     base = environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else None)
-    path = Path(base) / "mainspring" / "config.toml" if base else None
+    return Path(base) / "mainspring" if base else None
+
+
+def _user_file(environ: Mapping[str, str]) -> Path | None:
+    folder = user_folder(environ)
+    path = folder / "config.toml" if folder is not None else None
     return path if path is not None and path.is_file() else None
 
 
@@ -152,10 +163,17 @@ def _flat(table: Mapping[str, Any], path: Path, prefix: str = "") -> Iterable[tu
             yield from _flat(value, path, f"{name}.")
         else:
             near = _nearest(name, [*_SETTINGS, *{known.partition(".")[0] for known in _SETTINGS}])
-            raise ConfigurationError(f"{path}: there is no setting {name!r}.{near}")
+            raise ConfigurationError(f"{place(path, name)}: there is no setting {name!r}.{near}")
 
 
-def _fit(setting: Setting, value: Any, place: str, *, strict: bool) -> Any:
+def place(path: Path, name: str) -> str:
+    """`file:line` of a setting in a file; the file alone when it is not there."""
+    keys = (*(_TABLE if path.name == PYPROJECT else ()), *name.split("."))
+    line = line_of(path.read_text(encoding="utf-8"), keys)
+    return f"{path}:{line}" if line else str(path)
+
+
+def _fit(setting: Setting, value: Any, said: str, *, strict: bool, path: Path | None = None) -> Any:
     """The value as its type. Raises: ConfigurationError."""
     if not strict and isinstance(value, str) and isinstance(setting.default, tuple):
         value = [part.strip() for part in value.split(",") if part.strip()]
@@ -163,8 +181,9 @@ def _fit(setting: Setting, value: Any, place: str, *, strict: bool) -> Any:
         return msgspec.convert(value, setting.type_, strict=strict)
     except msgspec.ValidationError as error:
         found = "a secret" if setting.secret else repr(value)
+        where = said if path is None else place(path, setting.name)
         raise ConfigurationError(
-            f"{setting.name} is {found}, from {place}: {error}. It is: {setting.words} "
+            f"{setting.name} is {found}, from {where}: {error}. It is: {setting.words} "
             f"The default is {setting.default!r}."
         ) from error
 
