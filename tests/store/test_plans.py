@@ -44,7 +44,7 @@ WHOLE = {
 LISTS = (
     "ids/", "waitpoint_page", "live_timers", "live_refill", "runs_children", "log_page",
     "bulk_older", "bulk_newer", "schedule_page", "schedules_due", "deployment_older",
-    "deployment_newer",
+    "deployment_newer", "observed_lines", "observed_batches", "faults_page",
 )  # fmt: skip
 WIDE = {
     "run_by_task": "env_id", "ready_by_lane": "env_id", "run_done_by_status": "env_id",

@@ -217,6 +217,38 @@ export interface BatchBrief {
   created_at: number;
 }
 
+export interface FoundLine {
+  run_id: string;
+  task: string;
+  seq: number;
+  at: number;
+  level: string;
+  message: string;
+  data: string | null;
+}
+
+export interface FoundLines {
+  lines: FoundLine[];
+  next: string | null;
+  searched_to: number | null;
+}
+
+export interface ErrorGroup {
+  id: string;
+  task: string;
+  name: string;
+  message: string;
+  status: "new" | "regressed" | "resolved" | "muted";
+  count: number;
+  first_at: number;
+  last_at: number;
+  first_run: string;
+  last_run: string;
+  place: string;
+  first_version: string;
+  last_version: string;
+}
+
 export interface Worker {
   id: string;
   host: string;

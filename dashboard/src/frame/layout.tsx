@@ -31,6 +31,13 @@ const RAIL: { name: string; places: Place[] }[] = [
     ],
   },
   {
+    name: "Look",
+    places: [
+      { to: "/errors", word: "Errors", icon: "errors" },
+      { to: "/logs", word: "Logs", icon: "logs" },
+    ],
+  },
+  {
     name: "House",
     places: [
       { to: "/workers", word: "Workers", icon: "workers" },

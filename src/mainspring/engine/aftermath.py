@@ -15,7 +15,7 @@ from mainspring.model.task import failure_task
 from mainspring.store.protocol import LiveRow
 
 BAD: Final = frozenset({Status.FAILED, Status.CRASHED, Status.TIMED_OUT, Status.SYSTEM_FAILURE})
-"""The ends that failure hooks are called after; canceled and expired runs have none."""
+"""The ends that are failures; canceled and expired runs have no failure hooks."""
 
 
 def follow(state: State, batch: Batch, ended: Live | LiveRow, version: str, status: Status) -> None:

@@ -132,11 +132,12 @@ class Batch:
         held: (session, run id, epoch) of coroutines that are parked once this turn is durable.
         dropped: (session, run id, epoch) of coroutines that a session has let go of.
         freed: runs whose parked coroutine nobody will need.
+        faults: where in the changes the failures of an (env_id, fingerprint) are.
     """
 
     __slots__ = (
-        "anew", "answers", "changes", "dropped", "ended", "freed", "held", "lines", "now", "orders",
-        "over", "parks", "picked", "resumed", "told", "touched",
+        "anew", "answers", "changes", "dropped", "ended", "faults", "freed", "held", "lines", "now",
+        "orders", "over", "parks", "picked", "resumed", "told", "touched",
     )  # fmt: skip
 
     def __init__(self, now: int) -> None:
@@ -156,6 +157,7 @@ class Batch:
         self.held: list[tuple[Session, str, int]] = []
         self.dropped: list[tuple[Session, str, int]] = []
         self.freed: list[str] = []
+        self.faults: dict[tuple[int, str], int] = {}
 
     def order(self, session: Session, order: ToWorker) -> None:
         """Send an order once the commit is durable."""

@@ -9,11 +9,10 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from mainspring.engine import aftermath
+from mainspring.engine import aftermath, faults
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.place import forget
 from mainspring.engine.state import State
-from mainspring.model.limits import NAME_LENGTH
 from mainspring.model.run import FREES_KEY, RunError, Status
 from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import LiveRow, Runs
@@ -130,8 +129,7 @@ def end_waiting(
         batch.freed.append(row.run_id)
         batch.order(holder, Cancel(row.run_id, holder.parked[row.run_id], GRACE_MS))
     if error is not None:
-        mark = (row.env_id, "error", error.name[:NAME_LENGTH], row.run_id)
-        batch.changes.mark.append(mark)
+        faults.note(batch, row, row.version, status, error)
     options = _decode_options(row.options) if row.options else None
     if options is not None:
         if options.idempotency_key is not None and status in FREES_KEY:

@@ -6,13 +6,13 @@ from typing import Final
 
 import msgspec
 
-from mainspring.engine import aftermath, journal
+from mainspring.engine import aftermath, faults, journal
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
-from mainspring.model.limits import LONGEST_MS, NAME_LENGTH
+from mainspring.model.limits import LONGEST_MS
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.model.run import FREES_KEY, Run, RunError, Status
 from mainspring.store.waiting import EdgeRow
@@ -161,8 +161,7 @@ def end(
         )
     )
     if error is not None:
-        mark = (live.env_id, "error", error.name[:NAME_LENGTH], live.run_id)
-        batch.changes.mark.append(mark)
+        faults.note(batch, live, live.lane.version, status, error)
     if options is not None and options.idempotency_key is not None and status in FREES_KEY:
         key = (live.env_id, live.task, options.idempotency_key, live.run_id)
         batch.changes.drop_key.append(key)

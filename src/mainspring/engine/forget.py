@@ -21,7 +21,9 @@ async def look(owner: Owner, keep_ms: int) -> None:
     await requests(owner)
     if keep_ms:
         with contextlib.suppress(FencedOut):  # the next turn of the owner finds out, too
-            await owner.retention.look(owner.epoch, owner.state.clock.now(), keep_ms)
+            await owner.retention.look(
+                owner.epoch, owner.state.clock.now(), keep_ms, sorted(owner.state.environments)
+            )
 
 
 async def requests(owner: Owner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from mainspring.engine import alike, find_lines
 from mainspring.engine.batches import see_ends
 from mainspring.engine.batches_plan import is_given_up
 from mainspring.engine.neighbours import cut
@@ -31,7 +32,7 @@ _PARKED: Final = {
 async def answer(
     owner: Owner, env: EnvironmentRow, request: wire.ObservingRequest
 ) -> wire.ObservingResponse:
-    """Answer one of these requests."""
+    """Answer one of these requests. Raises: as the function that answers it."""
     match request:
         case wire.CountRuns():
             return await counts(owner, env, request.since)
@@ -39,6 +40,14 @@ async def answer(
             return await batches(owner, env, request)
         case wire.ListWorkers():
             return workers(owner, env)
+        case wire.ListErrors():
+            return await alike.page(owner, env, request)
+        case wire.GetError():
+            return await alike.one(owner, env, request.id)
+        case wire.MarkError():
+            return await alike.mark(owner, env, request.id, request.status)
+        case wire.FindLines():
+            return await find_lines.find(owner, env, request)
         case _:
             assert_never(request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -37,8 +37,9 @@ class Retention:
         self._next = 0
         self._doomed: list[PastRow] = []
 
-    async def look(self, epoch: int, now: int, keep_ms: int) -> None:
-        """One piece of it, if it is time. `keep_ms` 0 = everything stays.
+    async def look(self, epoch: int, now: int, keep_ms: int, env_ids: Sequence[int] = ()) -> None:
+        """One piece of it, if it is time. `keep_ms` 0 = everything stays. Of these environments
+        what is known of failures that are alike goes as well, once none of them is left.
 
         Raises: StoreUnavailable, FencedOut.
         """
@@ -56,6 +57,9 @@ class Retention:
             del self._doomed[-PIECE:]
         elif self._after_batch is not None:
             await self._look_at_batches(epoch, now, before)
+            for env_id in env_ids:
+                faults = self._store.runs.observing
+                await faults.forget_faults(self._shard_id, epoch, env_id, before, PAGE)
         else:
             await self._look_at_runs(now, before)
 

@@ -9,12 +9,13 @@ ROLES: Final = ("viewer", "operator", "developer", "admin")
 _SEEN: Final = (
     "runs", "tasks", "tags", "batch", "queues", "schedules", "deployments", "waitpoints", "streams",
     "inputStreams", "sessions", "packets", "query", "prompts", "webhooks", "bulk", "workers",
-    "events",
+    "events", "errors",
 )  # fmt: skip
 _ADDED: Final[dict[str, frozenset[tuple[str, str]]]] = {
     "viewer": frozenset(("read", resource) for resource in _SEEN),
     "operator": frozenset(
-        {("cancel", "runs"), ("replay", "runs"), ("write", "bulk"), ("write", "queues")}
+        {("cancel", "runs"), ("replay", "runs")}
+        | {("write", resource) for resource in ("bulk", "queues", "errors")}
     ),
     "developer": frozenset(
         {("trigger", "tasks"), ("batchTrigger", "tasks"), ("read", "envvars")}

@@ -42,6 +42,10 @@ _PERMITS: Final[dict[type, tuple[str, str]]] = {
     observing.CountRuns: ("read", "runs"),
     observing.ListBatches: ("read", "batch"),
     observing.ListWorkers: ("read", "workers"),
+    observing.FindLines: ("read", "runs"),
+    observing.ListErrors: ("read", "errors"),
+    observing.GetError: ("read", "errors"),
+    observing.MarkError: ("write", "errors"),
     calls.ListVariables: ("read", "envvars"),
     calls.SetVariables: ("write", "envvars"),
     calls.DropVariable: ("write", "envvars"),
@@ -55,6 +59,7 @@ _AUDITED: Final[dict[type, str]] = {
     operating.SwitchSchedule: "schedules.switch",
     operating.DeleteSchedule: "schedules.delete",
     operating.PauseEnvironment: "queues.pause",
+    observing.MarkError: "errors.mark",
     calls.SetVariables: "envvars.set",
     calls.DropVariable: "envvars.delete",
 }
@@ -71,4 +76,8 @@ def needs(request: calls.Request) -> tuple[str, str]:
 def audited(request: calls.Request) -> tuple[str, str] | None:
     """What the audit log calls it, and of what; None = it is not told."""
     what = _AUDITED.get(type(request))
-    return None if what is None else (what, str(getattr(request, "name", "")))
+    return (
+        None
+        if what is None
+        else (what, str(getattr(request, "name", "") or getattr(request, "id", "")))
+    )

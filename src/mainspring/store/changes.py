@@ -32,6 +32,7 @@ PLAN: Final = (
     "debounce",
     "tag",
     "mark",
+    "fault",
     "metadata",
     "document",
     "journal",
@@ -111,6 +112,9 @@ class Changes:
     debounce: list[Row]
     tag: list[Row]  # env_id, tag, run_id
     mark: list[Row]  # env_id, kind, value, run_id
+    # env_id, fingerprint, task, name, place, message, how many, at, run_id, version, created_at of
+    # that run (one row for each group)
+    fault: list[Row]
     metadata: list[Row]  # run_id, metadata, updated_at (replaces the old row)
     # run_id, metadata, updated_at, epoch, frame (replaces the old row)
     document: list[Row]

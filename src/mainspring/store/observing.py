@@ -8,8 +8,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from mainspring.store.batching import BatchRow
 from mainspring.store.operating import Window
+
+
+class FaultRow(Struct, array_like=True):
+    """Failed runs that are alike. `marked_at` 0 = nobody has said anything of them."""
+
+    fingerprint: str
+    task: str
+    name: str
+    place: str
+    message: str
+    status: str
+    found: int
+    first_at: int
+    last_at: int
+    first_run: str
+    last_run: str
+    first_version: str
+    last_version: str
+    marked_at: int
+
+
+class LineRow(Struct, array_like=True, gc=False):
+    """A line of a log; `env_id` and `task` are of its run, None when that is deleted."""
+
+    at: int
+    run_id: str
+    seq: int
+    level: str
+    message: str
+    data: str | None
+    env_id: int | None
+    task: str | None
 
 
 class Observing(Protocol):
@@ -37,4 +71,33 @@ class Observing(Protocol):
         self, shard_id: int, batch_id: str, since: int, limit: int
     ) -> list[tuple[int, int]]:
         """(number, 1 if it is over) of items of a batch from `since` on."""
+        ...
+
+    async def faults(
+        self, shard_id: int, env_id: int, before: tuple[int, str], limit: int
+    ) -> list[FaultRow]:
+        """Groups before that (time of the last failure, fingerprint), the latest first."""
+        ...
+
+    async def fault(self, shard_id: int, env_id: int, fingerprint: str) -> FaultRow | None: ...
+
+    async def mark_fault(
+        self, shard_id: int, epoch: int, env_id: int, fingerprint: str, status: str, now: int
+    ) -> None:
+        """Set the status of a group. Raises: FencedOut."""
+        ...
+
+    async def forget_faults(
+        self, shard_id: int, epoch: int, env_id: int, before: int, limit: int
+    ) -> int:
+        """Delete groups whose last failure was before then; how many there were, at most `limit`.
+
+        Raises: FencedOut.
+        """
+        ...
+
+    async def lines(
+        self, shard_id: int, before: tuple[int, str, int], since: int, limit: int
+    ) -> list[LineRow]:
+        """Lines of all runs before that (time, run id, number), the newest first."""
         ...

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Workers", "Variables", "API keys", "Audit log", "Settings"];
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Variables", "API keys", "Audit log", "Settings"];
 
 export default function pages() {
   it("leads through every page by its rail, without a word on the console", async (page) => {
@@ -18,7 +18,7 @@ export default function pages() {
   });
 
   it("fits every page on a telephone", async (page) => {
-    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "workers", "variables", "keys", "audit", "settings", "test/greet"]) {
+    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "errors", "logs", "workers", "variables", "keys", "audit", "settings", "test/greet"]) {
       await open(page, `/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.waitForLoadState("load");
@@ -103,6 +103,41 @@ export default function pages() {
     await page.getByRole("region", { name: "Ended in the last 24 hours" }).getByRole("link", { name: /^Failed \d/ }).click();
     await page.waitForURL("**/runs?status=failed&period=1d");
     await page.getByTestId("rows").getByRole("row").first().waitFor();
+  });
+
+  it("groups runs that fail alike, and settles them until they come back", async (page) => {
+    const first = await trigger("fail", { reason: "the tray is empty" });
+    await until(first, "FAILED");
+    await open(page, "/errors");
+    const row = page.getByRole("row").filter({ hasText: "AbortRun" });
+    await row.getByRole("link", { name: "AbortRun" }).click();
+    await page.getByRole("table", { name: "Its runs" }).getByRole("link", { name: first }).waitFor();
+    await page.getByText("raise AbortRun(reason)").waitFor();
+    await page.getByRole("button", { name: "Mute" }).click();
+    await page.getByRole("button", { name: "Open again" }).click();
+    await page.getByRole("button", { name: "Resolve" }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("resolved").waitFor();
+    await until(await trigger("fail", { reason: "the tray is empty again" }), "FAILED");
+    await page.getByRole("heading", { level: 1 }).getByText("came back").waitFor();
+    assert.deepEqual(await unusable(page), []);
+  });
+
+  it("finds lines of all runs, and follows them", async (page) => {
+    await until(await trigger("greet", { name: "Marie" }), "COMPLETED");
+    await until(await trigger("greet", { name: "Pierre" }), "COMPLETED");
+    await open(page, "/logs?task=greet");
+    const lines = page.getByRole("list", { name: "Lines" });
+    await lines.getByText("Pierre").first().waitFor();
+    await page.getByRole("searchbox", { name: "Find lines" }).fill("marie");
+    await page.waitForURL("**/logs?task=greet&text=marie");
+    await lines.getByText("Pierre").waitFor({ state: "detached" });
+    const id = await trigger("greet", { name: "Marie Salomea" });
+    await lines.getByText("Marie Salomea").waitFor();
+    await page.getByLabel("Least level").selectOption("error");
+    await page.getByText("No line matches").waitFor();
+    await page.getByLabel("Least level").selectOption("debug");
+    await lines.getByRole("listitem").filter({ hasText: "Marie Salomea" }).getByRole("link").click();
+    await page.waitForURL(`**/runs/${id}?tab=logs`);
   });
 
   it("shows the workers that are connected", async (page) => {

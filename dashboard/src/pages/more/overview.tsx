@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAsk } from "../../api/ask.ts";
-import { isFinal, type Queue, type Run, type RunCounts, type RunPage, type Schedule, type Status, STATUSES, type Token, type Worker } from "../../api/types.ts";
+import { type ErrorGroup, isFinal, type Queue, type Run, type RunCounts, type RunPage, type Schedule, type Status, STATUSES, type Token, type Worker } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { Failure, Loading } from "../../ui/say.tsx";
 import { StatusBadge, statusBar, statusWord } from "../../ui/status.tsx";
@@ -18,7 +18,7 @@ export function OverviewPage() {
   const [since] = useState(() => Date.now() - 86_400_000);
   const latest = useAsk<RunPage>("list", { filter: { limit: MOST } }, { follow: true });
   const counts = useAsk<RunCounts>("count_runs", { since }, { every: 5_000 });
-  const failed = useAsk<RunPage>("list", { filter: { status: FAILED, created_from: since, limit: LISTED } }, { follow: true });
+  const errors = useAsk<{ groups: ErrorGroup[] }>("errors", { status: ["new", "regressed"], limit: LISTED }, { follow: true, every: 10_000 });
   const workers = useAsk<{ workers: Worker[] }>("workers", {}, { every: 5_000 });
   const queues = useAsk<{ queues: Queue[] }>("queues", {}, { every: 5_000 });
   const tokens = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status: ["waiting"], limit: MOST }, { follow: true });
@@ -49,20 +49,20 @@ export function OverviewPage() {
           <Strip runs={runs} />
         </Card>
         <div className="grid gap-4 lg:grid-cols-2">
-          <Card title="Latest failures">
-            {failed.data?.runs.length ? (
+          <Card title="Open errors">
+            {errors.data?.groups.length ? (
               <ul>
-                {failed.data.runs.map((run) => (
-                  <li key={run.id} className="flex items-center gap-3 border-b border-line py-1.5 last:border-0">
-                    <StatusBadge status={run.status} iconOnly />
-                    <Link to="/runs/$run" params={{ run: run.id }} className="font-medium hover:underline">{run.task}</Link>
-                    <span className="min-w-0 flex-1 truncate text-dim">{run.error?.message}</span>
-                    <span className="text-dim"><Ago at={run.created_at} /></span>
+                {errors.data.groups.map((group) => (
+                  <li key={group.id} className="flex items-center gap-3 border-b border-line py-1.5 last:border-0">
+                    <span className="num min-w-8 rounded bg-bad-soft px-1.5 text-center text-xs leading-5 text-bad" title={`${group.count} runs`}>{group.count > 999 ? "999+" : group.count}</span>
+                    <Link to="/errors/$error" params={{ error: group.id }} className="font-medium whitespace-nowrap hover:underline">{group.name}</Link>
+                    <span className="min-w-0 flex-1 truncate text-dim">{group.task}: {group.message}</span>
+                    <span className="text-dim"><Ago at={group.last_at} /></span>
                   </li>
                 ))}
               </ul>
             ) : (
-              <p className="text-dim">Nothing has failed in the last 24 hours.</p>
+              <p className="text-dim">No error is open.</p>
             )}
           </Card>
           <Card title="Next">

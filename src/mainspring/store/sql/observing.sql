@@ -47,3 +47,15 @@ SELECT batch_id, env_id, run_count, received, failed, parent_id, idempotency_key
 FROM batch
 WHERE shard_id = :shard AND batch_id > :low AND batch_id < :high AND env_id = :env_id
 ORDER BY batch_id LIMIT :most;
+
+-- name: observed_lines
+-- takes: shard bigint, at bigint, run_id text, seq bigint, since bigint, most bigint
+-- With the run of each, which may be deleted by now; the reader puts them into order.
+SELECT x.at, x.run_id, x.seq, x.level, x.message, x.data, n.env_id, n.task
+FROM (
+  SELECT l.at, l.run_id, l.seq, l.level, l.message, l.data FROM log l
+  WHERE l.shard_id = :shard AND (l.at, l.run_id, l.seq) > (:since, '', 0)
+    AND (l.at, l.run_id, l.seq) < (:at, :run_id, :seq)
+  ORDER BY l.at DESC, l.run_id DESC, l.seq DESC LIMIT :most
+) x
+{maybe run n ON n.shard_id = :shard AND n.run_id = x.run_id};
