@@ -131,7 +131,7 @@ def test_a_wrong_file_says_what_where_and_what_instead(
 def test_a_wrong_name_is_found_on_its_line(tmp_path: Path) -> None:
     text = '[project]\nname = """\n[tool.mainspring]\n"""\n\n# ours\n[tool.mainspring]\nurl = "x"\n'
     path = write(tmp_path, text + "\n[tool.mainspring.server]\nprot = 1\n", "pyproject.toml")
-    with pytest.raises(ConfigurationError, match="Did you mean 'server.port'") as refused:
+    with pytest.raises(ConfigurationError, match=r"Did you mean 'server\.port'") as refused:
         load(tmp_path, {})
     assert refused.value.message.startswith(f"{path}:11: there is no setting 'server.prot'")
     path = write(tmp_path, text + "tasks.dirs = [\n  'a',\n  5,\n]\n", "pyproject.toml")
