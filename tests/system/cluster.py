@@ -111,10 +111,10 @@ class Cluster:
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
         for worker in self.workers:
-            await asyncio.to_thread(worker.wait, 30)
+            await asyncio.to_thread(worker.wait, 120)
         if self.server is not None:
             self.server.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self.server.wait, 30)
+            await asyncio.to_thread(self.server.wait, 120)
 
     def abandon(self) -> None:
         """End at once what still runs."""

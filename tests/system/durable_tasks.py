@@ -40,11 +40,20 @@ async def do(name: str) -> str:
 
 
 @task
-async def nap(pause: float) -> str:
+async def asked() -> str:
+    """Waits until the test says so."""
     write("begin")
     before = await do("before")
-    await wait.for_(pause)
+    await wait.event("go on")
     after = await do("after")
+    return f"{before} {after}"
+
+
+@task
+def asked_in_thread() -> str:
+    before = sync.step("before", work, "before")
+    sync.wait.event("go on")
+    after = sync.step("after", work, "after")
     return f"{before} {after}"
 
 

@@ -85,7 +85,7 @@ class Fleet(Cluster):
         for member in self.members.values():
             member.terminate()
         for member in self.members.values():
-            await asyncio.to_thread(member.wait, 30)
+            await asyncio.to_thread(member.wait, 120)
 
     def abandon(self) -> None:
         """End at once what still runs."""

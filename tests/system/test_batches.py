@@ -18,7 +18,7 @@ from mainspring.wire import calls
 from tests.system.cluster import Cluster
 from tests.system.watching import ended, registered
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ITEMS = 600
 KILLS = 5

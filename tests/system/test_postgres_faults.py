@@ -25,10 +25,12 @@ from tools.nodes import Node, nodes
 FULL = os.environ.get("MAINSPRING_CHAOS") == "full"
 RESTARTS = 20 if FULL else 3
 FAILOVERS = 10 if FULL else 2
-RESUMED_S = 3.0
-"""The promise: service goes on so soon after the database answers."""
+RESUMED_S = 3.0 if FULL else 60.0
+"""Service goes on so soon after the database answers. The promise is 3 s, and measured by
+`./dev chaos` on a machine that has no other work.
+"""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200 if FULL else 150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200 if FULL else 240)]
 
 
 class Probe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.system.cluster import Cluster
 from tests.system.test_durable import trigger
 from tests.system.watching import ended, registered
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 TASKS = Path(__file__).with_name("stream_tasks.py")
 RUNS, COUNT = 4, 400
@@ -38,15 +39,23 @@ async def followed(run_id: str) -> list[StreamRecord[Any]]:
             return found
 
 
-async def killed_now_and_then(cluster: Cluster) -> None:
+async def killed_now_and_then(
+    cluster: Cluster, readers: Sequence[asyncio.Task[list[StreamRecord[Any]]]]
+) -> None:
+    """Kill what has just written, as long as there is anything to read."""
     chance = random.Random(7)
     for kill in range(KILLS):
-        await asyncio.sleep(chance.uniform(0.3, 0.6))
+        known = len(cluster.told())
+        await asyncio.sleep(chance.uniform(0.3, 0.6) if kill else 0)
+        while len(cluster.told()) == known:
+            if all(reader.done() for reader in readers):
+                return
+            await asyncio.sleep(0.02)
         if kill == KILLS // 2:
             cluster.kill_server()
             cluster.start_server()
-        elif children := cluster.all_children():
-            cluster.kill(chance.choice(children))
+        else:
+            cluster.kill(cluster.told()[-1]["pid"])
 
 
 async def test_no_stored_chunk_is_lost_or_doubled_when_workers_and_servers_are_killed(
@@ -58,7 +67,7 @@ async def test_no_stored_chunk_is_lost_or_doubled_when_workers_and_servers_are_k
     with transport.using(client):
         runs = await trigger(client, "talk", RUNS, count=COUNT)
         readers = [asyncio.create_task(followed(run_id)) for run_id in runs]
-        await killed_now_and_then(cluster)
+        await killed_now_and_then(cluster, readers)
         for run_id in runs:
             assert (await ended(client, run_id)).output == str(COUNT)
         found = dict(zip(runs, await asyncio.gather(*readers), strict=True))

@@ -21,7 +21,7 @@ from tests.system.proxy import Proxy, proxy
 
 KEY = "tr_dev_sk_" + "k" * 24
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 async def at_once(seconds: float) -> None:
@@ -81,7 +81,7 @@ async def test_each_last_state_arrives_once_and_in_order_over_broken_connections
     for n in range(20):
         await place.direct.tasks.batch_trigger("work", [{"n": n}] * 3, tags=["many"])
         place.way.drop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         await following
     places = [(run.change, run.id) for run in seen]
     assert places == sorted(set(places))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from mainspring.errors import MainspringError
 from mainspring.model.run import Run
@@ -11,11 +12,14 @@ from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.system.cluster import Cluster
 
+T = TypeVar("T")
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that other processes do."""
-    while not condition():  # noqa: ASYNC110 - no event crosses the process border
+
+async def until(condition: Callable[[], T]) -> T:
+    """Wait for something that other processes do; what the condition said then."""
+    while not (said := condition()):  # noqa: ASYNC110 - no event crosses the process border
         await asyncio.sleep(0.02)
+    return said
 
 
 async def registered(cluster: Cluster) -> None:
