@@ -85,7 +85,7 @@ class Team:
         return [news for news in self.news if news.kind == kind]
 
     async def until(self, met: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not met():
                 self._changed.clear()
                 await self._changed.wait()
@@ -116,7 +116,7 @@ def gone(pid: int) -> bool:
 
 
 async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not gone(pid):  # noqa: ASYNC110 - a stranger's process sends no signal
             await asyncio.sleep(0.01)
 
@@ -414,8 +414,20 @@ async def test_a_supervisor_that_nobody_listens_to_ends_all_the_same(
             raise BrokenPipeError
 
         made.supervisor._news = tell
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await made.supervisor.drain()
+
+
+async def test_a_supervisor_whose_tasks_are_canceled_ends_all_the_same(
+    engine: Engine, served: Served, root: Path
+) -> None:
+    async with team(root, served) as made:
+        await made.supervisor.start()
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("watch "):
+                task.cancel()
+        made.supervisor.kill()
+        await made.supervisor.wait()
 
 
 async def test_a_server_that_is_away_is_told_once_and_found_when_it_is_back(
@@ -473,7 +485,7 @@ async def test_a_changed_file_has_the_workers_replaced(root: Path) -> None:
         replaced.set()
 
     watching = asyncio.create_task(reload_on_change([root], replace, stop, changed=seen.extend))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not replaced.is_set():
             # until the watch is in place, changes are not seen
             (root / "jobs.py").write_text(TASKS)

@@ -186,8 +186,8 @@ class Supervisor:
     async def _watch(self, child: ChildProcess) -> None:
         """From the start of a child to its end, and to its successor if it needs one."""
         began = time.monotonic()
-        status = await child.ended
         try:
+            status = await child.ended
             await self._report_lost(child)
         finally:  # whatever failed, who waits for all ends must not wait for this one for ever
             del self._children[child]
