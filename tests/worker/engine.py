@@ -128,7 +128,7 @@ class Engine:
 
     async def until(self, met: Callable[[], object]) -> None:
         """Wait until it is so; it is looked at whenever the worker has said something."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not met():
                 self._changed.clear()
                 await self._changed.wait()
@@ -190,7 +190,7 @@ class Served:
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._task = asyncio.create_task(self._server._serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             while not self._server.started:  # noqa: ASYNC110 - uvicorn has no signal
                 await asyncio.sleep(0)
 

@@ -47,7 +47,7 @@ class Heart:
         self._loop.call_soon_threadsafe(now)
 
     async def until(self, met: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not met():
                 self._changed.clear()
                 await self._changed.wait()

@@ -109,7 +109,7 @@ class Isolating:
 
     async def empty(self) -> None:
         """Return once no process is left."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while self.forks.count:  # noqa: ASYNC110 - nobody else wants to know
                 await asyncio.sleep(0.01)
 
@@ -131,7 +131,7 @@ def gone(pid: int) -> bool:
 
 
 async def until(met: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not met():  # noqa: ASYNC110 - a stranger's process sends no signal
             await asyncio.sleep(0.01)
 

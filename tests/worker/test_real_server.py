@@ -117,7 +117,7 @@ class House:
 
     async def until(self, met: object) -> None:
         assert callable(met)
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(90):
             while not met():
                 self._changed.clear()
                 await self._changed.wait()

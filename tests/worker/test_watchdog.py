@@ -39,7 +39,7 @@ class Dog:
 
     def block(self) -> None:
         """Keep the loop from turning until that is noticed."""
-        assert self.barked.acquire(timeout=20)
+        assert self.barked.acquire(timeout=90)
 
 
 @pytest.fixture
