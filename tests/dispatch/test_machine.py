@@ -97,15 +97,20 @@ class CoreMachine(RuleBasedStateMachine):
 
     # Slots are taken and given back.
 
-    @rule(env=ENVS, version=st.sampled_from(["", "v1", "v1", "v2"]), n=st.integers(0, 6))
-    def claim(self, env: int, version: str, n: int) -> None:
-        claims = self.core.claim(env, version, n, self.now)
+    @rule(
+        env=ENVS,
+        version=st.sampled_from(["", "v1", "v1", "v2"]),
+        n=st.integers(0, 6),
+        pinned=st.sampled_from([False, False, True]),
+    )
+    def claim(self, env: int, version: str, n: int, pinned: bool) -> None:
+        claims = self.core.claim(env, version, n, self.now, pinned=pinned)
         assert len(claims) <= n
         for lane, ord, run_id, resume in claims:
             row = self.shadow.ready.pop(run_id)
             assert (row.lane, row.ord, row.resume) == (lane.address, ord, resume)
             assert row.lane[0] == env
-            assert row.lane[3] in ("", version)
+            assert row.lane[3] == version or not (pinned or row.lane[3])
             earlier = self.shadow.rows(row.lane, True)
             if not resume:
                 earlier += self.shadow.rows(row.lane, False)
@@ -117,7 +122,8 @@ class CoreMachine(RuleBasedStateMachine):
             self.shadow.active[run_id] = row
             self.handles[run_id] = lane
         if len(claims) < n:
-            assert not self._runnable(env, version)
+            left = self._runnable(env, version)
+            assert not [lane for lane in left if lane[3] or not pinned]
 
     @precondition(lambda self: self.shadow.active)
     @rule(data=st.data())

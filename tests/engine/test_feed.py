@@ -236,7 +236,7 @@ async def test_watches_close_with_their_owner(house: House, how: str) -> None:
 
 def committed(feed: Feed, *run_ids: str) -> int:
     changes = Changes(0, feed.number())
-    changes.claim = [(run_id, "session") for run_id in run_ids]
+    changes.claim = [(run_id, "session", "") for run_id in run_ids]
     feed.commit(changes)
     return changes.change
 

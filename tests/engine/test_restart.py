@@ -302,7 +302,7 @@ async def test_a_diverged_run_can_be_left_to_the_workers_of_a_version(house: Hou
     run_id = await diverged(house, worker, step("a", 1, 1), key="a")
     await settle(house, run_id, "pin", "1")
     await house.settle()
-    assert await house.status(run_id) == "queued"
+    assert await house.status(run_id) == "pending_version"
     old = house.worker(version="1")
     await house.settle()
     assert told(old, run_id) == {"a": 1}

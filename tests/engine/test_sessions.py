@@ -384,7 +384,7 @@ async def test_a_run_pinned_to_a_version_waits_for_it(house: House) -> None:
     house.worker(version="v1")
     run_id = await house.trigger(version="v2")
     await house.settle()
-    assert await house.status(run_id) == "queued"
+    assert await house.status(run_id) == "pending_version"
     worker = house.worker(version="v2")
     await house.settle()
     assert worker.runs[run_id].version == "v2"

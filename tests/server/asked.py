@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from mainspring.model.run import RunFilter, TriggerOptions, TriggerRequest
-from mainspring.wire import calls, operating
+from mainspring.wire import calls, deploying, operating
 from mainspring.wire.worker import Op
 from tests.server.tenants import Ids
 
@@ -137,6 +137,9 @@ CALLS = _call(
     lambda ids: operating.DeleteSchedule(ids.schedule),
     lambda ids: operating.SetSchedule("work", "0 5 * * *", id=ids.schedule),
     lambda ids: operating.ListDeployments(after=ids.deployment),
+    lambda ids: deploying.GetDeployment(ids.deployment),
+    lambda ids: deploying.Promote(ids.deployment),
+    lambda ids: deploying.CarryRuns(ids.deployment, [ids.run]),
     lambda ids: calls.PauseQueue(ids.queue_name, paused=True),
 )
 

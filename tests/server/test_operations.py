@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from urllib.parse import quote
 
@@ -364,6 +365,32 @@ async def test_a_person_sees_the_runs_of_the_environment_that_is_named(whole: Wh
     assert [run["id"] for run in (await whole.get(f"{path}dev"))["data"]] == [run_id]
     await whole.get(f"{path}prod", 403)
     await whole.get(f"{path}dev,prod", 400)
+
+
+async def test_deployed_versions_are_shown_with_their_ids_and_promotions(
+    whole: Whole, api: Api
+) -> None:
+    every, call = "/api/v1/deployments", "/api/mainspring/v1/call"
+    code = {"bundle": "Y29kZQ==", "hash": hashlib.sha256(b"code").hexdigest()}
+    tasks = {"tasks": [{"id": "work", "queue": "task/work"}], "queues": []}
+    request = {
+        "type": "deploy",
+        **code,
+        "manifest": tasks,
+        "external_id": "c1",
+        "runtime": "3.12.1",
+    }
+    made = await whole.post(call, request)
+    [listed] = (await api("GET", every))["data"]
+    assert (listed["version"], listed["current"], listed["promotedAt"]) == (
+        made["version"],
+        False,
+        None,
+    )
+    await whole.post(call, {"type": "promote", "version": "c1"})
+    current = await api("GET", f"{every}/current")
+    assert (current["externalId"], current["runtimeVersion"]) == ("c1", "3.12.1")
+    assert (current["current"], current["id"]) == (True, listed["id"])
 
 
 async def test_a_public_token_looks_into_the_runs_it_names(whole: Whole, api: Api) -> None:

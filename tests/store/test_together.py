@@ -22,6 +22,7 @@ from tests.store.test_takeover import one_run, terminate_by, until_it_waits
 
 USUAL = [
     ("drop_active", "done", "claim"),
+    ("drop_active", "done", "claim", "pin"),
     ("run", "ready"),
     ("run", "start"),
     ("drop_active", "done", "run", "key", "tag", "journal", "park", "timer", "start", "claim"),
@@ -148,7 +149,7 @@ def test_lists_that_depend_on_each_other_stay_apart() -> None:
     changes = Changes(0)
     changes.ready.append(("run",))
     assert names_of(changes) == ("ready",)
-    changes.claim.append(("run", "session"))
+    changes.claim.append(("run", "session", ""))
     assert names_of(changes) is None
     changes = Changes(0)
     changes.drop_debounce.append((1, "task", "key"))

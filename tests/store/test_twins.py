@@ -104,7 +104,7 @@ class Twins(RuleBasedStateMachine):
             elif row is None:
                 continue  # has ended
             elif to == "claim" and row.place == "ready":
-                changes.claim.append((run_id, note))
+                changes.claim.append((run_id, note, ""))
                 continue
             else:
                 epoch = row.epoch + stale

@@ -138,14 +138,18 @@ class Core:
             self.tree.list_lane(lane)
             self.tree.drop(lane.key)
 
-    def claim(self, env: int, version: str, n: int, now: int) -> list[Claim]:
+    def claim(
+        self, env: int, version: str, n: int, now: int, *, pinned: bool = False
+    ) -> list[Claim]:
         """Choose up to `n` runs for workers of a version and take their slots.
 
-        Such workers take runs pinned to their version and runs pinned to none. Full lanes, queues
-        and environments are not looked at.
+        Such workers take runs pinned to their version and, unless they are to take `pinned` ones
+        only, runs pinned to none. Full lanes, queues and environments are not looked at.
         """
         environment = self.tree.environments.get(env)
-        return [] if environment is None else self._picker.claim(environment, version, n, now)
+        if environment is None:
+            return []
+        return self._picker.claim(environment, version, n, now, pinned)
 
     def start(
         self, lane_key: LaneKey, now: int, cost: int = 1, version: str | None = None

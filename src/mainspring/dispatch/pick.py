@@ -18,12 +18,14 @@ class Picker:
         self._tree = tree
         self._rates = tree.rates
 
-    def claim(self, environment: Environment, version: str, n: int, now: int) -> list[Claim]:
-        """Pick up to `n` runs for workers of a version."""
+    def claim(
+        self, environment: Environment, version: str, n: int, now: int, only: bool = False
+    ) -> list[Claim]:
+        """Pick up to `n` runs for workers of a version; `only` those that are pinned to it."""
         self.wake(now)
         claims: list[Claim] = []
         room = min(n, environment.cap - environment.running)
-        general = environment.tracks.get("")
+        general = None if only else environment.tracks.get("")
         pinned = environment.tracks.get(version) if version else None
         while room > 0:
             turns = earlier(general, pinned)
@@ -36,7 +38,8 @@ class Picker:
                 self._tree.list_track(track)
                 queue.tag = min(queue.tag, track.tag)
                 continue
-            taken = self._serve(track, version, 1 if general or pinned else room, now, claims)
+            most = 1 if general or pinned else room
+            taken = self._serve(track, version, most, now, claims, only)
             if taken:
                 room -= taken
                 environment.virtual = max(environment.virtual, track.tag)
@@ -72,27 +75,29 @@ class Picker:
             elif isinstance(waiter, Key):
                 self._tree.reopen_key(waiter)
 
-    def _serve(self, track: Track, version: str, n: int, now: int, claims: list[Claim]) -> int:
+    def _serve(
+        self, track: Track, version: str, n: int, now: int, claims: list[Claim], only: bool
+    ) -> int:
         """Claim up to `n` runs of a queue, each lane in its turn; returns how many."""
         queue = track.queue
         n = min(n, queue.cap - queue.running)
         taken = 0
         while taken < n:
-            lane = self._next_lane(track, version, now)
+            lane = self._next_lane(track, version, now, only)
             if lane is None:
                 break
             room = n - taken
-            if room > 1 and (queue.tracks.get("") or queue.tracks.get(version)):
+            if room > 1 and ((not only and queue.tracks.get("")) or queue.tracks.get(version)):
                 room = 1  # others wait for their turn
             taken += self._take(lane, room, now, claims)
         return taken
 
-    def _next_lane(self, track: Track, version: str, now: int) -> Lane | None:
+    def _next_lane(self, track: Track, version: str, now: int, only: bool = False) -> Lane | None:
         """Take out of the line the lane whose turn it is, and that passes every gate of its key."""
         queue = track.queue
         if queue.wake_at:
             return self._next_resuming(track)
-        general = queue.tracks.get("")
+        general = None if only else queue.tracks.get("")
         pinned = queue.tracks.get(version) if version else None
         while True:
             turns = earlier(general, pinned)

@@ -116,6 +116,7 @@ class Picked(Struct):
     ord: int
     session: Session
     resume: bool
+    version: str
 
 
 class Batch:

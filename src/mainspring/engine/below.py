@@ -19,7 +19,8 @@ DEPTH: Final = 100
 async def put(
     owner: Owner, env: EnvironmentRow, parent: str, options: Iterable[TriggerOptions]
 ) -> None:
-    """Name the parent, its root and the depth in the options of its children.
+    """Name the parent, its root and the depth in the options of its children; the awaited ones get
+    its version, too.
 
     Raises: NotFound, Conflict when it is canceled, InvalidOptions beyond 100 generations.
     """
@@ -40,3 +41,5 @@ async def put(
         each.parent_id = parent
         each.root_id = above.root_id or parent
         each.depth = above.depth + 1
+        if each.awaited and each.version is None:
+            each.version = above.version or None

@@ -30,22 +30,33 @@ def plan(state: State, batch: Batch) -> bool:
         free = min(pool.free, most - len(batch.changes.claim))
         if free <= 0:
             continue
-        claims = state.core.claim(env_id, version, free, batch.now)
+        current = state.current.get(env_id, "")
+        only = bool(current) and version != current  # new runs are for the current version
+        claims = state.core.claim(env_id, version, free, batch.now, pinned=only)
         more = more or len(claims) == free
         for lane, ord, run_id, resume in claims:
-            session = _session_for(state, pool, env_id, run_id)
+            pin = lane.version or current
+            session = _session_for(state, pool, env_id, run_id, pin)
             session.holds.add(run_id)
-            batch.picked[run_id] = Picked(lane, ord, session, resume)
-            batch.changes.claim.append((run_id, session.id))
+            batch.picked[run_id] = Picked(lane, ord, session, resume, pin)
+            batch.changes.claim.append((run_id, session.id, pin))
+            if pin != lane.version:
+                batch.changes.pin.append((run_id, pin))
     return more
 
 
-def _session_for(state: State, pool: Pool, env_id: int, run_id: str) -> Session:
+def _session_for(state: State, pool: Pool, env_id: int, run_id: str, version: str) -> Session:
     """Who has the run's coroutine, also beyond its slots; else the next with a free one. A session
-    may say of any run that it has it, so it must be one of the environment's.
+    may say of any run that it has it, so it must be one of the environment's, and of the version
+    that the run is pinned to.
     """
     holder = state.holders.get(run_id)
-    if holder is not None and holder.env_id == env_id and holder.deliver and holder.slots > 0:
+    if (
+        holder is not None
+        and (holder.env_id, holder.version) == (env_id, version or holder.version)
+        and holder.deliver
+        and holder.slots > 0
+    ):
         return holder
     session = pool.pick()
     assert session is not None, "dispatch gave more runs than slots were offered"
@@ -111,6 +122,7 @@ def _made(state: State, picked: Picked, row: Claimed, now: int) -> Live:
         spec[0] if spec is not None else None,
         row.task,
     )
+    live.version = picked.version
     live.options = _decode_options(row.options) if row.options else None
     live.resume = picked.resume
     live.claimed_at = now

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.engine import declared
+from mainspring.engine import declared, versions
 from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.held import HeldCall
 from mainspring.engine.lines import Lines
@@ -18,7 +18,8 @@ from mainspring.engine.owner import Owner
 from mainspring.engine.query import missing
 from mainspring.engine.session import Deliver, Session
 from mainspring.errors import Conflict, FencedOut, MainspringError
-from mainspring.store.protocol import EnvironmentRow, QueueRow
+from mainspring.model.task import QueueSpec, TaskSpec
+from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import calls
 from mainspring.wire.worker import (
     CLAIM_ACK_S,
@@ -43,6 +44,8 @@ from mainspring.wire.worker import (
     Welcome,
 )
 
+News = tuple[list[TaskSpec], list[QueueSpec]]
+"""The tasks and queues that hold from now on, of what a worker has told."""
 Answering = Callable[[EnvironmentRow, calls.Request, str | None, int], Awaitable[calls.Response]]
 
 log = logging.getLogger("mainspring.engine")
@@ -108,7 +111,7 @@ class Door:
         elif session.env_id != env.env_id:
             raise Conflict("That session belongs to another environment.")
         session.beat_at = None if inside else state.clock.monotonic()
-        self._learn(env, hello)
+        news = self._learn(env, hello)
         session.join(hello, deliver)
         pool = state.pool(session)
         if session not in pool.sessions:
@@ -117,7 +120,7 @@ class Door:
         self._fence(session, hello)
         self._compare(session, hello.parked)
         self._ask(session)
-        self._spawn(self._register(env, hello))
+        self._spawn(self._register(env, hello, news))
         self._owner.ring()
         return Connection(self, env, session, deliver)
 
@@ -340,27 +343,23 @@ class Door:
         self._awaiting.add(task)
         task.add_done_callback(self._awaiting.discard)
 
-    def _learn(self, env: EnvironmentRow, hello: Hello) -> None:
+    def _learn(self, env: EnvironmentRow, hello: Hello) -> News:
         """Know the worker's tasks and limits, before any run is handed to it."""
         state = self._owner.state
-        for spec in hello.queues:
-            old = state.queues.get((env.env_id, spec.name))
-            row = QueueRow(env.env_id, spec)
-            if old is not None:
-                row = msgspec.structs.replace(old, spec=spec)
-            state.set_queue(row)
-        for task in hello.tasks:
-            state.set_task(env.env_id, task, hello.version)
+        state.announced[env.env_id, hello.version] = hello
+        news = versions.news(state, env.env_id, hello)
+        versions.learn(state, env.env_id, hello.version, *news)
+        return news
 
-    async def _register(self, env: EnvironmentRow, hello: Hello) -> None:
+    async def _register(self, env: EnvironmentRow, hello: Hello, news: News) -> None:
         """Keep what the worker announced, so that a restarted server knows it."""
         catalog = self._owner.store.catalog
-        await catalog.register(env.env_id, hello.version, hello.tasks, hello.queues)
+        await catalog.register(env.env_id, hello.version, *news)
         state = self._owner.state
         now = state.clock.now()
         id_ = state.ids.new("deployment", now, state.shard_id)
-        operations = self._owner.store.operations
-        await operations.see_version(state.shard_id, env.env_id, hello.version, id_, now)
+        store = self._owner.store.versions
+        await store.see_version(state.shard_id, env.env_id, hello.version, id_, now)
         await declared.sync(self._owner, env, hello.version, hello.tasks)
 
     def _spawn(self, work: Awaitable[None]) -> None:

@@ -9,6 +9,7 @@ from mainspring.dispatch.explain import Explanation, Gate, explain as ask_core
 from mainspring.engine.owner import Owner
 from mainspring.engine.query import one
 from mainspring.engine.state import State
+from mainspring.engine.versions import lacks_workers
 from mainspring.model.duration import spell
 from mainspring.model.run import Run, Status
 from mainspring.store.protocol import EnvironmentRow, LiveRow
@@ -28,6 +29,11 @@ SENTENCES: Final = {
     Gate.BEHIND: "{position} runs of its queue go first.",
     Gate.NOTHING: "Nothing holds it; it starts at its lane's next turn.",
 }
+
+NO_VERSION: Final = (
+    "No connected worker has version {version!r}, which it needs. `mainspring worker --deployed` "
+    "starts one; `mainspring promote` lets new runs get another version."
+)
 
 WAITS: Final = {
     "time": "It waits for {wait} more, in {key!r}.",
@@ -50,10 +56,14 @@ async def explain(owner: Owner, env: EnvironmentRow, run_id: str) -> calls.Expla
         return _not_queued(run, owner.state.clock.now())
     row, state = rows[0], owner.state
     now = state.clock.now()
+    pinned = row.version or state.current.get(env.env_id, "")
+    if lacks_workers(state, env.env_id, pinned):
+        text = NO_VERSION.format(version=pinned)
+        return calls.Explanation(run_id, "pending_version", text)
     pools = [
         pool
         for (env_id, version), pool in state.pools.items()
-        if env_id == env.env_id and (not row.version or row.version == version)
+        if env_id == env.env_id and pinned in ("", version)
     ]
     able = [s for pool in pools for s in pool.sessions if row.task in s.tasks and s.deliver]
     found = ask_core(

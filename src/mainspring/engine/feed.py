@@ -25,7 +25,7 @@ LINGER_S: Final = 60.0
 """How long a channel without watches stays; longer than a client takes to ask again."""
 SHOWN: Final = (
     "run", "ready", "claim", "start", "park", "done", "cancel", "metadata", "document", "payload",
-    "options", "stream",
+    "pin", "options", "stream",
 )  # fmt: skip
 """Lists of a commit that change what a reader sees of the run in their first column."""
 _BATCH: Final = 12

@@ -165,7 +165,7 @@ def end(
     if options is not None and options.idempotency_key is not None and status in FREES_KEY:
         key = (live.env_id, live.task, options.idempotency_key, live.run_id)
         batch.changes.drop_key.append(key)
-    aftermath.follow(state, batch, live, live.lane.version, status)
+    aftermath.follow(state, batch, live, live.version, status)
     if live.run_id in state.waiters:
         batch.ended.append(
             Run(
@@ -176,7 +176,7 @@ def end(
                 env_id=live.env_id,
                 created_at=live.created_at,
                 concurrency_key=live.ckey,
-                version=live.lane.version,
+                version=live.version,
                 output=output,
                 error=error,
                 attempt=live.attempt,
@@ -293,7 +293,7 @@ def lose(state: State, batch: Batch, facts: Facts, live: Live, reason: str) -> N
 
 def place_of(live: Live) -> Place:
     """What the run takes along when it leaves its slot without an end."""
-    lane = (live.env_id, live.queue, live.ckey, live.lane.version)
+    lane = (live.env_id, live.queue, live.ckey, live.version)
     return Place(
         live.run_id,
         lane,

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from mainspring.engine import query
 from mainspring.engine.feed import Topic, Watch
-from mainspring.engine.listing import tell_dequeued
+from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
 from mainspring.errors import InvalidOptions, StoreUnavailable
 from mainspring.model import limits
@@ -139,5 +139,5 @@ async def _whole(owner: Owner, run: Run) -> Run:
         run.payload = await owner.objects.get(run.payload_ref)
     if run.output is None and run.output_ref is not None:
         run.output = await owner.objects.get(run.output_ref)
-    tell_dequeued(owner.state, run)
+    tell_status(owner.state, run)
     return run

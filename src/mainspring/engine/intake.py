@@ -31,7 +31,8 @@ _decode = msgspec.json.Decoder().decode
 class Prepared(Struct):
     """One checked trigger. `run_id` is set once it is planned: a repeat makes the same run.
 
-    `joins` is the number of the earlier item of the call that shares its debounce key.
+    `joins` is the number of the earlier item of the call that shares its debounce key. `pin` is the
+    version in which it was started at once.
     """
 
     spec: TaskSpec
@@ -46,6 +47,7 @@ class Prepared(Struct):
     repeat: bool = False
     known_task: bool = True
     joins: int | None = None
+    pin: str = ""
 
 
 async def prepare(

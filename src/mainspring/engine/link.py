@@ -119,6 +119,9 @@ class Arrived:
         if self.unknown is not None and state.lives.get(self.unknown.run_id) is self.unknown:
             live = self.unknown
             finish.leave(state, batch, live)
+            if live.version != live.lane.version:  # this claim has pinned it, to no use
+                live.version = live.lane.version
+                batch.changes.pin.append((live.run_id, live.version))
             park(state, batch, finish.place_of(live), "version", batch.now + VERSION_RETRY_MS)
 
     def _plan_refusal(

@@ -18,6 +18,7 @@ class Live:
         spec: None when the task is not registered any more.
         waited: it may have open waits of this attempt or, beyond epoch 1, of earlier ones.
         before: the epoch in which its session parked it, when its order is to go on; else 0.
+        version: the one that the run is pinned to from this claim on; "" = none.
         untold: outcomes to be told with the order, which is being put together; None = it is given.
     """
 
@@ -44,6 +45,7 @@ class Live:
         "started_at",
         "task",
         "untold",
+        "version",
         "waited",
     )  # fmt: skip
 
@@ -66,6 +68,7 @@ class Live:
         self.session = session
         self.spec = spec
         self.task = task
+        self.version = lane.version
         self.options: RunOptions | None = None
         self.resume = False
         self.begun = False

@@ -6,9 +6,9 @@ from typing import assert_never
 
 import msgspec
 
-from mainspring.engine import deployments, observing, query, schedules, trace
+from mainspring.engine import deployments, observing, query, schedules, trace, versioning
 from mainspring.engine.elsewhere import check_held
-from mainspring.engine.listing import tell_dequeued
+from mainspring.engine.listing import tell_status
 from mainspring.engine.neighbours import cut
 from mainspring.engine.owner import Owner
 from mainspring.errors import NotFound
@@ -16,6 +16,7 @@ from mainspring.ids import shard_of
 from mainspring.store.operating import BulkRow, Window
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import operating as wire
+from mainspring.wire.deploying import DeployingRequest
 from mainspring.wire.observing import ObservingRequest
 
 PAGE_LIMIT = 100
@@ -27,6 +28,8 @@ async def answer(  # noqa: C901 - one line per request is the table
     owner: Owner, env: EnvironmentRow, request: wire.OperatingRequest
 ) -> wire.OperatingResponse:
     """Answer one of these requests. Raises: as the function that answers it."""
+    if isinstance(request, DeployingRequest):
+        return await versioning.answer(owner, env, request)
     if isinstance(request, ObservingRequest):
         return await observing.answer(owner, env, request)
     match request:
@@ -76,7 +79,7 @@ async def inspect(owner: Owner, env: EnvironmentRow, run_id: str) -> wire.RunDet
     briefs = await runs.briefs(shard_id, wanted) if wanted else []
     by_id = {brief.id: brief for brief in briefs if brief.env_id == env.env_id}
     for brief in by_id.values():
-        tell_dequeued(owner.state, brief)
+        tell_status(owner.state, brief)
     return wire.RunDetail(
         run,
         by_id.get(run.root_id or ""),

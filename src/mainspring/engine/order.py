@@ -155,7 +155,7 @@ def execute(live: Live, payload: str, row: Claimed) -> Execute:
         row.root_id,
         row.depth,
         bool(row.is_test),
-        live.lane.version,
+        live.version,
         options.priority_ms if options is not None else 0,
         live.active_ms,
         machine=options.machine if options is not None else None,

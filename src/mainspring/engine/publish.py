@@ -150,7 +150,7 @@ class Publisher:
         if state.lives.get(live.run_id) is not live:
             return
         if wish.row is not None and not live.before and live.task not in live.session.tasks:
-            session = state.session_for(live.env_id, live.lane.version, live.task)
+            session = state.session_for(live.env_id, live.version, live.task)
             if session is None:
                 self._arrive(unknown_task(live))
                 return

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from mainspring.engine import deadlock, listing
-from mainspring.engine.listing import tell_dequeued
+from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import Await
 from mainspring.errors import NotFound
@@ -30,7 +30,7 @@ async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
         run.payload = await owner.objects.get(run.payload_ref)
     if run.output_ref is not None:
         run.output = await owner.objects.get(run.output_ref)
-    tell_dequeued(owner.state, run)
+    tell_status(owner.state, run)
     return run
 
 

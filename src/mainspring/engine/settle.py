@@ -80,6 +80,7 @@ class SettleCall(Struct):
             )
         if self.version is not None:
             row = msgspec.structs.replace(row, version=self.version)
+            batch.changes.pin.append((row.run_id, self.version))
         wait.resume(state, batch, row)
 
     def _note(self, batch: Batch, row: LiveRow, key: str, generation: int, seq: int) -> None:

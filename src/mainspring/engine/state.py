@@ -17,7 +17,7 @@ from mainspring.ids import Bits, IdSource
 from mainspring.model.run import Run
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.protocol import EnvironmentRow, QueueRow
-from mainspring.wire.worker import Entry
+from mainspring.wire.worker import Entry, Hello
 
 PoolKey = tuple[int, str]
 """(env_id, version)."""
@@ -50,7 +50,10 @@ class State:
         waiters: futures of callers that await the end of a run.
         awaits: those of them that are runs, `awaits_seen_at` when all were looked at last
             (monotonic seconds), `awaits_seen` held by who looks at any.
-        scheduling: held by who reads and writes a schedule; `setting` by who does so with a queue.
+        current: the version that new runs of an environment get; none or "" = any.
+        announced: what a worker of a version has said last.
+        scheduling: held by who reads and writes a schedule; `setting` by who does so with a queue,
+            `deploying` with a version.
         holders: sessions by the run whose coroutine is parked in them.
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
@@ -75,6 +78,9 @@ class State:
         self.awaits: list[Await] = []
         self.awaits_seen_at = 0.0
         self.awaits_seen = Lock()
+        self.current: dict[int, str] = {}
+        self.announced: dict[PoolKey, Hello] = {}
+        self.deploying = Lock()
         self.scheduling = Lock()
         self.setting = Lock()
         self.holders: dict[str, Session] = {}
@@ -134,7 +140,8 @@ class State:
         return self.pools.setdefault((session.env_id, session.version), Pool())
 
     def session_for(self, env_id: int, version: str, task: str) -> Session | None:
-        """A session with a free slot that may run this task and version."""
+        """A session with a free slot that may run this task and version ("" = the current one)."""
+        version = version or self.current.get(env_id, "")
         for (pool_env, pool_version), pool in self.pools.items():
             if pool_env == env_id and (not version or version == pool_version):
                 session = pool.pick(task)

@@ -46,7 +46,9 @@ async def rebuild(state: State, store: Store) -> None:
     resumes = await live.resumes(shard_id)
     awaited = await store.waits.foreign(shard_id)
     timers = await _read_timers(store, shard_id, 0, until)
+    current = {env_id: await _promoted(store, shard_id, env_id) for env_id in state.environments}
     state.reset()
+    state.current = current
     state.awaited.update(awaited)
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
     for row in active:
@@ -58,6 +60,11 @@ async def rebuild(state: State, store: Store) -> None:
         state.core.push(lane_key, row.ord, row.run_id, resume=True)
     state.timers.begin_load(until)
     state.timers.loaded(timers)
+
+
+async def _promoted(store: Store, shard_id: int, env_id: int) -> str:
+    latest = await store.versions.promotions(shard_id, env_id, 1)
+    return latest[0].version if latest else ""
 
 
 def _occupy(state: State, row: LiveRow) -> None:

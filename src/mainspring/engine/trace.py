@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mainspring.engine import query, spans
-from mainspring.engine.listing import tell_dequeued
+from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
 from mainspring.errors import NotFound
 from mainspring.model.run import Run
@@ -77,7 +77,7 @@ async def _briefs(owner: Owner, env: EnvironmentRow, ids: list[str]) -> list[Run
     found = await owner.store.runs.briefs(owner.state.shard_id, sorted(ids))
     mine = [run for run in found if run.env_id == env.env_id]
     for run in mine:
-        tell_dequeued(owner.state, run)
+        tell_status(owner.state, run)
     return sorted(mine, key=lambda run: run.id)
 
 

@@ -164,8 +164,8 @@ def plan_one(
         ttl = options.idempotency_ttl_ms or KEY_TTL_MS
         claim_key(batch, facts, key_id(item), answer.run_id, now + ttl)
     if not answer.cached:
-        insert(state, batch, env_id, item)
         begin(state, batch, facts, item)
+        insert(state, batch, env_id, item)
     return answer
 
 
@@ -187,7 +187,7 @@ def insert(state: State, batch: Batch, env_id: int, item: Prepared) -> None:
             item.spec.id,
             queue,
             ckey,
-            version,
+            item.pin or version,
             item.payload,
             item.payload_ref,
             item.kept_text,
@@ -255,6 +255,7 @@ def due_at(item: Prepared, now: int) -> int:
 def start(state: State, batch: Batch, place: Place, item: Prepared) -> bool:
     """Take a slot in the commit that stores the run, if every gate and a worker are free."""
     env_id, queue, ckey, version = place.lane
+    version = version or state.current.get(env_id, "")
     session = state.session_for(env_id, version, item.spec.id)
     if session is None:
         return False
@@ -264,6 +265,7 @@ def start(state: State, batch: Batch, place: Place, item: Prepared) -> bool:
     now, run_id, options = batch.now, place.run_id, item.options
     live = Live(run_id, 1, 1, lane, place.ord, session, item.spec, item.spec.id)
     live.options = item.kept
+    live.version = item.pin = version
     live.claimed_at = live.started_at = live.created_at = now
     live.parent_id, live.root_id, live.depth = options.parent_id, options.root_id, options.depth
     state.lives[run_id] = live

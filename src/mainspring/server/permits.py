@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mainspring.wire import calls, observing, operating
+from mainspring.wire import calls, deploying, observing, operating
 
 _READS: Final = ("List", "Get", "Retrieve", "Await", "Explain", "Read", "Find")
 _PERMITS: Final[dict[type, tuple[str, str]]] = {
@@ -39,6 +39,13 @@ _PERMITS: Final[dict[type, tuple[str, str]]] = {
     operating.InspectRun: ("read", "runs"),
     operating.TraceRun: ("read", "runs"),
     operating.CurrentDeployment: ("read", "deployments"),
+    deploying.Deploy: ("write", "deployments"),
+    deploying.Promote: ("write", "deployments"),
+    deploying.Rollback: ("write", "deployments"),
+    deploying.CarryRuns: ("write", "deployments"),
+    deploying.GetDeployment: ("read", "deployments"),
+    deploying.GetBundle: ("write", "workers"),
+    deploying.ListWaiting: ("read", "runs"),
     observing.CountRuns: ("read", "runs"),
     observing.ListBatches: ("read", "batch"),
     observing.ListWorkers: ("read", "workers"),
@@ -59,6 +66,10 @@ _AUDITED: Final[dict[type, str]] = {
     operating.SwitchSchedule: "schedules.switch",
     operating.DeleteSchedule: "schedules.delete",
     operating.PauseEnvironment: "queues.pause",
+    deploying.Deploy: "deployments.deploy",
+    deploying.Promote: "deployments.promote",
+    deploying.Rollback: "deployments.rollback",
+    deploying.CarryRuns: "deployments.carry",
     observing.MarkError: "errors.mark",
     calls.SetVariables: "envvars.set",
     calls.DropVariable: "envvars.delete",

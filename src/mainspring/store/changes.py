@@ -50,12 +50,15 @@ PLAN: Final = (
     "start",
     "cancel",
     "claim",
+    "pin",
     "rate",
     "drop_inbox",
     "bulk",
     "drop_schedule",
     "schedule",
     "tick",
+    "deployment",
+    "promotion",
 )
 """The lists in the order in which their statements run; also the names of the statements."""
 
@@ -147,13 +150,18 @@ class Changes:
     # claimed_at, active_ms
     start: list[Row]
     cancel: list[Row]  # run_id, epoch, cancel_at
-    claim: list[Row]  # run_id, session_id; moves ready -> active, epoch + 1
+    claim: list[Row]  # run_id, session_id, version; moves ready -> active, epoch + 1
+    pin: list[Row]  # run_id, version
     rate: list[Row]  # env_id, queue, key, tat
     drop_inbox: list[Row]  # inbox_id
     bulk: list[Row]  # the columns of `store.operating.BulkRow` (replaces the old row)
     drop_schedule: list[Row]  # schedule_id
     schedule: list[Row]  # the columns of `ScheduleRow` (replaces the old row)
     tick: list[Row]  # schedule_id, tick that is fired, next_at, fire_at, last_at, active
+    # env_id, version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
+    # bundle_size, manifest_ref, runtime
+    deployment: list[Row]
+    promotion: list[Row]  # env_id, number, version, promoted_at
 
     def __init__(self, now: int, change: int = 0) -> None:
         self.now = now

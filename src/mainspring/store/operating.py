@@ -1,4 +1,4 @@
-"""Bulk actions, schedules and deployments as the rooms above read them: rows and the protocol.
+"""Bulk actions and schedules as the rooms above read them: rows and the protocol.
 
 Every coroutine may raise `StoreUnavailable`. Bulk actions and schedules are written by commits.
 """
@@ -59,15 +59,6 @@ class ScheduleRow(Struct, array_like=True):
     gone: int = 0
 
 
-class DeploymentRow(Struct, array_like=True):
-    """A version, since its first worker and until the last one that announced it."""
-
-    version: str
-    deployment_id: str
-    created_at: int
-    seen_at: int
-
-
 class PastRow(Struct, array_like=True, gc=False):
     """An entry of a run's journal for people; `data` only of triggers, attempts and losses."""
 
@@ -93,7 +84,7 @@ class Window(Struct, frozen=True):
 
 
 class Operating(Protocol):
-    """What people do in bulk and by schedule, and which versions there were."""
+    """What people do in bulk and by schedule."""
 
     async def pending(self, shard_id: int) -> list[BulkRow]:
         """Bulk actions that have not ended, the oldest first."""
@@ -128,16 +119,6 @@ class Operating(Protocol):
         ...
 
     async def schedule_count(self, shard_id: int, env_id: int) -> int: ...
-
-    async def see_version(
-        self, shard_id: int, env_id: int, version: str, deployment_id: str, now: int
-    ) -> None:
-        """A worker announced that version; the id and time of the first one stay."""
-        ...
-
-    async def deployments(self, shard_id: int, env_id: int, window: Window) -> list[DeploymentRow]:
-        """By id, which is by the time of the first worker."""
-        ...
 
     async def past(self, shard_id: int, run_id: str, limit: int) -> list[PastRow]:
         """The journal of a run, of every generation, by key."""

@@ -1,21 +1,17 @@
-"""Bulk actions, schedules and deployments, over the database port."""
+"""Bulk actions and schedules, over the database port."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
-from mainspring.store.database import Database
+from mainspring.store.database import Database, T
 from mainspring.store.operating import (
     DECLARED,
     BulkRow,
-    DeploymentRow,
     PastRow,
     ScheduleRow,
     Window,
 )
-
-_Row = TypeVar("_Row", BulkRow, DeploymentRow)
 
 
 class Operations:
@@ -33,7 +29,7 @@ class Operations:
         return found[0] if found else None
 
     async def bulks(self, shard_id: int, env_id: int, window: Window) -> list[BulkRow]:
-        return await self._list("bulk", BulkRow, shard_id, env_id, window)
+        return await page(self._database, "bulk", BulkRow, shard_id, env_id, window)
 
     async def schedule(self, shard_id: int, schedule_id: str) -> ScheduleRow | None:
         values = {"shard": shard_id, "schedule_id": schedule_id}
@@ -77,21 +73,6 @@ class Operations:
         [(count,)] = await self._database.fetch("schedule_count", tuple[int], values)
         return count
 
-    async def see_version(
-        self, shard_id: int, env_id: int, version: str, deployment_id: str, now: int
-    ) -> None:
-        values = {
-            "shard": shard_id,
-            "env_id": env_id,
-            "version": version,
-            "deployment_id": deployment_id,
-            "now": now,
-        }
-        await self._database.write(("deployment_seen", values, ()))
-
-    async def deployments(self, shard_id: int, env_id: int, window: Window) -> list[DeploymentRow]:
-        return await self._list("deployment", DeploymentRow, shard_id, env_id, window)
-
     async def past(self, shard_id: int, run_id: str, limit: int) -> list[PastRow]:
         values = {"shard": shard_id, "run_id": run_id, "most": limit}
         return await self._database.fetch("journal_of_run", PastRow, values)
@@ -101,16 +82,18 @@ class Operations:
             ("environment_pause", {"env_id": env_id, "paused": int(paused)}, ())
         )
 
-    async def _list(
-        self, name: str, into: type[_Row], shard_id: int, env_id: int, window: Window
-    ) -> list[_Row]:
-        values = {
-            "shard": shard_id,
-            "env_id": env_id,
-            "low": window.low,
-            "high": window.high,
-            "most": window.limit + 1,
-        }
-        if window.newer:
-            return (await self._database.fetch(f"{name}_newer", into, values))[::-1]
-        return await self._database.fetch(f"{name}_older", into, values)
+
+async def page(
+    database: Database, name: str, into: type[T], shard_id: int, env_id: int, window: Window
+) -> list[T]:
+    """A part of the list that the statements `name`_older and `name`_newer give."""
+    values = {
+        "shard": shard_id,
+        "env_id": env_id,
+        "low": window.low,
+        "high": window.high,
+        "most": window.limit + 1,
+    }
+    if window.newer:
+        return (await database.fetch(f"{name}_newer", into, values))[::-1]
+    return await database.fetch(f"{name}_older", into, values)

@@ -22,6 +22,7 @@ from mainspring.store.operating import Operating
 from mainspring.store.past import Past
 from mainspring.store.streaming import Streams
 from mainspring.store.variables import Variables
+from mainspring.store.versions import Versions
 from mainspring.store.waiting import Waitpoints, Waits
 from mainspring.telemetry.metrics import Sample
 from mainspring.wire.calls import LogEntry
@@ -377,6 +378,8 @@ class Store(Protocol):
     def waitpoints(self) -> Waitpoints: ...
     @property
     def operations(self) -> Operating: ...
+    @property
+    def versions(self) -> Versions: ...
     @property
     def access(self) -> Access: ...
     @property

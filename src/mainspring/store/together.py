@@ -17,7 +17,7 @@ from mainspring.store.statements import Statement, expanded, numbered, parsed
 
 PARTS: Final = frozenset(
     {"drop_active", "done", "run", "key", "tag", "journal", "timer", "park", "start", "ready"}
-    | {"claim", "rate", "drop_parked", "drop_timer", "drop_edge", "edge", "waitpoint"}
+    | {"claim", "pin", "rate", "drop_parked", "drop_timer", "drop_edge", "edge", "waitpoint"}
     | {"request", "batch", "batch_item"}
     | {"end_waitpoint", "input", "stream", "chunk"}
 )

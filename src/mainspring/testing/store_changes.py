@@ -46,7 +46,7 @@ class Numbered:
 
     async def claimed(self) -> None:
         """The next commit claims it."""
-        await self.commit(lambda changes: changes.claim.append((self.run_id, "session")))
+        await self.commit(lambda changes: changes.claim.append((self.run_id, "session", "")))
 
 
 class ChangeContract:
@@ -94,12 +94,12 @@ class ChangeContract:
             lambda changes: changes.metadata.append((run_id, '{"a":1}', shard.now)),
             lambda changes: changes.payload.append((run_id, '"new"', None)),
             lambda changes: changes.options.append((run_id, '{"has_metadata":true}')),
-            lambda changes: changes.claim.append((run_id, "session")),
+            lambda changes: changes.claim.append((run_id, "session", "")),
             lambda changes: changes.document.append(document),
             lambda changes: changes.cancel.append((run_id, 1, shard.now)),
             parked,
             ready,
-            lambda changes: changes.claim.append((run_id, "session")),
+            lambda changes: changes.claim.append((run_id, "session", "")),
             done,
             lambda changes: changes.tag.append((shard.env_id, "blue", run_id)),
         ):
@@ -120,7 +120,7 @@ class ChangeContract:
         ids = await shard.queued(3)
         changes = shard.changes()
         changes.change = 9
-        changes.claim = [(run_id, "session") for run_id in ids[:2]]
+        changes.claim = [(run_id, "session", "") for run_id in ids[:2]]
         await shard.commit(changes)
         runs = await store.runs.many(shard.shard_id, ids)
         assert {run.id: run.change for run in runs} == {ids[0]: 9, ids[1]: 9, ids[2]: 0}

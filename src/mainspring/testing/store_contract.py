@@ -143,7 +143,7 @@ class CommitContract:
         changes = shard.changes()
         changes.drop_active = [(first, 1)]
         shard.done(changes, first)
-        changes.claim = [(second, "session")]
+        changes.claim = [(second, "session", "")]
         assert [run.run_id for run in await shard.commit(changes)] == [second]
         assert await store.live.known(shard.shard_id, [first, second, "run_no"]) == {
             first: "completed",
@@ -178,7 +178,9 @@ class CommitContract:
             shard.ready(changes, run_id)
             await shard.commit(changes)  # is there already the second time
         else:
-            row = {"claim": (run_id, "session"), "cancel": (run_id, 1, NOW)}.get(name, (run_id,))
+            row = {"claim": (run_id, "session", ""), "cancel": (run_id, 1, NOW)}.get(
+                name, (run_id,)
+            )
             getattr(changes, name).append(row)
         with pytest.raises(CommitRejected, match=name):
             await shard.commit(changes)

@@ -165,18 +165,56 @@ class OperationsContract:
 
     async def test_a_version_keeps_its_first_worker(self, store: Store) -> None:
         shard = await Shard.taken(store)
-        see = store.operations.see_version
+        see = store.versions.see_version
         place = (shard.shard_id, shard.env_id)
         await see(*place, "v1", "deployment_1", NOW)
         await see(*place, "v2", "deployment_2", NOW + 1)
         await see(*place, "v1", "deployment_3", NOW + 2)
         await see(shard.shard_id, shard.env_id + 1, "v1", "deployment_4", NOW)
-        found = await store.operations.deployments(*place, ALL)
+        found = await store.versions.deployments(*place, ALL)
         assert [(row.version, row.deployment_id) for row in found] == [
             ("v2", "deployment_2"),
             ("v1", "deployment_1"),
         ]
         assert (found[1].created_at, found[1].seen_at) == (NOW, NOW + 2)
+
+    async def test_a_deployed_version_is_kept_once_with_its_code(self, store: Store) -> None:
+        shard = await Shard.taken(store)
+        place, versions = (shard.shard_id, shard.env_id), store.versions
+        await versions.see_version(*place, "20.2", "deployment_1", NOW)
+        for number, version, ref in ((2, "20.1", "a"), (3, "20.2", "b"), (4, "20.1", "c")):
+            await write_version(shard, version, f"deployment_{number}", f"out-{ref}", ref)
+        assert await versions.versions(*place, "20.") == ["20.1", "20.2"]
+        assert await versions.versions(*place, "21.") == []
+        for version, id_, ref in (("20.1", "deployment_2", "a"), ("20.2", "deployment_1", "b")):
+            row = await versions.deployment(*place, version)
+            assert row is not None
+            assert (row.deployment_id, row.bundle_ref) == (id_, ref)
+            assert await versions.deployment_of_external(*place, f"out-{ref}") == row
+        assert await versions.deployment(shard.shard_id, shard.env_id + 1, "20.1") is None
+        assert await versions.deployment_of_external(*place, "out-c") is None
+
+    async def test_promotions_come_the_latest_first(self, store: Store) -> None:
+        shard = await Shard.taken(store)
+        for number in (1, 2, 2, 3):
+            changes = shard.changes()
+            changes.promotion.append((shard.env_id, number, f"v{number}", NOW + number))
+            await shard.commit(changes)
+        found = await store.versions.promotions(shard.shard_id, shard.env_id, 2)
+        assert [(one.number, one.version) for one in found] == [(3, "v3"), (2, "v2")]
+        assert await store.versions.promotions(shard.shard_id, shard.env_id + 1, 2) == []
+
+    async def test_a_pin_is_seen_in_the_run_and_in_what_is_claimed(self, store: Store) -> None:
+        shard = await Shard.taken(store)
+        first, second = await shard.queued(2)
+        changes = shard.changes()
+        changes.claim = [(first, "session", "v1"), (second, "session", "")]
+        changes.pin = [(first, "v1")]
+        await shard.commit(changes)
+        rows = await store.live.locate(shard.shard_id, [first, second])
+        assert {row.run_id: row.version for row in rows} == {first: "v1", second: ""}
+        runs = await store.runs.many(shard.shard_id, [first, second])
+        assert {run.id: run.version for run in runs} == {first: "v1", second: ""}
 
     async def test_a_pause_of_an_environment_is_kept(self, store: Store) -> None:
         env = await store.catalog.ensure_environment("dev")
@@ -216,3 +254,12 @@ class OperationsContract:
         assert [run.id for run in found] == [run_id]
         briefs = await store.runs.briefs(shard.shard_id, [run_id, "run_no"])
         assert [(run.id, run.payload) for run in briefs] == [(run_id, None)]
+
+
+async def write_version(shard: Shard, version: str, id_: str, external: str, ref: str) -> None:
+    """Commit a version with that code."""
+    changes = shard.changes()
+    changes.deployment.append(
+        (shard.env_id, version, id_, NOW, NOW, external, ref, "hash", 3, "m", "3.12")
+    )
+    await shard.commit(changes)

@@ -160,7 +160,7 @@ class Shard:
     async def claimed(self, ids: list[str], session_id: str = "session") -> list[Claimed]:
         """Claim these runs; in their order."""
         changes = self.changes()
-        changes.claim = [(run_id, session_id) for run_id in ids]
+        changes.claim = [(run_id, session_id, "") for run_id in ids]
         return sorted(await self.commit(changes), key=lambda run: ids.index(run.run_id))
 
     async def ended(self, count: int, status: str = "completed", **given: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Deployments as the public JSON shows them: versions of the tasks that workers announced."""
+"""Deployments as the public JSON shows them: versions of the tasks, deployed or announced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _SHORT: Final = 8
 
 
 class ShownDeployment(Struct, rename="camel", kw_only=True):
-    """A version, deployed since its first worker came; `workers` are those connected now."""
+    """A version; one that only workers have announced counts as deployed since the first came.
+
+    `workers` are those connected now; `current` is the version that new runs get.
+    """
 
     id: str
     created_at: str
@@ -29,7 +32,10 @@ class ShownDeployment(Struct, rename="camel", kw_only=True):
     runtime_version: str | None
     status: Literal["DEPLOYED"]
     deployed_at: str
+    external_id: str | None
     workers: int
+    current: bool
+    promoted_at: str | None
 
 
 class DeploymentQuery(
@@ -52,7 +58,7 @@ class DeploymentList(Struct):
 
 
 def shown(found: Deployment) -> dict[str, Any]:
-    """One deployment. Workers do not tell which Python they run on."""
+    """One deployment. Workers do not tell which Python they run on; who deploys does."""
     at = moments.iso(found.created_at)
     return {
         "id": found.id,
@@ -60,10 +66,13 @@ def shown(found: Deployment) -> dict[str, Any]:
         "shortCode": found.id[-_SHORT:],
         "version": found.version,
         "runtime": "python",
-        "runtimeVersion": None,
+        "runtimeVersion": found.runtime or None,
         "status": "DEPLOYED",
         "deployedAt": at,
+        "externalId": found.external_id,
         "workers": found.workers,
+        "current": found.current,
+        "promotedAt": None if found.promoted_at is None else moments.iso(found.promoted_at),
     }
 
 

@@ -8,6 +8,12 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mainspring.model.run import Run, RunFilter, Status, TriggerAnswer
+from mainspring.wire.deploying import (
+    DEPLOYING,
+    DeployingRequest,
+    DeployingResponse,
+    Deployment as Deployment,
+)
 from mainspring.wire.observing import OBSERVING, ObservingRequest, ObservingResponse
 
 
@@ -191,17 +197,9 @@ class ListDeployments(Struct, tag="deployments"):
 
 
 class CurrentDeployment(Struct, tag="current_deployment"):
-    """The version that new runs get → Deployment. Raises NotFound before the first worker."""
-
-
-class Deployment(Struct):
-    """A version of the tasks since its first worker; `workers` are those connected now."""
-
-    id: str
-    version: str
-    created_at: int
-    seen_at: int
-    workers: int = 0
+    """The version that new runs get: the promoted one, or else that of the newest workers →
+    Deployment. Raises NotFound before the first one.
+    """
 
 
 class DeploymentPage(Struct):
@@ -279,7 +277,8 @@ class Trace(Struct):
 
 
 OperatingRequest = (
-    ObservingRequest
+    DeployingRequest
+    | ObservingRequest
     | InspectRun
     | StartBulk
     | GetBulk
@@ -298,7 +297,8 @@ OperatingRequest = (
     | TraceRun
 )
 OperatingResponse = (
-    ObservingResponse
+    DeployingResponse
+    | ObservingResponse
     | RunDetail
     | Bulk
     | BulkPage
@@ -306,12 +306,12 @@ OperatingResponse = (
     | SchedulePage
     | Ticks
     | TriggerAnswer
-    | Deployment
     | DeploymentPage
     | EnvironmentState
     | Trace
 )
 OPERATING: dict[type[Struct], type[Struct]] = {
+    **DEPLOYING,
     InspectRun: RunDetail,
     StartBulk: Bulk,
     GetBulk: Bulk,

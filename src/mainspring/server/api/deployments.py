@@ -1,4 +1,4 @@
-"""Deployments: the versions of the tasks that workers announced."""
+"""Deployments: the versions of the tasks, deployed or announced by workers."""
 
 from __future__ import annotations
 

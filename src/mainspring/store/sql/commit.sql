@@ -181,24 +181,24 @@ ON CONFLICT (shard_id, run_id) DO UPDATE SET cancel_at = excluded.cancel_at,
   change = excluded.change;
 
 -- name: claim
--- rows: run_id text, session_id text
+-- rows: run_id text, session_id text, version text
 -- takes: shard bigint, change bigint, now bigint
 -- A run starts when it is first claimed.
 INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,
   attempt, started_at, claimed_at, active_ms, change)
-SELECT q.shard_id, q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id,
+SELECT q.shard_id, q.run_id, q.env_id, q.queue, q.ckey, r.version, q.ord, r.session_id,
   q.epoch + 1, q.attempt, CASE q.started_at WHEN 0 THEN :now ELSE q.started_at END, :now,
   q.active_ms, :change
 FROM {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id};
 
 -- name: claim_leave
--- rows: run_id text, session_id text
+-- rows: run_id text, session_id text, version text
 -- takes: shard bigint
 -- The second half of a claim.
 DELETE FROM ready WHERE {among ready: run_id};
 
 -- name: claimed
--- rows: run_id text, session_id text
+-- rows: run_id text, session_id text, version text
 -- takes: shard bigint
 -- The last part of a claim: what the worker needs, in the order of `Claimed`.
 SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payload, n.payload_ref,
@@ -206,6 +206,19 @@ SELECT a.run_id, a.epoch, a.attempt, a.started_at, a.active_ms, n.task, n.payloa
 FROM {rows}
 {probe active a ON a.shard_id = :shard AND a.run_id = r.run_id}
 {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id};
+
+-- name: pin
+-- rows: run_id text, version text
+-- takes: shard bigint, change bigint
+-- What a list by version finds, and what is left of the pin when the run has ended. Not UPDATE ...
+-- FROM, as in `payload`.
+INSERT INTO run (shard_id, run_id, env_id, task, queue, ckey, version, payload, payload_ref,
+  options, parent_id, root_id, depth, batch_id, is_test, created_at, change)
+SELECT n.shard_id, n.run_id, n.env_id, n.task, n.queue, n.ckey, r.version, n.payload,
+  n.payload_ref, n.options, n.parent_id, n.root_id, n.depth, n.batch_id, n.is_test, n.created_at,
+  :change
+FROM {rows} {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id} WHERE true
+ON CONFLICT (shard_id, run_id) DO UPDATE SET version = excluded.version, change = excluded.change;
 
 -- name: rate
 -- rows: env_id bigint, queue text, key text, tat bigint

@@ -1,4 +1,4 @@
--- What people do in bulk and by schedule, and what lists of runs are filtered by. The first four are
+-- What people do in bulk and by schedule, and what lists of runs are filtered by. The first ones are
 -- lists of a commit, see store/changes.py.
 
 -- name: mark
@@ -55,6 +55,29 @@ ON CONFLICT (shard_id, schedule_id) DO UPDATE SET active = excluded.active,
 -- rows: schedule_id text
 -- takes: shard bigint
 DELETE FROM schedule WHERE {among schedule: schedule_id};
+
+-- name: deployment
+-- rows: env_id bigint, version text, deployment_id text, created_at bigint, seen_at bigint, external_id text, bundle_ref text, bundle_hash text, bundle_size bigint, manifest_ref text, runtime text
+-- takes: shard bigint
+-- A worker may have announced the version in this moment; then its row gets the bundle.
+INSERT INTO deployment (shard_id, env_id, version, deployment_id, created_at, seen_at, external_id,
+  bundle_ref, bundle_hash, bundle_size, manifest_ref, runtime)
+SELECT :shard, r.env_id, r.version, r.deployment_id, r.created_at, r.seen_at, r.external_id,
+  r.bundle_ref, r.bundle_hash, r.bundle_size, r.manifest_ref, r.runtime
+FROM {rows} WHERE true
+ON CONFLICT (shard_id, env_id, version) DO UPDATE SET external_id = excluded.external_id,
+  bundle_ref = excluded.bundle_ref, bundle_hash = excluded.bundle_hash,
+  bundle_size = excluded.bundle_size, manifest_ref = excluded.manifest_ref,
+  runtime = excluded.runtime
+WHERE deployment.bundle_ref IS NULL;
+
+-- name: promotion
+-- rows: env_id bigint, number bigint, version text, promoted_at bigint
+-- takes: shard bigint
+-- The numbers of an environment are given one by one; a repeat finds its row.
+INSERT INTO promotion (shard_id, env_id, number, version, promoted_at)
+SELECT :shard, r.env_id, r.number, r.version, r.promoted_at
+FROM {rows} WHERE true ON CONFLICT DO NOTHING;
 
 -- name: bulk_pending
 -- takes: shard bigint
@@ -145,15 +168,45 @@ ON CONFLICT (shard_id, env_id, version) DO UPDATE SET seen_at = excluded.seen_at
 
 -- name: deployment_older
 -- takes: shard bigint, env_id bigint, low text, high text, most bigint
-SELECT version, deployment_id, created_at, seen_at FROM deployment WHERE shard_id = :shard
+SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
+  bundle_size, manifest_ref, runtime
+FROM deployment WHERE shard_id = :shard
   AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
 ORDER BY env_id DESC, deployment_id DESC LIMIT :most;
 
 -- name: deployment_newer
 -- takes: shard bigint, env_id bigint, low text, high text, most bigint
-SELECT version, deployment_id, created_at, seen_at FROM deployment WHERE shard_id = :shard
+SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
+  bundle_size, manifest_ref, runtime
+FROM deployment WHERE shard_id = :shard
   AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
 ORDER BY env_id, deployment_id LIMIT :most;
+
+-- name: deployment_one
+-- takes: shard bigint, env_id bigint, version text
+SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
+  bundle_size, manifest_ref, runtime
+FROM deployment WHERE shard_id = :shard AND env_id = :env_id AND version = :version;
+
+-- name: deployment_of_external
+-- takes: shard bigint, env_id bigint, external_id text
+SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
+  bundle_size, manifest_ref, runtime
+FROM deployment WHERE shard_id = :shard AND env_id = :env_id AND external_id = :external_id
+  AND external_id IS NOT NULL;
+
+-- name: deployment_versions
+-- takes: shard bigint, env_id bigint, low text, high text
+-- The versions of one day.
+SELECT version FROM deployment WHERE shard_id = :shard
+  AND (env_id, version) > (:env_id, :low) AND (env_id, version) < (:env_id, :high)
+ORDER BY env_id, version;
+
+-- name: promotions
+-- takes: shard bigint, env_id bigint, most bigint
+SELECT number, version, promoted_at FROM promotion WHERE shard_id = :shard
+  AND (env_id, number) > (:env_id, 0) AND (env_id, number) < (:env_id, 9223372036854775807)
+ORDER BY env_id DESC, number DESC LIMIT :most;
 
 -- name: environment_pause
 -- takes: env_id bigint, paused bigint

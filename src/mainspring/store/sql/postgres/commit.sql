@@ -1,12 +1,12 @@
 -- name: claim
--- rows: run_id text, session_id text
+-- rows: run_id text, session_id text, version text
 -- takes: shard bigint, change bigint, now bigint
 -- Why not the shared text: one round trip instead of three, on the path from a trigger to its
 -- start. SQLite has no data-changing CTE. Gives the rows of `claimed`.
 WITH moved AS (
   DELETE FROM ready USING {rows} {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
   WHERE ready.ctid = q.ctid
-  RETURNING q.run_id, q.env_id, q.queue, q.ckey, q.version, q.ord, r.session_id, q.epoch,
+  RETURNING q.run_id, q.env_id, q.queue, q.ckey, r.version, q.ord, r.session_id, q.epoch,
     q.attempt, q.started_at, q.active_ms
 ), placed AS (
   INSERT INTO active (shard_id, run_id, env_id, queue, ckey, version, ord, session_id, epoch,

@@ -1,0 +1,125 @@
+"""A new version of an environment's code: checked, stored and given its number. No promotion."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from asyncio import Future
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from mainspring.engine import deployments
+from mainspring.engine.batch import Batch, Facts, Wanted
+from mainspring.engine.owner import Owner
+from mainspring.engine.state import State
+from mainspring.errors import Conflict, InvalidOptions, PayloadTooLarge
+from mainspring.model import limits
+from mainspring.model.deployment import (
+    BUNDLE_LIMIT,
+    EXTERNAL_ID_LENGTH,
+    day_prefix,
+    next_version,
+)
+from mainspring.store.protocol import EnvironmentRow
+from mainspring.store.versions import DeploymentRow
+from mainspring.wire.deploying import Deploy, Deployment
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class DeployCall(Struct):
+    """A version is kept. Planned again after a doubtful commit, it finds its row."""
+
+    env_id: int
+    row: DeploymentRow
+    future: Future[None]
+
+    def want(self, wanted: Wanted) -> None:
+        return
+
+    def plan(self, state: State, batch: Batch, facts: Facts) -> bool:
+        one = self.row
+        batch.changes.deployment.append(
+            (
+                self.env_id,
+                one.version,
+                one.deployment_id,
+                one.created_at,
+                one.seen_at,
+                one.external_id,
+                one.bundle_ref,
+                one.bundle_hash,
+                one.bundle_size,
+                one.manifest_ref,
+                one.runtime,
+            )
+        )
+        batch.answer(self.future, None)
+        return True
+
+
+async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deployment:
+    """Keep a version of the code, as the next of its day.
+
+    Raises: InvalidOptions for a bundle that is not what it says, PayloadTooLarge, Conflict when the
+    external id has other code.
+    """
+    size = _checked(wanted)
+    state, versions = owner.state, owner.store.versions
+    place = state.shard_id, env.env_id
+    async with state.deploying:
+        if wanted.external_id is not None:
+            old = await versions.deployment_of_external(*place, wanted.external_id)
+            if old is not None and old.bundle_hash != wanted.hash:
+                raise Conflict(
+                    f"External id {wanted.external_id!r} is that of version {old.version}, which "
+                    "has other code. Give each state of the code an id of its own."
+                )
+            if old is not None:
+                return await deployments.shown(owner, env, old)
+        bundle_ref = await owner.objects.put(wanted.bundle)
+        manifest_ref = await owner.objects.put(_encode(wanted.manifest).decode())
+        now = state.clock.now()
+        prefix = day_prefix(now)
+        version = next_version(prefix, await versions.versions(*place, prefix))
+        row = DeploymentRow(
+            version,
+            state.ids.new(deployments.PREFIX, now, state.shard_id),
+            now,
+            now,
+            wanted.external_id,
+            bundle_ref,
+            wanted.hash,
+            size,
+            manifest_ref,
+            wanted.runtime,
+        )
+        future: Future[None] = asyncio.get_running_loop().create_future()
+        owner.submit(DeployCall(env.env_id, row, future))
+        await future
+        return await deployments.shown(owner, env, await deployments.found(owner, env, version))
+
+
+def _checked(wanted: Deploy) -> int:
+    """The size of the bundle, whose content is what its hash says. Raises: as `deploy`."""
+    if wanted.external_id is not None:
+        limits.check_text(wanted.external_id, "external_id", EXTERNAL_ID_LENGTH)
+    if wanted.runtime:
+        limits.check_text(wanted.runtime, "runtime", limits.NAME_LENGTH)
+    if not wanted.manifest.tasks:
+        raise InvalidOptions("The code declares no task; nothing could run in that version.")
+    try:
+        data = base64.b64decode(wanted.bundle, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidOptions(f"The bundle is not base64: {error}.") from error
+    if len(data) > BUNDLE_LIMIT:
+        raise PayloadTooLarge(
+            f"The bundle has {len(data):,} bytes; at most {BUNDLE_LIMIT:,} are kept."
+        )
+    if hashlib.sha256(data).hexdigest() != wanted.hash:
+        raise InvalidOptions("The bundle is not what its hash says; send it again.")
+    return len(data)
