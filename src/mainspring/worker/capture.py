@@ -152,20 +152,15 @@ class Capture:
             self._loop.call_soon_threadsafe(self.flush)
 
 
-class Stream:
-    """Stands in for stdout or stderr: gives a run's text to `Capture`, all other text onwards."""
+class Hiding:
+    """Stands in for stdout or stderr, and takes secrets out of what is written."""
 
-    def __init__(self, real: TextIO, capture: Capture, level: str) -> None:
+    def __init__(self, real: TextIO) -> None:
         self._real = real
-        self._capture = capture
-        self._level = level
 
     def write(self, text: str) -> int:
         """Write; returns the number of characters."""
-        # a StreamHandler writes records that `Handler` below has taken already
-        logged = sys._getframe(1).f_code is _EMIT
-        if logged or not self._capture.write(self._level, text) or self._capture.echo:
-            self._real.write(hidden.shown(text))
+        self._real.write(hidden.shown(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -175,6 +170,23 @@ class Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+class Stream(Hiding):
+    """The same; gives a run's text to `Capture`, all other text onwards."""
+
+    def __init__(self, real: TextIO, capture: Capture, level: str) -> None:
+        super().__init__(real)
+        self._capture = capture
+        self._level = level
+
+    def write(self, text: str) -> int:
+        """Write; returns the number of characters."""
+        # a StreamHandler writes records that `Handler` below has taken already
+        logged = sys._getframe(1).f_code is _EMIT
+        if logged or not self._capture.write(self._level, text) or self._capture.echo:
+            return super().write(text)
+        return len(text)
 
 
 class Handler(logging.Handler):
@@ -196,6 +208,12 @@ class Handler(logging.Handler):
                     last.emit(record)
         except Exception:  # noqa: BLE001 - logging's own rule: a record must not end the program
             self.handleError(record)
+
+
+def hide_in_streams() -> None:
+    """From now on this process writes no secrets to its streams, also while it imports."""
+    sys.stdout = cast(TextIO, Hiding(sys.stdout))
+    sys.stderr = cast(TextIO, Hiding(sys.stderr))
 
 
 @contextlib.contextmanager

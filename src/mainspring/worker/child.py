@@ -27,7 +27,7 @@ from mainspring.wire.worker import Goodbye
 from mainspring.worker import hidden
 from mainspring.worker.beat import Beats
 from mainspring.worker.budget import Budget
-from mainspring.worker.capture import Capture, captured
+from mainspring.worker.capture import Capture, captured, hide_in_streams
 from mainspring.worker.channel import (
     REFUSED_STATUS,
     ChildConfig,
@@ -268,6 +268,7 @@ def main(fd: int) -> int:
     except MainspringError as error:
         channel.tell(Refused(error.code, error.message))
         return REFUSED_STATUS
+    hide_in_streams()
     found = scan.scan(config.dirs, config.ignore, config.root or None)
     channel.tell(Ready(tuple(sorted(registry.tasks)), tuple(map(_problem, found.errors))))
     if not channel.wait_for_go():

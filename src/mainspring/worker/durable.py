@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Protocol
 
+import msgspec
+
 from mainspring.errors import FencedOut
 from mainspring.sdk.context import Context
 from mainspring.sdk.hooks import Waiting
@@ -25,6 +27,7 @@ from mainspring.wire.worker import (
     Update,
     Wait,
 )
+from mainspring.worker import hidden
 from mainspring.worker.outlet import Outlet
 
 
@@ -130,7 +133,8 @@ class Durable:
         order = self._alive().order
         self.pour()
         into = order.generation if generation is None else generation
-        self._voice.post(Record(order.run_id, order.epoch, into, entries))
+        told = [_shown(entry) for entry in entries]
+        self._voice.post(Record(order.run_id, order.epoch, into, told))
 
     async def wait(self, wait: Wait) -> Entry:
         order = self._alive().order
@@ -227,3 +231,10 @@ class Durable:
                 "that it left behind can neither record nor wait."
             )
         return run
+
+
+def _shown(entry: Entry) -> Entry:
+    """The entry as it is kept: the error of a failed step without secrets, a result as it is."""
+    if entry.status != "failed" or entry.data is None:
+        return entry
+    return msgspec.structs.replace(entry, data=hidden.shown_json(entry.data))

@@ -1,0 +1,201 @@
+"""Secrets put through everything that tells of runs, and looked for where they must not be."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx2
+import pytest
+
+from mainspring.model.variables import HIDDEN
+from mainspring.wire import calls
+from tests.worker import test_real_server
+from tests.worker.test_real_server import SEALING, House
+
+database = test_real_server.database
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+SPOKEN = "Sp0ken/c4nary+4fd1&91=7a"
+"""Printed, logged, raised: it reaches no table."""
+RETURNED = "R3turned/c4nary+88c2&07=e1"
+"""Handed on by runs: it is stored for them, and shown to nobody else."""
+
+TASKS = """
+import base64, logging, os, sys, warnings
+import mainspring
+from mainspring import Retry, logger, metadata, step, streams, task
+
+SPOKEN, RETURNED = os.environ.get("SPOKEN", "missing"), os.environ.get("RETURNED", "missing")
+once = Retry(max_attempts=1)
+print("imported with", SPOKEN)
+
+@task(retry=Retry(max_attempts=2, min_delay=0.01, max_delay=0.01))
+async def speak() -> None:
+    print("printed", SPOKEN, base64.b64encode(SPOKEN.encode()).decode())
+    print(SPOKEN[:9], end=""); print(SPOKEN[9:])
+    sys.stderr.write(f"https://u:{SPOKEN}@host/\\n")
+    logging.getLogger(SPOKEN).warning("logged %s", SPOKEN, exc_info=LookupError(SPOKEN))
+    logger.info("said " + SPOKEN, deep={"key " + SPOKEN: [SPOKEN]})
+    warnings.warn(SPOKEN)
+    try:
+        raise KeyError(SPOKEN)
+    except KeyError as error:
+        error.add_note(SPOKEN)
+        raise ValueError(f"raised {SPOKEN}") from error
+
+@task(retry=once)
+async def abort() -> None:
+    raise mainspring.AbortRun(SPOKEN)
+
+@task(retry=once)
+async def group() -> None:
+    raise ExceptionGroup(SPOKEN, [ValueError(SPOKEN)])
+
+@task(retry=once)
+async def steps() -> None:
+    async def broken() -> None:
+        raise OSError(SPOKEN)
+    await step("broken", broken)
+
+@task(retry=once)
+def apart(number: int) -> None:
+    print("apart", SPOKEN)
+
+@task(retry=once)
+async def hand_on(given: str) -> str:
+    assert given == RETURNED
+    return given
+
+@task(retry=once)
+async def give_back() -> dict:
+    metadata.set("token", RETURNED)
+    await streams.append("answer", {"said": RETURNED})
+    async def kept() -> str:
+        return RETURNED
+    assert await step("kept", kept) == RETURNED
+    assert await hand_on.trigger_and_wait(RETURNED) == RETURNED
+    return {"deep": [RETURNED], RETURNED: 1}
+"""
+
+
+@pytest.fixture
+async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
+    made = House(tmp_path, database)
+    (tmp_path / "jobs.py").write_text(TASKS)
+    await made.open_server()
+    env = await made.server.engine.environment("dev")
+    secrets = {"SPOKEN": SPOKEN, "RETURNED": RETURNED}
+    await made.server.engine.answer(env, calls.SetVariables(secrets, secret=True))
+    await made.close_server()
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def forms(secret: str) -> Iterator[str]:
+    """What the secret may look like."""
+    yield from (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+    yield secret.encode().hex()
+    for before in range(3):
+        yield base64.b64encode(b"x" * before + secret.encode()).decode()[4:-4]
+
+
+def found(text: str, secret: str) -> list[str]:
+    """The places at which the text has the secret."""
+    return [
+        text[max(at - 120, 0) : at + 40] for form in forms(secret) if (at := text.find(form)) >= 0
+    ]
+
+
+async def stored(database: str) -> str:
+    """All that the database holds, in every file or table."""
+    if not database.startswith("postgres"):
+        folder = Path(database).parent
+        files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".py")
+        return "\n".join(path.read_bytes().decode("latin-1") for path in files)
+    connection = await asyncpg.connect(database)
+    try:
+        tables = await connection.fetch(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname !~ '^(pg_|information_)'"
+        )
+        rows: list[str] = []
+        for schema, table in tables:
+            sql = f'SELECT t::text FROM "{schema}"."{table}" t'
+            rows += [row[0] for row in await connection.fetch(sql)]
+        return "\n".join(rows)
+    finally:
+        await connection.close()
+
+
+PATHS = (
+    "/api/v3/runs/{}", "/api/v1/runs/{}/trace", "/api/v1/runs/{}/events", "/api/v1/runs/{}/result",
+    "/api/v1/runs/{}/metadata", "/api/mainspring/v1/runs/{}/journal", "/plain/runs/{}",
+    "/realtime/v1/runs/{}", "/realtime/v1/streams/{}/answer",
+)  # fmt: skip
+LISTS = ("/api/v1/runs", "/api/v1/projects/any/envvars/dev", "/metrics", "/api/mainspring/v1/keys",
+         "/api/v1/projects/any/envvars/dev/SPOKEN", "/api/mainspring/v1/audit")  # fmt: skip
+
+
+async def answers(house: House, ids: list[str]) -> str:
+    """What the API tells of these runs, on every route that tells of runs."""
+    told: list[str] = []
+    headers = {"authorization": f"Bearer {house.key}"}
+    async with httpx2.AsyncClient(base_url=house.server.url, headers=headers) as http:
+        for path in (*(path.format(run_id) for run_id in ids for path in PATHS), *LISTS):
+            try:
+                async with http.stream("GET", path, timeout=1.0) as answer:
+                    told.append(f"\n{answer.status_code} {path}\n")
+                    told += [piece async for piece in answer.aiter_text()]
+            except httpx2.ReadTimeout:
+                continue  # a stream that goes on
+        for run_id in ids:
+            trace = (await http.get(f"/api/v1/runs/{run_id}/trace")).json()
+            shown = [await http.get(f"/api/v1/runs/{run_id}/spans/{id_}") for id_ in spans(trace)]
+            told += [f"\n{answer.status_code} span\n{answer.text}" for answer in shown]
+    return "".join(told)
+
+
+def spans(value: Any) -> Iterator[str]:
+    """The ids of all spans of a trace."""
+    if isinstance(value, dict):
+        if "children" in value and isinstance(value.get("id"), str):
+            yield value["id"]
+        for inner in value.values():
+            yield from spans(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from spans(inner)
+
+
+async def test_a_secret_is_nowhere_but_where_it_is_needed(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, house: House, database: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ids = []
+    for task in ("speak", "abort", "group", "steps", "give_back"):
+        ids += await house.trigger(task, "{}")
+    ids += await house.trigger("apart", '{"number": 1}')
+    runs = [await house.ended(run_id) for run_id in ids]
+    told = await answers(house, ids)
+    printed = capfd.readouterr()
+    seen = told + repr(runs) + printed.out + printed.err + caplog.text
+    kept = await stored(database)
+    assert set(re.findall(r"^\d{3} .*", told, re.MULTILINE)) > {"200 span", "200 /metrics"}
+    assert not re.findall(r"^(?:404|5\d\d) .*", told, re.MULTILINE)
+    assert f"imported with {HIDDEN}" in printed.out
+    for secret in (SPOKEN, RETURNED, house.key, SEALING):
+        assert found(seen, secret) == []
+    for secret in (SPOKEN, house.key):
+        assert found(kept, secret) == []
+    assert [run.status.value for run in runs] == [*["failed"] * 4, "completed", "completed"]
+    assert seen.count(HIDDEN) > 40
