@@ -141,7 +141,7 @@ class MortalStore:
         self.shards = Mortal(store.shards)
         self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
         self.waits, self.waitpoints = store.waits, store.waitpoints
-        self.operations, self.versions = store.inner.operations, store.inner.versions
+        self.operations = store.inner.operations
         self.access = store.inner.access
         self.batches = store.batches
         self.objects, self.variables = store.objects, store.variables

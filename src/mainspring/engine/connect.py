@@ -358,8 +358,7 @@ class Door:
         state = self._owner.state
         now = state.clock.now()
         id_ = state.ids.new("deployment", now, state.shard_id)
-        store = self._owner.store.versions
-        await store.see_version(state.shard_id, env.env_id, hello.version, id_, now)
+        await catalog.see_version(state.shard_id, env.env_id, hello.version, id_, now)
         await declared.sync(self._owner, env, hello.version, hello.tasks)
 
     def _spawn(self, work: Awaitable[None]) -> None:

@@ -69,7 +69,7 @@ async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deploymen
     external id has other code.
     """
     size = _checked(wanted)
-    state, versions = owner.state, owner.store.versions
+    state, versions = owner.state, owner.store.catalog
     place = state.shard_id, env.env_id
     async with state.deploying:
         if wanted.external_id is not None:

@@ -35,7 +35,7 @@ async def page(owner: Owner, env: EnvironmentRow, wanted: ListDeployments) -> De
         high = min(high, lower_bound(PREFIX, max(wanted.created_to, 0) + 1))
     limit = max(1, min(wanted.limit, PAGE_LIMIT))
     window = Window(low, high, limit, newer=wanted.before is not None)
-    rows = await owner.store.versions.deployments(owner.state.shard_id, env.env_id, window)
+    rows = await owner.store.catalog.deployments(owner.state.shard_id, env.env_id, window)
     found, next_, previous = cut(rows, window, after=wanted.after is not None)
     promoted = await history(owner, env)
     return DeploymentPage(
@@ -54,7 +54,7 @@ async def current(owner: Owner, env: EnvironmentRow) -> Deployment:
     if promoted:
         return await shown(owner, env, await found(owner, env, promoted))
     window = Window("", "~", PAGE_LIMIT)
-    rows = await owner.store.versions.deployments(owner.state.shard_id, env.env_id, window)
+    rows = await owner.store.catalog.deployments(owner.state.shard_id, env.env_id, window)
     if not rows:
         raise NotFound("No version of the tasks was deployed or announced by a worker here yet.")
     served = (row for row in rows if serves(owner.state, env.env_id, row.version))
@@ -63,7 +63,7 @@ async def current(owner: Owner, env: EnvironmentRow) -> Deployment:
 
 async def found(owner: Owner, env: EnvironmentRow, name: str) -> DeploymentRow:
     """The deployment of that version, id or external id. Raises: NotFound with near names."""
-    versions, place = owner.store.versions, (owner.state.shard_id, env.env_id)
+    versions, place = owner.store.catalog, (owner.state.shard_id, env.env_id)
     row = await versions.deployment(*place, name)
     if row is None:
         row = await versions.deployment_of_external(*place, name)
@@ -119,7 +119,7 @@ async def bundle(owner: Owner, env: EnvironmentRow, name: str) -> Bundle:
 
 async def history(owner: Owner, env: EnvironmentRow) -> list[PromotionRow]:
     """What was promoted, the latest first."""
-    versions = owner.store.versions
+    versions = owner.store.catalog
     return await versions.promotions(owner.state.shard_id, env.env_id, HISTORY)
 
 

@@ -67,7 +67,7 @@ async def rollback(owner: Owner, env: EnvironmentRow) -> Deployment:
         before = {one.version for one in await deployments.history(owner, env)}
         window = Window("", now.deployment_id, deployments.PAGE_LIMIT)
         place = owner.state.shard_id, env.env_id
-        rows = await owner.store.versions.deployments(*place, window)
+        rows = await owner.store.catalog.deployments(*place, window)
         target = next((row for row in rows if row.version and row.version in before), None)
         if target is None:
             raise Conflict(

@@ -63,7 +63,7 @@ async def rebuild(state: State, store: Store) -> None:
 
 
 async def _promoted(store: Store, shard_id: int, env_id: int) -> str:
-    latest = await store.versions.promotions(shard_id, env_id, 1)
+    latest = await store.catalog.promotions(shard_id, env_id, 1)
     return latest[0].version if latest else ""
 
 

@@ -1,4 +1,4 @@
-"""Environments, tasks and queues, over the database port."""
+"""Environments, tasks and queues, over the database port; versions are inherited."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from mainspring.errors import StoreUnavailable
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.database import Call, Database
+from mainspring.store.deployments import Deployments
 from mainspring.store.protocol import EnvironmentRow, QueueRow
 
 _TRIES: Final = 20
@@ -41,7 +42,7 @@ class _Queue(Struct, array_like=True):
     override_at: int | None
 
 
-class Catalog:
+class Catalog(Deployments):
     """See `mainspring.store.protocol.Catalog`."""
 
     def __init__(self, database: Database) -> None:

@@ -335,8 +335,8 @@ class QueueRow(Struct):
     override_at: int | None = None
 
 
-class Catalog(Protocol):
-    """Environments, tasks and queues: small tables that every server reads."""
+class Catalog(Versions, Protocol):
+    """Environments, tasks, queues and versions: small tables that every server reads."""
 
     async def environments(self) -> list[EnvironmentRow]: ...
 
@@ -378,8 +378,6 @@ class Store(Protocol):
     def waitpoints(self) -> Waitpoints: ...
     @property
     def operations(self) -> Operating: ...
-    @property
-    def versions(self) -> Versions: ...
     @property
     def access(self) -> Access: ...
     @property

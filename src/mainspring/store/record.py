@@ -5,7 +5,6 @@ from __future__ import annotations
 from mainspring.store.batches import Batches
 from mainspring.store.catalog import Catalog
 from mainspring.store.database import Database
-from mainspring.store.deployments import Deployments
 from mainspring.store.keyring import Keyring
 from mainspring.store.live import Live
 from mainspring.store.migrations import Applied, Phase
@@ -32,7 +31,6 @@ class StoreRecord:
         self.catalog = Catalog(database)
         self.waitpoints = Waitpoints(database)
         self.operations = Operations(database)
-        self.versions = Deployments(database)
         self.access = Keyring(database)
         self.batches = Batches(database)
         self.objects = ObjectRows(database)

@@ -165,13 +165,13 @@ class OperationsContract:
 
     async def test_a_version_keeps_its_first_worker(self, store: Store) -> None:
         shard = await Shard.taken(store)
-        see = store.versions.see_version
+        see = store.catalog.see_version
         place = (shard.shard_id, shard.env_id)
         await see(*place, "v1", "deployment_1", NOW)
         await see(*place, "v2", "deployment_2", NOW + 1)
         await see(*place, "v1", "deployment_3", NOW + 2)
         await see(shard.shard_id, shard.env_id + 1, "v1", "deployment_4", NOW)
-        found = await store.versions.deployments(*place, ALL)
+        found = await store.catalog.deployments(*place, ALL)
         assert [(row.version, row.deployment_id) for row in found] == [
             ("v2", "deployment_2"),
             ("v1", "deployment_1"),
@@ -180,7 +180,7 @@ class OperationsContract:
 
     async def test_a_deployed_version_is_kept_once_with_its_code(self, store: Store) -> None:
         shard = await Shard.taken(store)
-        place, versions = (shard.shard_id, shard.env_id), store.versions
+        place, versions = (shard.shard_id, shard.env_id), store.catalog
         await versions.see_version(*place, "20.2", "deployment_1", NOW)
         for number, version, ref in ((2, "20.1", "a"), (3, "20.2", "b"), (4, "20.1", "c")):
             await write_version(shard, version, f"deployment_{number}", f"out-{ref}", ref)
@@ -200,9 +200,9 @@ class OperationsContract:
             changes = shard.changes()
             changes.promotion.append((shard.env_id, number, f"v{number}", NOW + number))
             await shard.commit(changes)
-        found = await store.versions.promotions(shard.shard_id, shard.env_id, 2)
+        found = await store.catalog.promotions(shard.shard_id, shard.env_id, 2)
         assert [(one.number, one.version) for one in found] == [(3, "v3"), (2, "v2")]
-        assert await store.versions.promotions(shard.shard_id, shard.env_id + 1, 2) == []
+        assert await store.catalog.promotions(shard.shard_id, shard.env_id + 1, 2) == []
 
     async def test_a_pin_is_seen_in_the_run_and_in_what_is_claimed(self, store: Store) -> None:
         shard = await Shard.taken(store)
