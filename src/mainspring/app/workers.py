@@ -66,8 +66,10 @@ class Workers:
         await stop.wait()
 
 
-def child_config(settings: Settings, url: str, key: str, root: Path) -> ChildConfig:
-    """What children need to know, from the settings of the folder `root`."""
+def child_config(
+    settings: Settings, url: str, key: str, root: Path, version: str = ""
+) -> ChildConfig:
+    """What children need to know, from the settings of the folder `root`; its code is `version`."""
     return ChildConfig(
         url=url,
         key=key,
@@ -75,6 +77,7 @@ def child_config(settings: Settings, url: str, key: str, root: Path) -> ChildCon
         ignore=settings.tasks.ignore,
         root=str(root),
         slots=settings.worker.slots,
+        version=version,
         drain_s=settings.worker.drain_s,
         warm_s=settings.worker.warm_s,
         parked=settings.worker.parked,

@@ -23,6 +23,7 @@ from mainspring.settings import Settings, load
 @click.option("--slots", type=int, help="Runs at once in one process. Default: 100.")
 @click.option("--drain", "drain_s", type=float, help="Seconds to finish at a stop. Default: 30.")
 @click.option("--reload", is_flag=True, help="Replace the processes when a file changes.")
+@click.option("--version", default="", help="The version of this code, such as that of an image.")
 def command(
     *,
     url: str | None,
@@ -31,19 +32,21 @@ def command(
     slots: int | None,
     drain_s: float | None,
     reload: bool,
+    version: str,
 ) -> None:
     """Run the tasks of this folder for a server.
 
     On SIGTERM it takes nothing new and lets runs finish; a second signal ends it at once, and its
-    runs start again elsewhere. While the server is away it tries again.
+    runs start again elsewhere. While the server is away it tries again. Where a version is
+    promoted, new runs go to workers of that --version only.
     """
     flags = {"worker.processes": processes, "worker.slots": slots, "worker.drain_s": drain_s}
     settings = load(Path.cwd(), os.environ, flags).settings
-    asyncio.run(_work(settings, find_server(url, key), reload))
+    asyncio.run(_work(settings, find_server(url, key), reload, version))
 
 
-async def _work(settings: Settings, server: ClientSettings, reload: bool) -> None:
-    config = child_config(settings, server.url, server.key or "", Path.cwd())
+async def _work(settings: Settings, server: ClientSettings, reload: bool, version: str) -> None:
+    config = child_config(settings, server.url, server.key or "", Path.cwd(), version)
     workers = Workers(config, settings.worker.processes, Teller(), reload=reload)
     click.echo(f"Mainspring worker for {server.url}", err=True)
     with stop_signals(workers.kill) as stop:

@@ -1,0 +1,108 @@
+"""A folder becomes a version: packed, imported as it is packed, and sent. Nothing is printed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.errors import CallerError, NotFound, TaskImportFailed
+from mainspring.settings import Settings
+from mainspring.wire.calls import Request
+from mainspring.wire.deploying import Deploy, Deployment
+from mainspring.worker import bundle
+from mainspring.worker.declare import MODULE, Question, Told
+from mainspring.worker.posts import Posts
+
+IMPORT_S: Final = 120.0
+
+Ask = Callable[[Request], Awaitable[Any]]
+
+
+async def send(
+    ask: Ask,
+    root: Path,
+    settings: Settings,
+    *,
+    secret: str | None = None,
+    external_id: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Deployment:
+    """Keep the code of a folder as a new version, which is not current yet.
+
+    `secret` is a text that must not be in it; `variables` are set while it is imported. Raises:
+    ConfigurationError, PayloadTooLarge; TaskImportFailed, with the code's own traceback, and then
+    nothing was sent.
+    """
+    root = root.resolve()  # noqa: ASYNC240 - once, and people are told of it
+    packed = await asyncio.to_thread(bundle.pack, root, secret)
+    told = await asyncio.to_thread(_declared, packed, root, settings, variables or {})
+    data = base64.b64encode(packed.data).decode()
+    made: Deployment = await ask(
+        Deploy(data, packed.hash, told.manifest, external_id, told.runtime)
+    )
+    return made
+
+
+def variables_of(url: str, key: str) -> dict[str, str]:
+    """What workers of the environment are given; nothing where the key may not have it."""
+    posts = Posts(url, key, 10.0)
+    try:
+        return dict(posts.variables().variables)
+    except (NotFound, CallerError):
+        return {}
+    finally:
+        posts.close()
+
+
+def _declared(
+    packed: bundle.Packed, root: Path, settings: Settings, variables: Mapping[str, str]
+) -> Told:
+    """What the code declares, imported from a copy that has only what is in the bundle."""
+    with tempfile.TemporaryDirectory(prefix="mainspring-deploy-") as place:
+        code, file = Path(place, "code"), Path(place, "question")
+        bundle.unpack(packed.data, packed.hash, code)
+        question = Question(str(code), settings.tasks.dirs, settings.tasks.ignore)
+        file.write_bytes(msgspec.json.encode(question))
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-m", MODULE, str(file)],
+                cwd=code,
+                env=dict(os.environ) | dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=IMPORT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TaskImportFailed(
+                f"The import of {root} took longer than {IMPORT_S:.0f} s; nothing was deployed. "
+                "What takes long belongs into a function, not beside the tasks."
+            ) from error
+        errors = ended.stderr.decode(errors="replace").replace(str(code), str(root))
+        if ended.returncode != 0:
+            raise TaskImportFailed(
+                f"The process that imports {root} ended with status {ended.returncode}; nothing "
+                "was deployed.",
+                details=errors,
+            )
+        told = msgspec.json.decode(file.read_bytes(), type=Told)
+        if told.problems:
+            first = told.problems[0]
+            shown = "\n".join(problem.traceback for problem in told.problems)
+            missing = any(name in shown for name in ("ModuleNotFoundError", "FileNotFoundError"))
+            hint = " Is it left out of the bundle by .gitignore?" if missing else ""
+            raise TaskImportFailed(
+                f"{first.message} Nothing was deployed.{hint}".replace(str(code), str(root)),
+                details=shown.replace(str(code), str(root)),
+            )
+        return told

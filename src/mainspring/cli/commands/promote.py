@@ -1,0 +1,25 @@
+"""`mainspring promote`: which version of the code new runs get."""
+
+from __future__ import annotations
+
+import click
+
+from mainspring.cli import deployments
+from mainspring.cli.connection import Talk, talking
+from mainspring.wire.deploying import Promote
+
+
+@click.command("promote")
+@click.argument("version", required=False)
+@click.option("--none", "nothing", is_flag=True, help="Let any worker take new runs again.")
+@talking
+async def command(talk: Talk, version: str | None, *, nothing: bool) -> None:
+    """Let new runs get VERSION, from now on.
+
+    So do runs that have not started yet. Those that have keep their version. VERSION may be the
+    external id of a deployment, too.
+    """
+    if nothing == (version is not None):
+        raise click.UsageError("Give a VERSION, or --none.")
+    answer = await talk.ask(Promote(version or ""))
+    talk.out.one(deployments.item(answer), deployments.COLUMNS, ident="version")

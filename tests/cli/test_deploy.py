@@ -1,0 +1,74 @@
+"""Deploying a folder, and which version new runs get, against a running server."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.cli.conftest import Command
+
+TASKS = """
+from shop.mail import subject
+from mainspring import task
+
+@task(schedule="0 6 * * *")
+async def greet() -> str:
+    return subject("you")
+"""
+
+
+@pytest.fixture
+def deploying(ms: Command, tmp_path: Path) -> Iterator[Callable[..., Result]]:
+    """`ms` in a folder with tasks; at the end any worker takes new runs again."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").write_text("")
+    (tmp_path / "shop/mail.py").write_text("def subject(name):\n    return name.title()\n")
+    (tmp_path / "tasks.py").write_text(TASKS)
+    yield ms
+    assert ms("promote", "--none").exit_code == 0
+
+
+def test_a_folder_is_deployed_promoted_and_rolled_back(deploying: Command) -> None:
+    result = deploying("deploy", "--external-id", "c1")
+    assert result.exit_code == 0, result.output
+    first = json.loads(result.stdout)
+    assert (first["current"], first["externalId"], first["workers"]) == (True, "c1", 0)
+    assert json.loads(deploying("deploy", "--external-id", "c1").stdout)["id"] == first["id"]
+    kept = deploying("deploy", "--skip-promotion", "--env", "dev", "-q").stdout.strip()
+    assert kept > first["version"]
+    listed = [json.loads(line) for line in deploying("deploys", "ls").stdout.splitlines()]
+    versions = {one["version"]: one["current"] for one in listed}
+    assert (versions[first["version"]], versions[kept]) == (True, False)
+    assert deploying("promote", kept, "-q").stdout.strip() == kept
+    shown = json.loads(deploying("deploys", "show", kept).stdout)
+    assert (shown["tasks"], shown["current"]) == (["greet"], True)
+    assert shown["schedules"] == ["greet 0 6 * * *"]
+    assert deploying("rollback", "-q").stdout.strip() == first["version"]
+    refused = deploying("rollback")
+    assert refused.exit_code == 1
+    assert "before" in refused.stderr
+
+
+def test_code_that_cannot_be_imported_is_not_deployed(deploying: Command, tmp_path: Path) -> None:
+    before = deploying("deploys", "ls").stdout
+    (tmp_path / ".gitignore").write_text("shop/\n")
+    result = deploying("deploy")
+    assert result.exit_code == 1
+    assert "Nothing was deployed. Is it left out of the bundle" in result.stderr
+    assert "No module named 'shop'" in result.stderr
+    assert str(tmp_path / "tasks.py") in result.stderr
+    assert deploying("deploys", "ls").stdout == before
+
+
+def test_what_cannot_be_deployed_or_promoted_says_the_way_out(deploying: Command) -> None:
+    other = deploying("deploy", "--env", "prod")
+    assert other.exit_code == 2
+    assert "not of 'prod'" in other.stderr
+    gone = deploying("promote", "20010101.1")
+    assert gone.exit_code == 3
+    assert "mainspring deploys ls" in gone.stderr
+    assert deploying("promote").exit_code == 2
+    missing = deploying("deploy", "nowhere")
+    assert missing.exit_code == 2
