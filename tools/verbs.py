@@ -19,7 +19,13 @@ CHECKS = {
     "layers": ["lint-imports", "--no-logo"],
 }
 
-FAULTS = ("tests/system/test_postgres_faults.py",)
+FAULTS = (
+    "tests/system/test_postgres_faults.py",
+    "tests/system/test_servers.py",
+    "tests/system/test_frozen.py",
+    "tests/system/test_full_disk.py",
+    "tests/system/test_crash.py",
+)
 
 
 def main(arguments: list[str], usage: str) -> int:
