@@ -92,9 +92,9 @@ def spread(times: list[float]) -> str:
 
 def show(waits: list[float], again: list[float], runs: int) -> None:
     print(  # noqa: T201 - with -s it is the table of ./dev chaos
-        f"\n{KILLS} x an owner and a worker killed: {runs} runs acknowledged, 0 lost; new work began "
-        f"after an owner's death: {spread(waits)}; {len(again)} runs of dead workers began again: "
-        f"{spread(again)}"
+        f"\n{KILLS} x an owner and a worker killed: {runs} runs acknowledged, 0 lost; new work "
+        f"began after an owner's death: {spread(waits)}; {len(again)} runs of dead workers began "
+        f"again: {spread(again)}"
     )
 
 
