@@ -1,5 +1,10 @@
 """The audit that goes round while the owner works: it finds nothing, unless memory is wrong."""
 
+import asyncio
+
+import pytest
+
+from mainspring.errors import StoreUnavailable
 from tests.engine.house import House
 
 
@@ -68,3 +73,20 @@ async def test_what_a_new_owner_has_changed_is_no_difference(house: House) -> No
     assert owner.is_over
     assert owner.rounds.differences == 0
     assert not old.ready
+
+
+async def test_what_an_owner_that_stops_cannot_read_anew_is_no_difference(house: House) -> None:
+    house.worker()
+    house.faults.open.clear()
+    triggering = asyncio.ensure_future(house.trigger())
+    await house.faults.entered.wait()
+    rounds = house.owner.rounds
+    stopping = asyncio.ensure_future(house.engine.stop())
+    await house.breathe()
+    rounds.is_due = True
+    house.faults.next.append("lost")
+    house.faults.open.set()
+    await stopping
+    with pytest.raises(StoreUnavailable):
+        await triggering
+    assert rounds.differences == 0

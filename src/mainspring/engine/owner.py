@@ -302,8 +302,10 @@ class Owner:
         if ahead is not None:
             self._tray.put_back(ahead.arrived, [])
 
-    async def _recover(self) -> None:
-        """Raise our own epoch, which waits for every commit in flight, and read everything anew."""
+    async def _recover(self) -> bool:
+        """Raise our own epoch, which waits for every commit in flight, and read everything anew;
+        False when this owner stops first.
+        """
         delay = 0.05
         while not self._stopping:
             try:
@@ -319,7 +321,8 @@ class Owner:
                 self.rebuilt()
                 self.publisher.wake(list(self.state.waiters))
                 self._bell.set()
-                return
+                return True
+        return False
 
     def _set_wake(self) -> None:
         """Ring at the next timer or when a rate limit lets a run go."""

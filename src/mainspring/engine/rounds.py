@@ -39,9 +39,9 @@ class Rounds:
         self.is_due = self._after != "" or commits != self._commits
         return self.is_due
 
-    async def look(self, commits: int, heal: Callable[[], Awaitable[None]]) -> None:
-        """Look at the next slice, while no commit is in flight. `heal` reads all of memory anew; it
-        raises FencedOut when another owner has made the difference.
+    async def look(self, commits: int, heal: Callable[[], Awaitable[bool]]) -> None:
+        """Look at the next slice, while no commit is in flight. `heal` reads all of memory anew, if
+        that is needed any more; it raises FencedOut when another owner has made the difference.
         """
         self.is_due = False
         try:
@@ -49,8 +49,7 @@ class Rounds:
         except StoreUnavailable as error:
             log.debug("%s", error.message)
             return
-        if found:
-            await heal()
+        if found and await heal():
             self.differences += len(found)
             shown = "; ".join(found[:5])
             log.error("memory of shard %s differed: %s", self._state.shard_id, shown)
