@@ -48,6 +48,16 @@ def test_version_and_help_import_neither_server_nor_heavy_packages(arguments: li
     assert len(imported) < 350
 
 
+@pytest.mark.parametrize(
+    "arguments", [["runs", "ls", "--help"], ["profiles", "ls"], ["config", "show"]]
+)
+def test_commands_import_no_server_and_nothing_heavy_to_begin(arguments: list[str]) -> None:
+    ours = {f"mainspring.{room}" for room in SERVER_SIDE}
+    imported = modules_after(*arguments)
+    assert imported & (ours | set(HEAVY)) == set()
+    assert len(imported) < 450
+
+
 def test_help_lists_every_command_with_its_line(runner: CliRunner) -> None:
     result = runner.invoke(root, ["--help"])
     assert result.exit_code == 0

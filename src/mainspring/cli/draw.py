@@ -47,14 +47,18 @@ def table(items: Sequence[Item], columns: Columns) -> Table:
     return drawn
 
 
-def sheet(item: Item, rows: Columns) -> Table:
-    """`name  value` rows; empty values are left out."""
-    drawn = Table.grid(padding=(0, 2, 0, 0))
-    for title, show in rows.items():
-        value = show(item)
-        if value:
-            drawn.add_row(Text(title, style="bold"), _cell(title, value))
-    return drawn
+def sheet(item: Item, rows: Columns) -> Text:
+    """`name  value` rows; empty values are left out. To be printed with `soft_wrap`, so that what
+    is long, such as an address, can be copied as one.
+    """
+    shown = [(title, value) for title, show in rows.items() if (value := show(item))]
+    width = max((len(title) for title, _ in shown), default=0) + 2
+    lines = []
+    for title, value in shown:
+        for number, line in enumerate(value.splitlines()):
+            name = Text((title if number == 0 else "").ljust(width), style="bold")
+            lines.append(name + _cell(title, line))
+    return Text("\n").join(lines)
 
 
 def _cell(title: str, word: str) -> Text:

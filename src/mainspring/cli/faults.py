@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from mainspring.cli.catalog import CATALOG
 from mainspring.errors import (
     CallerError,
     ConfigurationError,
@@ -56,7 +57,6 @@ _USAGE_CODES: Final = {"bad_request", "invalid_payload", "payload_too_large", "i
 _NEXT: Final = {
     "invalid_payload": "mainspring tasks show TASK",
     "unknown_task": "mainspring tasks ls",
-    "not_found": "mainspring runs ls",
     "unauthorized": "mainspring doctor",
     "server_unreachable": "mainspring dev, or name a server with --url",
     "store_unavailable": "mainspring doctor",
@@ -77,16 +77,21 @@ def exit_code(error: MainspringError) -> int:
     return USAGE if wrong_input or isinstance(error, ConfigurationError) else FAILED
 
 
-def tell(error: MainspringError) -> None:
-    """Print the error: its message and code, each bad field, and the next command."""
+def tell(error: MainspringError, group: str = "") -> None:
+    """Print the error: its message and code, each bad field, and the next command. `group` is the
+    first word of the command that was run.
+    """
     why = [f"  {path}: {text}" for path, text in _fields(error)]
     if isinstance(error, TaskImportFailed) and isinstance(error.details, str):
         why.append(error.details.rstrip())
-    say(f"{error.message} [{error.code}]", "\n".join(why), next_command(error))
+    say(f"{error.message} [{error.code}]", "\n".join(why), next_command(error, group))
 
 
-def next_command(error: MainspringError) -> str:
+def next_command(error: MainspringError, group: str = "") -> str:
     """What to type next; text that the error brought along wins."""
+    listing = f"{group} ls"
+    if error.code == "not_found" and listing in CATALOG:
+        return f"mainspring {listing}"
     return getattr(error, "next_command", None) or _NEXT.get(error.code, "")
 
 

@@ -20,6 +20,8 @@ class Root(LazyGroup):
     """The command itself. Running it always ends in `SystemExit` with one of the exit codes."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        typed = args[0] if args and args[0] is not None else extra.get("args") or sys.argv[1:]
+        group = next((word for word in typed if not word.startswith("-")), "")
         try:
             code = super().main(*args, **extra | {"standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as problem:
@@ -35,7 +37,7 @@ class Root(LazyGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         except MainspringError as error:
-            faults.tell(error)
+            faults.tell(error, group)
             code = faults.exit_code(error)
         except Exception as error:  # noqa: BLE001 - the edge: people see words, never our traceback
             code = _unexpected(error)

@@ -55,7 +55,7 @@ class Output:
         else:
             from mainspring.cli import draw
 
-            draw.console().print(draw.sheet(item, rows))
+            draw.console().print(draw.sheet(item, rows), soft_wrap=True)
 
     def line(self, item: Item) -> None:
         """Print one JSON line."""
