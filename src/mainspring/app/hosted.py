@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from mainspring.app import keys
+from mainspring.app.collectors import collector_at
 from mainspring.app.peers import join
 from mainspring.app.peppers import pepper_of
 from mainspring.app.stores import Location, make_folder, objects_of, store_at
 from mainspring.app.vaults import vault_of
 from mainspring.clock import SystemClock
 from mainspring.engine.engine import Engine
+from mainspring.engine.exporting import Exporter
 from mainspring.model.limits import DAY_MS
 from mainspring.server.app import build
 from mainspring.server.peers.listener import address_of, listen
@@ -76,6 +78,10 @@ async def hosted(
             vault_of(place, settings),
         )
         engine.keep_ms = settings.keep_days * DAY_MS
+        if settings.otlp_endpoint:
+            collector = collector_at(settings)
+            stack.push_async_callback(collector.close)
+            engine.exporter = Exporter(collector.send)
         port = await join(stack, engine, peers)
         pepper = await pepper_of(place, settings.pepper, store.access)
         await engine.start()

@@ -9,6 +9,7 @@ from mainspring.engine import query
 from mainspring.engine.live import Live
 from mainspring.engine.owner import Owner
 from mainspring.errors import Conflict, InvalidOptions
+from mainspring.model import tracing
 from mainspring.model.run import Run, Status, TriggerOptions
 from mainspring.store.protocol import EnvironmentRow
 
@@ -37,9 +38,13 @@ async def put(
             f"Run {parent} stands {above.depth} levels below its root, the most there may be; "
             "trigger the next one from outside of a run, or go on with `continue_with`."
         )
+    kept = above if isinstance(above, Run) else above.options
+    trace = kept.trace if kept is not None else None
+    root_id = above.root_id or parent
     for each in options:
         each.parent_id = parent
-        each.root_id = above.root_id or parent
+        each.root_id = root_id
         each.depth = above.depth + 1
         if each.awaited and each.version is None:
             each.version = above.version or None
+        each.trace = trace and tracing.below(trace, root_id, tracing.span_id(parent))

@@ -10,6 +10,7 @@ from mainspring.clock import Clock
 from mainspring.engine import deadlock, forget, inbox
 from mainspring.engine.answer import answer
 from mainspring.engine.connect import Connection, Door
+from mainspring.engine.exporting import Exporter
 from mainspring.engine.feed import Topic, Watch
 from mainspring.engine.figures import figures
 from mainspring.engine.holdings import Holdings
@@ -45,6 +46,7 @@ class Engine:
     Attributes:
         shares: what this server owns of the shards.
         keep_ms: how long runs stay after their end; 0 = for ever.
+        exporter: hears of runs that have ended; set before `start`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engine:
         self.server_id = server_id
         self.access = store.access
         self.keep_ms = 0
+        self.exporter: Exporter | None = None
         self.variables = Variables(store.variables, clock, open_vault, self.environment)
         self.given = self.variables.given
         held = Holdings(store, objects, clock, bits, server_id, self.variables, self.answer)
@@ -87,6 +90,9 @@ class Engine:
         Without `loops` nothing happens by time; the caller calls `tick` (simulation, tests).
         Raises: StoreUnavailable.
         """
+        if self.exporter is not None:
+            self.shares.held.on_ends = self.exporter.note
+            self.exporter.start()
         await self.shares.start()
         if loops:
             self._loop = asyncio.create_task(self._run(), name="engine")
@@ -99,6 +105,8 @@ class Engine:
         if self._loop is not None and self._beats is not None:
             await asyncio.gather(self._loop, self._beats, return_exceptions=True)
             self._loop = self._beats = None
+        if self.exporter is not None:
+            await self.exporter.stop()
         await self.shares.stop()
 
     async def answer(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mainspring.clock import Clock
 from mainspring.engine.connect import Answering, Door
-from mainspring.engine.owner import Owner
+from mainspring.engine.owner import OnEnds, Owner, nobody
 from mainspring.engine.state import State
 from mainspring.engine.variables import Variables
 from mainspring.ids import Bits
@@ -42,6 +42,7 @@ class Holdings:
         self.owners: dict[int, Owner] = {}
         self.doors: dict[int, Door] = {}
         self.leaving: set[int] = set()
+        self.on_ends: OnEnds = nobody
         self._taken_at: dict[int, float] = {}
         self._store = store
         self._objects = objects
@@ -78,6 +79,7 @@ class Holdings:
         door = Door(owner, self._answer)
         owner.rebuilt = door.ask_all
         owner.variables = self._variables
+        owner.on_ends = self.on_ends
         if not await owner.start(former):
             return False
         self.owners[shard_id] = owner

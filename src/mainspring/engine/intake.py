@@ -18,6 +18,7 @@ from mainspring.ids import shard_of
 from mainspring.model import limits, payload, template
 from mainspring.model.run import INLINE_LIMIT, TriggerOptions, TriggerRequest
 from mainspring.model.task import TaskSpec, default_queue
+from mainspring.model.tracing import read
 from mainspring.store.changes import RunOptions
 from mainspring.store.objects import Objects
 
@@ -206,6 +207,7 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         or options.schedule_id
         or options.bulk_id
         or options.awaited
+        or options.trace
     ):
         return None
     return RunOptions(
@@ -224,6 +226,7 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         schedule_id=options.schedule_id,
         bulk_id=options.bulk_id,
         awaited=options.awaited,
+        trace=read(options.trace),
     )
 
 

@@ -159,4 +159,5 @@ def execute(live: Live, payload: str, row: Claimed) -> Execute:
         options.priority_ms if options is not None else 0,
         live.active_ms,
         machine=options.machine if options is not None else None,
+        trace=options.trace if options is not None else None,
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
+from mainspring.model import tracing
 from mainspring.model.run import Run, RunError, Status
+from mainspring.model.tracing import attempt_key, span_id
 from mainspring.store.operating import PastRow
 from mainspring.store.waiting import EdgeRow
 from mainspring.wire.calls import LogEntry
 from mainspring.wire.operating import Span, SpanEvent
 
-OF_RUN: Final = ""
-"""Stands for the key of the run's own span."""
 LOST: Final = "lost"
 ATTEMPT: Final = "attempt"
 
@@ -23,15 +22,9 @@ _error: Final = msgspec.json.Decoder(RunError).decode
 _made: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
 
 
-def span_id(run_id: str, key: str = OF_RUN, generation: int = 0) -> str:
-    """The id of a span: the same whenever and wherever it is asked for."""
-    mark = f"{run_id}\0{key}\0{generation}" if generation else f"{run_id}\0{key}"
-    return hashlib.sha256(mark.encode()).hexdigest()[:16]
-
-
 def trace_id(run: Run) -> str:
-    """The id of the trace that a run is in: that of its root."""
-    return hashlib.sha256((run.root_id or run.id).encode()).hexdigest()[:32]
+    """The id of the trace that a run is in: that of its caller, or of its root."""
+    return tracing.trace_id(run.trace, run.root_id or run.id)
 
 
 def of_run(
@@ -116,7 +109,7 @@ def _attempt(
     run: Run, number: int, start: int, end: int | None, told: str, *, failed: bool
 ) -> Span:
     span = Span(
-        span_id(run.id, f"!{ATTEMPT}/{number}"),
+        span_id(run.id, attempt_key(number)),
         run.id,
         ATTEMPT,
         f"Attempt {number}",

@@ -9,6 +9,7 @@ from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
 from mainspring.errors import NotFound
 from mainspring.model.run import Run
+from mainspring.model.tracing import span_id
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire.operating import Span, Trace, TraceRun
 
@@ -83,7 +84,7 @@ async def _briefs(owner: Owner, env: EnvironmentRow, ids: list[str]) -> list[Run
 
 async def _fill(owner: Owner, top: Run, span: Span) -> None:
     """Put the result of a span's entry, or the output of the run that was asked for, into it."""
-    if span.id == spans.span_id(top.id):
+    if span.id == span_id(top.id):
         span.data = top.output
         return
     if not span.key or span.key.startswith("!"):

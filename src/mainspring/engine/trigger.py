@@ -297,6 +297,7 @@ def start(state: State, batch: Batch, place: Place, item: Prepared) -> bool:
             options.priority_ms,
             0,
             machine=options.machine,
+            trace=item.kept.trace if item.kept is not None else None,
         ),
     )
     return True

@@ -70,7 +70,8 @@ class TriggerOptions(Struct, omit_defaults=True):
     `request_key` makes a repeated request answer with the same run. `upload` is the storage path at
     which the payload lies instead. `checked` = the caller's side has validated the payload against
     the task's own types, so the server need not. `awaited`: the parent waits for the end of the
-    run. `schedule_id` and `bulk_id` name what made the run.
+    run. `schedule_id` and `bulk_id` name what made the run. `trace` is the caller's W3C
+    `traceparent`.
     """
 
     queue: str | None = None
@@ -104,6 +105,7 @@ class TriggerOptions(Struct, omit_defaults=True):
     run_id: str | None = None
     upload: str | None = None
     checked: bool = False
+    trace: str | None = None
 
 
 class TriggerRequest(Struct):
@@ -177,6 +179,7 @@ class Run(Struct):
     output_ref: str | None = None
     change: int = 0
     streams: tuple[str, ...] = ()
+    trace: str | None = None
 
 
 class RunFilter(Struct, omit_defaults=True):

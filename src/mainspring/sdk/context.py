@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.errors import Misplaced
+from mainspring.model import tracing
 from mainspring.sdk.journal import Journal
 from mainspring.sdk.scopes import current_branch
 from mainspring.wire.worker import Execute
@@ -191,6 +192,14 @@ class Context:
         return (
             bool(self._order.journal) and self.open_journal is not None and self.journal.replaying
         )
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context of this attempt, to pass on in a header of that name. Its trace is
+        that of the HTTP request which triggered the run or its root, if that had one.
+        """
+        span = tracing.span_id(self.run_id, tracing.attempt_key(self.attempt))
+        return tracing.below(self._order.trace, self.root_id or self.run_id, span)
 
     @property
     def deadline(self) -> datetime | None:

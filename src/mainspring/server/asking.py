@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from mainspring.errors import InvalidOptions, MainspringError, NotFound
-from mainspring.model.run import Run, TriggerAnswer, TriggerRequest
+from mainspring.model import tracing
+from mainspring.model.run import Run, TriggerAnswer, TriggerOptions, TriggerRequest
 from mainspring.model.scope import Resource
 from mainspring.server.exchange import Exchange
 from mainspring.wire import calls
@@ -52,6 +54,13 @@ async def trigger(exchange: Exchange, requests: list[TriggerRequest]) -> list[Tr
     return (await trigger_all(exchange, calls.Trigger(requests))).answers
 
 
+def traced(exchange: Exchange, options: Iterable[TriggerOptions]) -> None:
+    """Let runs be in the trace of the request, unless they say another one."""
+    trace = tracing.read(exchange.header("traceparent"))
+    for each in options:
+        each.trace = each.trace or trace
+
+
 async def trigger_all(exchange: Exchange, request: calls.Trigger) -> calls.Triggered:
     """The same with all that was asked. As a batch it is one request, whose repeats are known by
     that of the whole.
@@ -60,6 +69,7 @@ async def trigger_all(exchange: Exchange, request: calls.Trigger) -> calls.Trigg
         request.request_key = exchange.repeat_key
         for wanted in request.requests:
             wanted.options.request_key = None
+    traced(exchange, [wanted.options for wanted in request.requests])
     parents = {wanted.options.parent_id for wanted in request.requests}
     parent = next(iter(parents), None)
     if len(parents) > 1:

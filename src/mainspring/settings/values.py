@@ -58,6 +58,13 @@ class ServerSettings:
         Said("Days that runs stay after their end, with all that is theirs; 0: for ever."),
     ] = 0
     drain_s: Annotated[Seconds, Said("Seconds that requests have to finish at a stop.")] = 10.0
+    otlp_endpoint: Annotated[
+        str,
+        Said("OpenTelemetry collector for the spans and lines of ended runs; empty: none."),
+    ] = ""
+    otlp_headers: Annotated[
+        str, Said("Headers for it, name=value, separated by commas.", secret=True)
+    ] = ""
     encryption_keys: Annotated[
         Names,
         Said(

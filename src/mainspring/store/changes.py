@@ -209,3 +209,4 @@ class RunOptions(Struct, omit_defaults=True):
     schedule_id: str | None = None
     bulk_id: str | None = None
     awaited: bool = False
+    trace: str | None = None

@@ -102,6 +102,7 @@ class _Row(Struct, array_like=True, gc=False):
             region=options.region,
             schedule_id=options.schedule_id,
             awaited=options.awaited,
+            trace=options.trace,
             depth=self.depth,
             cancel_requested_at=self.cancel_at,
             payload_ref=self.payload_ref,

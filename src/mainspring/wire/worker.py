@@ -234,6 +234,7 @@ class Frame(Struct, array_like=True, tag="frame"):
 class Execute(Struct, array_like=True, tag="run", gc=False):
     """Run this attempt. `payload` is JSON text; `metadata` JSON text or None. `journal` is what the
     run has behind it, by `seq`; of an earlier attempt only what completed counts.
+    `trace` is the `traceparent` of whoever triggered it.
     """
 
     run_id: str
@@ -259,6 +260,7 @@ class Execute(Struct, array_like=True, tag="run", gc=False):
     generation: int = 0
     journal: list[Entry] = []
     machine: str | None = None
+    trace: str | None = None
 
 
 class Resume(Struct, array_like=True, tag="resume", gc=False):

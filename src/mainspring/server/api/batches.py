@@ -15,7 +15,7 @@ from mainspring.model.run import TriggerOptions, TriggerRequest
 from mainspring.server import answers
 from mainspring.server.answers import json
 from mainspring.server.api.tasks import ONE
-from mainspring.server.asking import ask
+from mainspring.server.asking import ask, traced
 from mainspring.server.exchange import Exchange
 from mainspring.server.guard import Refusal
 from mainspring.server.ndjson import TYPES, Line, lines
@@ -136,6 +136,7 @@ class _Filling:
         if not self._items and not ask_in_any_case:
             return None
         items, self._items, self._size = self._items, [], 0
+        traced(self._exchange, [item.request.options for item in items])
         request = calls.AddItems(self._batch_id, items)
         added = await ask(self._exchange, request, calls.ItemsAdded)
         self.accepted += added.accepted

@@ -15,7 +15,7 @@ from mainspring.model.run import TriggerOptions
 from mainspring.server import covering, permits
 from mainspring.server.answers import JSON, MSGPACK, json, msgpack
 from mainspring.server.api.tasks import MANY
-from mainspring.server.asking import trigger_all
+from mainspring.server.asking import traced, trigger_all
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import ASKED, Route
 from mainspring.store.protocol import EnvironmentRow
@@ -62,6 +62,7 @@ async def _answered(exchange: Exchange, request: calls.Request) -> calls.Respons
     if isinstance(request, calls.AddItems):
         for item in request.items:
             _check(item.request.options, exchange.env)
+        traced(exchange, [item.request.options for item in request.items])
     else:
         plain.write(request, "request")  # refuses NUL, which no database takes, wherever it is
     if isinstance(request, _REPEATABLE):
