@@ -6,8 +6,8 @@ import { Icon, type IconName } from "./icons.tsx";
 type Kind = "plain" | "primary" | "danger" | "ghost";
 const KINDS: Record<Kind, string> = {
   plain: "border border-line bg-panel hover:bg-raised",
-  primary: "border border-transparent bg-accent text-on-accent hover:opacity-90",
-  danger: "border border-transparent bg-bad text-panel hover:opacity-90",
+  primary: "border border-transparent bg-accent text-on-accent hover:brightness-95",
+  danger: "border border-transparent bg-bad text-panel hover:brightness-95",
   ghost: "border border-transparent text-dim hover:bg-raised hover:text-ink",
 };
 

@@ -1,12 +1,17 @@
 /* A browser, a way to make runs, and pages whose console must stay silent. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 
 export const SERVER = process.env.MAINSPRING_URL;
 export const KEY = process.env.MAINSPRING_SECRET_KEY;
 const TIMEOUT_MS = 20_000;
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** The columns of a row of the waterfall run together in the text that this one compares. */
+const RULES = { "label-content-name-mismatch": { enabled: false } };
 const SHOTS = process.env.MAINSPRING_SCREENSHOTS;
 let browser;
 
@@ -65,6 +70,21 @@ export async function until(id, status) {
 }
 
 export const row = (page, id) => page.getByRole("row").filter({ hasText: id });
+
+/** What axe finds wrong with a page, in both themes; in the second one colours only. */
+export async function violations(page) {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
+  const found = [];
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    const told = await page.evaluate(
+      ([only, rules]) => globalThis.axe.run(document, { resultTypes: ["violations"], rules, ...(only && { runOnly: only }) }),
+      [colorScheme === "dark" ? ["color-contrast"] : null, RULES],
+    );
+    for (const { id, nodes } of told.violations) found.push(`${id}, ${colorScheme}: ${nodes[0].html.slice(0, 200)}`);
+  }
+  return found;
+}
 
 /** What of a page a keyboard or a screen reader cannot use. */
 export async function unusable(page) {

@@ -1,7 +1,7 @@
 /* The other pages: what each shows, and what can be done there. */
 
 import assert from "node:assert/strict";
-import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
+import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
 const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Variables", "API keys", "Audit log", "Settings"];
@@ -13,7 +13,8 @@ export default function pages() {
     for (const name of PAGES) {
       await page.getByRole("navigation").getByRole("link", { name }).click();
       await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
-      assert.deepEqual(await unusable(page), [], name);
+      await page.locator("main").getByText("Loading…").first().waitFor({ state: "detached" });
+      assert.deepEqual([...(await unusable(page)), ...(await violations(page))], [], name);
     }
   });
 
@@ -119,7 +120,7 @@ export default function pages() {
     await page.getByRole("heading", { level: 1 }).getByText("resolved").waitFor();
     await until(await trigger("fail", { reason: "the tray is empty again" }), "FAILED");
     await page.getByRole("heading", { level: 1 }).getByText("came back").waitFor();
-    assert.deepEqual(await unusable(page), []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
   });
 
   it("finds lines of all runs, and follows them", async (page) => {

@@ -1,7 +1,7 @@
 /* One run. */
 
 import assert from "node:assert/strict";
-import { api, it, SERVER, trigger, until, unusable } from "./house.mjs";
+import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, id, query = "") => page.goto(`${SERVER}/runs/${id}${query}`);
 
@@ -13,7 +13,7 @@ export default function run() {
     await page.getByRole("treeitem", { name: /^run nested/ }).waitFor();
     await page.getByRole("treeitem", { name: /^run echo/ }).click();
     await page.getByRole("tabpanel").getByText("Completed").waitFor();
-    assert.deepEqual(await unusable(page), []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
     await page.keyboard.press("w");
     await page.getByRole("treeitem", { name: /^run echo/ }).waitFor({ state: "detached" });
     await page.getByRole("tab", { name: "Output" }).click();

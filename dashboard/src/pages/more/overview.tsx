@@ -151,7 +151,7 @@ function Strip({ runs }: { runs: Run[] }) {
   for (const run of runs) counts.set(statusWord(run.status), (counts.get(statusWord(run.status)) ?? 0) + 1);
   return (
     <>
-      <div className="flex h-16 items-end gap-px" role="img" aria-label={[...counts].map(([word, count]) => `${count} ${word}`).join(", ")}>
+      <div className="flex h-16 items-end gap-px" aria-hidden="true">
         {runs.toReversed().map((run) => (
           <Link
             key={run.id}
@@ -159,7 +159,6 @@ function Strip({ runs }: { runs: Run[] }) {
             params={{ run: run.id }}
             preload={false}
             tabIndex={-1}
-            aria-hidden="true"
             title={`${run.task} · ${statusWord(run.status)} · ${duration(took(run))}`}
             className={`min-w-[2px] max-w-8 flex-1 rounded-t-sm ${statusBar(run.status)} ${isFinal(run.status) ? "" : "hatched"} hover:opacity-70`}
             style={{ height: `${12 + (Math.log1p(took(run)) / longest) * 88}%` }}

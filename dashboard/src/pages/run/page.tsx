@@ -90,7 +90,7 @@ function Strip({ run }: { run: Run }) {
           <div className="flex gap-1.5"><dt>Active</dt><dd className="num text-ink">{duration(run.active_ms)}</dd></div>
         </>
       )}
-      <div className="min-w-0 truncate font-mono text-[12.5px] leading-5 max-md:hidden">{run.id}</div>
+      <div className="min-w-0 truncate font-mono text-[12.5px] leading-5 max-md:hidden"><dt className="sr-only">Id</dt><dd>{run.id}</dd></div>
     </dl>
   );
 }
