@@ -40,6 +40,7 @@ def main(arguments: list[str], usage: str) -> int:
         "crons": crons,
         "docs": docs,
         "dashboard": dashboard,
+        "wheel": wheel,
         "lock": lock,
         "run": run,
     }
@@ -153,6 +154,12 @@ def dashboard(_arguments: list[str]) -> int:
     """Builds the web interface, so that `mainspring dev` and `server` show it."""
     built.ensure()
     return 0
+
+
+def wheel(arguments: list[str]) -> int:
+    """The wheel with its pages, proved in a clean environment without Node."""
+    ensure("test")
+    return _become([str(PYTHON), "-m", "tools.wheel", *arguments])
 
 
 def lock(_arguments: list[str]) -> int:
