@@ -30,6 +30,7 @@ CATALOG: Final = {
     "runs logs": "Print what a run has written.",
     "runs cancel": "Cancel runs.",
     "runs replay": "Trigger runs again with the same payload and options.",
+    "runs bulk": "Cancel or replay all runs that pass filters.",
     "runs reschedule": "Give delayed runs another time.",
     "runs explain": "Say why a run is not running.",
     "runs journal": "Show what a run has behind it and what it waits for.",

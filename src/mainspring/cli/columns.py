@@ -141,6 +141,13 @@ BATCH_SHEET: Final[Columns] = {
         for error in item["processing"]["errors"]
     ),
 }
+BULK_SHEET: Final[Columns] = {
+    "bulk action": text("id"),
+    "what": lambda item: str(item["type"]).lower(),
+    "status": text("status"),
+    "done": lambda item: str(item["counts"]["success"]),
+    "refused": lambda item: str(item["counts"]["failure"] or ""),
+}
 TOKEN: Final[Columns] = {
     "ID": text("id"),
     "STATUS": text("status"),

@@ -9,6 +9,7 @@ import msgspec
 from mainspring.model.run import Run
 from mainspring.model.task import TaskSpec
 from mainspring.wire import journal, queues, runs, schedules, waitpoints
+from mainspring.wire.bulk import shown as bulk_shown
 from mainspring.wire.calls import (
     BatchState,
     Explanation,
@@ -21,7 +22,7 @@ from mainspring.wire.calls import (
 )
 from mainspring.wire.moments import iso
 from mainspring.wire.observing import BatchBrief
-from mainspring.wire.operating import RunDetail, Schedule
+from mainspring.wire.operating import Bulk, RunDetail, Schedule
 from mainspring.wire.words import CURRENT
 
 
@@ -125,6 +126,11 @@ def batch(answer: BatchState) -> dict[str, Any]:
         },
         "idempotencyKey": answer.idempotency_key,
     }
+
+
+def bulk(answer: Bulk) -> dict[str, Any]:
+    """A bulk action as the API shows it."""
+    return bulk_shown(answer)
 
 
 def schedule(answer: Schedule) -> dict[str, Any]:
