@@ -310,9 +310,7 @@ class Owner:
             self._tray.put_back(ahead.arrived, [])
 
     async def _recover(self) -> bool:
-        """Raise our own epoch, which waits for every commit in flight, and read everything anew;
-        False when this owner stops first.
-        """
+        """Raise our epoch, which waits for commits in flight, and read all anew; False at the end."""
         delay = 0.05
         while not self._stopping:
             try:
