@@ -310,7 +310,7 @@ class Owner:
             self._tray.put_back(ahead.arrived, [])
 
     async def _recover(self) -> bool:
-        """Raise our epoch, which waits for commits in flight, and read all anew; False at the end."""
+        """Raise our epoch, which waits for commits in flight, and read anew; False when over."""
         delay = 0.05
         while not self._stopping:
             try:
