@@ -81,6 +81,7 @@ CATALOG: Final = {
     "deploys": "See the versions of the code.",
     "deploys ls": "List the versions, newest first.",
     "deploys show": "Show a version with its tasks, queues and schedules.",
+    "deploys preflight": "Say what runs that wait would do in a version.",
     "generate": "Write code from what the server knows.",
     "generate client": "Write types of the tasks, for programs without their code.",
     "env": "Set the variables that workers get.",

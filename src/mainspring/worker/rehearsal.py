@@ -156,7 +156,9 @@ async def rehearse(
         error = await _ended(task, ctx, journal, context)
     if isinstance(journal.ended, Divergence):
         details: dict[str, str] = journal.ended.error.details
-        return verdict("diverges", details["key"], f"it was {details['expected']} and is {details['found']}")
+        return verdict(
+            "diverges", details["key"], f"it was {details['expected']} and is {details['found']}"
+        )
     if isinstance(error, InvalidPayload):
         return verdict("diverges", "", f"its payload does not fit: {error.message}")
     if refusing.refused:
