@@ -33,4 +33,4 @@ async def command(talk: Talk, file: str, *, override: bool, secret: bool, parent
     )
     rows = [{"name": name} for name in values]
     talk.out.many(rows, columns.NAMES, ident="name", empty="")
-    talk.out.note(f"{answer.count} variables were set.")
+    talk.out.note(f"Variables set: {answer.count}.")

@@ -28,7 +28,7 @@ async def command(talk: Talk, file: str, *, force: bool) -> None:
         click.echo(text, nl=False)
         return
     _write(file, text, force=force)
-    talk.out.note(f"{len(shown)} variables are in {file}; {len(secret)} secrets are not.")
+    talk.out.note(f"Variables in {file}: {len(shown)}; secrets left out: {len(secret)}.")
 
 
 def _write(file: str, text: str, *, force: bool) -> None:

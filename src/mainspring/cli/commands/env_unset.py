@@ -14,6 +14,11 @@ from mainspring.wire.calls import DropVariable
 @talking
 async def command(talk: Talk, names: tuple[str, ...]) -> None:
     """Remove variables; worker processes that run keep what they have."""
-    for name in names:
-        await talk.ask(DropVariable(name))
-        talk.out.many([{"name": name}], columns.NAMES, ident="name", empty="")
+    removed = []
+    try:
+        for name in names:
+            await talk.ask(DropVariable(name))
+            removed.append({"name": name})
+    finally:  # what is gone is told, also when a later one does not exist
+        if removed:
+            talk.out.many(removed, columns.NAMES, ident="name", empty="")
