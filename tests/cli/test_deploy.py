@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import Command
+from tests.cli.processes import running
 
 TASKS = """
 from shop.mail import subject
@@ -72,3 +73,55 @@ def test_what_cannot_be_deployed_or_promoted_says_the_way_out(deploying: Command
     assert deploying("promote").exit_code == 2
     missing = deploying("deploy", "nowhere")
     assert missing.exit_code == 2
+
+
+FOLLOWED = """
+from mainspring import task, wait
+
+@task
+async def shout(name: str) -> str:
+    return name + "MARK"
+
+@task
+async def patient() -> str:
+    await wait.event("go")
+    return "MARK"
+"""
+
+
+@pytest.mark.timeout(120)
+def test_workers_of_deployed_code_follow_promotions(
+    deploying: Command, server: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.py").write_text(FOLLOWED.replace("MARK", "!"))
+    ask = {
+        "MAINSPRING_URL": server["url"],
+        "MAINSPRING_SECRET_KEY": server["key"],
+        "XDG_CACHE_HOME": str(tmp_path / ".cache"),
+    }
+    elsewhere = tmp_path / ".elsewhere"
+    elsewhere.mkdir()
+
+    def shouted() -> str:
+        result = deploying("tasks", "trigger", "shout", "--payload", '{"name":"a"}', "--wait")
+        return str(json.loads(result.stdout.splitlines()[-1])["output"])
+
+    one = deploying("deploy", "-q").stdout.strip()
+    sleeper = deploying("tasks", "trigger", "patient", "-q").stdout.strip()
+    waiting = json.loads(deploying("runs", "get", sleeper).stdout)
+    assert waiting["status"] == "PENDING_VERSION"
+    with running("worker", "--deployed", folder=elsewhere, **ask) as worker:
+        worker.wait_for("Tasks: patient, shout")
+        assert shouted() == "a!"
+        (tmp_path / "tasks.py").write_text(FOLLOWED.replace("MARK", "?"))
+        two = deploying("deploy", "-q").stdout.strip()
+        assert shouted() == "a?"
+        assert deploying("rollback", "-q").stdout.strip() == one
+        assert shouted() == "a!"
+        deploying("promote", two)
+        assert deploying("events", "emit", "go").exit_code == 0
+        result = deploying("runs", "watch", sleeper, "--json")
+        ended = json.loads(result.stdout.splitlines()[-1])
+        assert (ended["output"], ended["version"]) == ("!", one)
+        worker.wait_for(f"Version {one} has no runs left")
+        assert worker.end() == 0

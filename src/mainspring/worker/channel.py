@@ -29,7 +29,8 @@ class ChildConfig(Struct, frozen=True):
     shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
     any do it may take `memory` bytes (0 = any number); else it asks to be replaced. A run with a
     process of its own that waits keeps it for `warm_s`. Variables of `env_file` are set over those
-    that the server gives.
+    that the server gives. `python` is the interpreter (default: this one), `folder` the working
+    directory (default: this one).
     """
 
     url: str
@@ -45,6 +46,8 @@ class ChildConfig(Struct, frozen=True):
     parked: int = 20_000
     memory: int = 0
     env_file: str = ""
+    python: str = ""
+    folder: str = ""
 
 
 class Problem(Struct, frozen=True):

@@ -67,7 +67,8 @@ class ChildProcess:
         with theirs:
             # a group of its own: Ctrl-C reaches the supervisor only, and `kill` its own children
             self._process = subprocess.Popen(  # noqa: ASYNC220 - takes about a millisecond
-                [sys.executable, "-m", MODULE, str(theirs.fileno())],
+                [self._config.python or sys.executable, "-m", MODULE, str(theirs.fileno())],
+                cwd=self._config.folder or None,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 process_group=0,
