@@ -257,6 +257,23 @@ async def test_an_owner_that_was_frozen_renews_no_lease_before_it_has_looked_aro
     assert not old.ready
 
 
+async def test_an_owner_that_was_frozen_lets_no_worker_in_before_it_has_looked_around(
+    house: House,
+) -> None:
+    worker = house.worker()
+    old = house.engine
+    await house.take_over("server-2")
+    worker.connect()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    house.clock.advance(5_001)
+    mine, house.engine = house.engine, old
+    with pytest.raises(StoreUnavailable, match="not sure"):
+        worker.connect()  # and be told that the run is not its own
+    house.engine = mine
+    assert list(worker.runs) == [run_id]
+
+
 async def test_a_database_that_was_away_costs_no_worker_its_lease(house: House) -> None:
     worker = house.worker()
     run_id = await house.trigger()

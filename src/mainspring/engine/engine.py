@@ -126,8 +126,13 @@ class Engine:
     def connect(
         self, env: EnvironmentRow, hello: Hello, deliver: Deliver, *, inside: bool = False
     ) -> Connection:
-        """Let a worker session in. Raises: StoreUnavailable while standing by, Conflict."""
+        """Let a worker session in. Raises: StoreUnavailable while standing by, Conflict.
+
+        A server that others may have replaced meanwhile would tell it of runs that are not lost.
+        """
         self.shares.owner(env)
+        if not inside:
+            self.shares.check_sure()
         return self.doors[env.shard_id].connect(env, hello, deliver, inside=inside)
 
     def watch(self, env: EnvironmentRow, *topics: Topic) -> Watch:
