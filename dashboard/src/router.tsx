@@ -29,6 +29,7 @@ const routes = [
   route("/errors", lazyRouteComponent(() => import("./pages/more/errors.tsx"), "ErrorsPage")),
   route("/errors/$error", lazyRouteComponent(() => import("./pages/more/fault.tsx"), "FaultPage")),
   route("/logs", lazyRouteComponent(() => import("./pages/more/logs.tsx"), "LogsPage")),
+  route("/deployments", lazyRouteComponent(() => import("./pages/more/deployments.tsx"), "DeploymentsPage")),
   route("/workers", lazyRouteComponent(() => import("./pages/more/workers.tsx"), "WorkersPage")),
   route("/audit", lazyRouteComponent(() => import("./pages/more/audit.tsx"), "AuditPage")),
   route("/variables", lazyRouteComponent(() => import("./pages/more/variables.tsx"), "VariablesPage")),

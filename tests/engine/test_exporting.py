@@ -130,5 +130,8 @@ async def test_runs_are_sent_when_they_have_ended_and_lost_when_nobody_listens(
     exporter.start()
     await exporter.stop()
     assert exporter.dropped == 1
+    house.engine.exporter = exporter
+    figures = {sample.name: sample.value for sample in house.engine.figures(house.env)}
+    assert figures["mainspring_export_dropped_total"] == 1
     assert len({span.trace_id for span in sink.spans}) == 1
     assert tracing.trace_id(None, root) == sink.spans[0].trace_id

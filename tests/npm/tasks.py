@@ -55,6 +55,18 @@ async def fail(reason: str) -> None:
 
 
 @task
+async def jam(reason: str) -> None:
+    """Fails in a place of its own, for a group of its own."""
+    raise AbortRun(reason)
+
+
+@task
+async def tear(reason: str) -> None:
+    """The same."""
+    raise AbortRun(reason)
+
+
+@task
 async def nested(n: int) -> dict[str, Any]:
     """A run with a child."""
     child = await echo.trigger_and_wait(n)

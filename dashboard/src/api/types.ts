@@ -249,6 +249,18 @@ export interface ErrorGroup {
   last_version: string;
 }
 
+export interface Deployment {
+  id: string;
+  version: string;
+  created_at: number;
+  workers: number;
+  current: boolean;
+  promoted_at: number | null;
+  hash: string;
+  size: number;
+  runtime: string;
+}
+
 export interface Worker {
   id: string;
   host: string;

@@ -41,6 +41,7 @@ const RAIL: { name: string; places: Place[] }[] = [
     name: "House",
     places: [
       { to: "/workers", word: "Workers", icon: "workers" },
+      { to: "/deployments", word: "Deployments", icon: "deployments" },
       { to: "/variables", word: "Variables", icon: "variables" },
       { to: "/keys", word: "API keys", icon: "keys" },
       { to: "/audit", word: "Audit log", icon: "audit" },

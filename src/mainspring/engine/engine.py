@@ -180,7 +180,11 @@ class Engine:
 
     def figures(self, env: EnvironmentRow) -> list[Sample]:
         """Figures of this server, and of the queues of one environment."""
-        return figures(self.owners.values(), env)
+        found = figures(self.owners.values(), env)
+        if self.exporter is not None:
+            told = "Ended runs whose spans were not exported."
+            found.append(Sample("mainspring_export_dropped_total", told, self.exporter.dropped))
+        return found
 
     async def tick(self) -> None:
         """What happens by time, once: leases, shares, inbox, log lines, and timers that are due."""

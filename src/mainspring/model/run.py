@@ -185,8 +185,9 @@ class Run(Struct):
 class RunFilter(Struct, omit_defaults=True):
     """Which runs a list shows, newest first. Empty fields do not filter; several values of one
     field mean any of them. `machine` and `region` are those that the run asks for, `schedule` and
-    `bulk` ids of what made or changed it, `error` the name of what it ended with. `after` (older)
-    and `before` (newer) are run ids from a page's cursors.
+    `bulk` ids of what made or changed it, `error` the name of what it ended with, or `#` and the
+    fingerprint of its group of errors. `after` (older) and `before` (newer) are run ids from a
+    page's cursors.
     """
 
     status: tuple[Status, ...] = ()

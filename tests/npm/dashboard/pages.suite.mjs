@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Variables", "API keys", "Audit log", "Settings"];
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
 
 export default function pages() {
   it("leads through every page by its rail, without a word on the console", async (page) => {
@@ -19,7 +19,7 @@ export default function pages() {
   });
 
   it("fits every page on a telephone", async (page) => {
-    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "errors", "logs", "workers", "variables", "keys", "audit", "settings", "test/greet"]) {
+    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "errors", "logs", "workers", "deployments", "variables", "keys", "audit", "settings", "test/greet"]) {
       await open(page, `/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.waitForLoadState("load");
@@ -107,10 +107,10 @@ export default function pages() {
   });
 
   it("groups runs that fail alike, and settles them until they come back", async (page) => {
-    const first = await trigger("fail", { reason: "the tray is empty" });
+    const first = await trigger("jam", { reason: "the tray is empty" });
     await until(first, "FAILED");
     await open(page, "/errors");
-    const row = page.getByRole("row").filter({ hasText: "AbortRun" });
+    const row = page.getByRole("row").filter({ hasText: "jam" });
     await row.getByRole("link", { name: "AbortRun" }).click();
     await page.getByRole("table", { name: "Its runs" }).getByRole("link", { name: first }).waitFor();
     await page.getByText("raise AbortRun(reason)").waitFor();
@@ -118,9 +118,23 @@ export default function pages() {
     await page.getByRole("button", { name: "Open again" }).click();
     await page.getByRole("button", { name: "Resolve" }).click();
     await page.getByRole("heading", { level: 1 }).getByText("resolved").waitFor();
-    await until(await trigger("fail", { reason: "the tray is empty again" }), "FAILED");
+    await until(await trigger("jam", { reason: "the tray is empty again" }), "FAILED");
     await page.getByRole("heading", { level: 1 }).getByText("came back").waitFor();
     assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+  });
+
+  it("resolves an error without a mouse", async (page) => {
+    await until(await trigger("tear", { reason: "no mouse" }), "FAILED");
+    await open(page, "/errors");
+    const link = page.getByRole("row").filter({ hasText: "no mouse" }).getByRole("link").first();
+    await link.waitFor();
+    for (let tabs = 0; tabs < 60 && !(await link.evaluate((element) => element === document.activeElement)); tabs++) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    const resolve = page.getByRole("button", { name: "Resolve" });
+    await resolve.waitFor();
+    for (let tabs = 0; tabs < 60 && !(await resolve.evaluate((element) => element === document.activeElement)); tabs++) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Open again" }).waitFor();
   });
 
   it("finds lines of all runs, and follows them", async (page) => {

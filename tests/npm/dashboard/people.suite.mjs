@@ -1,6 +1,7 @@
 /* People with roles, and their environments. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { it, row, SERVER, trigger } from "./house.mjs";
 
 const { VIEWER, ADMIN } = process.env;
@@ -9,6 +10,15 @@ async function enter(page, token, path) {
   await page.goto(`${SERVER}${path}`);
   await page.getByLabel("Personal token or secret key").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/** A version of the code of `prod`, which no worker has. */
+async function deploy(code) {
+  const body = { type: "deploy", bundle: btoa(code), hash: createHash("sha256").update(code).digest("hex"), manifest: { tasks: [{ id: "later", queue: "task/later" }], queues: [] } };
+  const headers = { authorization: `Bearer ${ADMIN}`, "content-type": "application/json", "x-mainspring-environment": "prod" };
+  const answer = await fetch(`${SERVER}/api/mainspring/v1/call`, { method: "POST", headers, body: JSON.stringify(body) });
+  assert.ok(answer.ok, await answer.clone().text());
+  return answer.json();
 }
 
 export default function people() {
@@ -51,5 +61,22 @@ export default function people() {
     await made.getByText("revoked").waitFor();
     await page.getByRole("link", { name: "Audit log" }).click();
     await page.getByRole("row").filter({ hasText: "keys.revoke" }).first().getByText("person").waitFor();
+  });
+
+  it("promotes a version and goes back", async (page) => {
+    const versions = [];
+    for (const code of ["one", "two"]) versions.push((await deploy(code)).version);
+    await enter(page, ADMIN, "/deployments");
+    await page.getByRole("button", { name: /^Environment: / }).click();
+    await page.getByRole("menuitemcheckbox", { name: "prod" }).click();
+    for (const version of versions) {
+      const row = page.getByRole("row").filter({ hasText: version });
+      await row.getByRole("button", { name: "Promote" }).click();
+      await page.getByText("no worker of it is connected").waitFor();
+      await page.getByRole("button", { name: "Promote it" }).click();
+      await row.getByText("current").waitFor();
+    }
+    await page.getByRole("button", { name: "Roll back" }).click();
+    await page.getByRole("row").filter({ hasText: versions[0] }).getByText("current").waitFor();
   });
 }
