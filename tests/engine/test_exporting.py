@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -116,7 +117,7 @@ async def test_runs_are_sent_when_they_have_ended_and_lost_when_nobody_listens(
 ) -> None:
     sink, worker = Sink(), house.worker(slots=4)
     exporter = Exporter(sink.send)
-    house.owner.on_ends = exporter.note
+    house.owner.publisher.on_ends = partial(exporter.note, house.owner)
     exporter.start()
     sink.broken = True
     await family(house, worker)
@@ -124,7 +125,7 @@ async def test_runs_are_sent_when_they_have_ended_and_lost_when_nobody_listens(
     assert (sink.spans, exporter.dropped) == ([], 2)
     sink.broken = False
     exporter = Exporter(sink.send)
-    house.owner.on_ends = exporter.note
+    house.owner.publisher.on_ends = partial(exporter.note, house.owner)
     monkeypatch.setattr(exporting, "WAITING", 1)
     root, _ = await family(house, worker)
     exporter.start()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from mainspring.clock import Clock
 from mainspring.engine.connect import Answering, Door
-from mainspring.engine.owner import OnEnds, Owner, nobody
+from mainspring.engine.owner import Owner
 from mainspring.engine.state import State
 from mainspring.engine.variables import Variables
 from mainspring.ids import Bits
+from mainspring.store.changes import Row
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
 from mainspring.wire.worker import LEASE_S
@@ -42,7 +44,7 @@ class Holdings:
         self.owners: dict[int, Owner] = {}
         self.doors: dict[int, Door] = {}
         self.leaving: set[int] = set()
-        self.on_ends: OnEnds = nobody
+        self.on_ends: Callable[[Owner, Sequence[Row]], None] | None = None
         self._taken_at: dict[int, float] = {}
         self._store = store
         self._objects = objects
@@ -79,7 +81,8 @@ class Holdings:
         door = Door(owner, self._answer)
         owner.rebuilt = door.ask_all
         owner.variables = self._variables
-        owner.on_ends = self.on_ends
+        if self.on_ends is not None:
+            owner.publisher.on_ends = partial(self.on_ends, owner)
         if not await owner.start(former):
             return False
         self.owners[shard_id] = owner

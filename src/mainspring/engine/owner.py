@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from mainspring.engine import claim, finish, metadata, streams, takeover, wait
 from mainspring.engine.ahead import Ahead
@@ -36,7 +36,7 @@ from mainspring.errors import (
     StoreUnavailable,
     UnknownOutcome,
 )
-from mainspring.store.changes import Claimed, Row
+from mainspring.store.changes import Claimed
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
 
@@ -44,13 +44,6 @@ PAUSES = 4
 """Iterations of the loop before a turn, so that what the last one set off here comes along."""
 
 log = logging.getLogger("mainspring.engine")
-
-OnEnds = Callable[["Owner", Sequence[Row]], None]
-"""Hears of an owner's ended runs, as the rows of `done` of a commit that is durable."""
-
-
-def nobody(_owner: Owner, _rows: Sequence[Row]) -> None:
-    """Nobody hears of the ends of runs."""
 
 
 class Owner:
@@ -69,7 +62,6 @@ class Owner:
     def __init__(self, state: State, store: Store, objects: Objects, server_id: str) -> None:
         self.rebuilt: Callable[[], None] = lambda: None
         self.write_lines: Callable[[], Awaitable[None]] = _no_lines
-        self.on_ends: OnEnds = nobody
         self.state = state
         self.store = store
         self.objects = objects
@@ -267,7 +259,9 @@ class Owner:
         more = claim.plan(state, batch)
         if batch.picked or batch.orders:
             batch.changes.rate.extend(state.core.rates.changed())
-        claimed = [] if batch.is_empty else await self._commit(batch)
+        claimed: list[Claimed] = []
+        if not batch.is_empty:
+            claimed = await self._commit(batch)
         self.publisher.publish(batch, claimed, ahead.arrived + arrived)
         for verb in later:
             self._tray.submit(verb)
@@ -286,7 +280,6 @@ class Owner:
             self._flying = False
         self.commits += 1
         self.ended += len(batch.changes.done)
-        self.on_ends(self, batch.changes.done)
         return claimed
 
     async def _doubt(

@@ -16,7 +16,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.order import Wish
 from mainspring.engine.state import State
 from mainspring.errors import MainspringError, StoreUnavailable
-from mainspring.store.changes import Claimed
+from mainspring.store.changes import Claimed, Row
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import Store
 from mainspring.wire.worker import Ack, LogLine
@@ -31,7 +31,7 @@ class Publisher:
     """Lets everybody know what a shard's turns have made durable.
 
     What needs a look at the database goes on beside the turns, in `work`. `arrive` and `lose` take
-    the runs whose order cannot be given.
+    the runs whose order cannot be given. `on_ends` hears of ended runs, as rows of `done`.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Publisher:
         lose: Callable[[Live, str], None],
     ) -> None:
         self.work: set[asyncio.Task[None]] = set()
+        self.on_ends: Callable[[Sequence[Row]], None] | None = None
         self._state = state
         self._store = store
         self._objects = objects
@@ -76,6 +77,8 @@ class Publisher:
             self._spawn(self._write_lines(batch.lines))
         for run in batch.ended:
             settle([(future, run) for future in state.waiters.pop(run.id, ())])
+        if batch.changes.done and self.on_ends is not None:
+            self.on_ends(batch.changes.done)
         if batch.changes.done and state.waiters:
             self.wake([row[0] for row in batch.changes.done])
 
