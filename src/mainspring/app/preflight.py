@@ -100,6 +100,7 @@ async def _replay(
         )  # fmt: skip
         assert process.stdout is not None
         found: list[Verdict] = []
+        stalled = True
         try:
             with contextlib.suppress(TimeoutError):
                 while len(found) < len(runs):
@@ -107,8 +108,9 @@ async def _replay(
                     if not line:
                         break
                     found.append(msgspec.json.decode(line, type=Verdict))
+                stalled = False
         finally:
-            if process.returncode is None:
+            if stalled:
                 process.kill()
             await process.wait()
         return found
