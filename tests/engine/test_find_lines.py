@@ -47,23 +47,18 @@ async def test_lines_of_all_runs_are_there_newest_first(house: House) -> None:
     assert (found.next, found.searched_to) == (None, None)
 
 
-@pytest.mark.parametrize(
-    "wanted, expected",
-    [
+async def test_lines_are_found_by_what_they_are(house: House) -> None:
+    await written(house)
+    for wanted, expected in (
         ({"text": "lINE 2"}, [2]),
         ({"text": "card"}, [3, 2, 1, 0]),
         ({"level": "warn"}, [3, 2]),
         ({"task": "work"}, [2, 0]),
         ({"task": "other", "level": "error", "text": "3"}, [3]),
         ({"text": "nothing"}, []),
-    ],
-)
-async def test_lines_are_found_by_what_they_are(
-    house: House, wanted: dict[str, str], expected: list[int]
-) -> None:
-    await written(house)
-    found = await find(house, **wanted)
-    assert [line.message for line in found.lines] == [f"Line {number}" for number in expected]
+    ):
+        found = await find(house, **wanted)
+        assert [line.message for line in found.lines] == [f"Line {number}" for number in expected]
 
 
 async def test_lines_are_found_by_time_and_page(house: House) -> None:
