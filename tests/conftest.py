@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from tests.databases import Cleaner
 
@@ -17,6 +18,9 @@ from tests.databases import Cleaner
 settings.register_profile("house", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("explore", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("house")
+# Hypothesis also tries the constants of whatever modules are loaded, so that the examples of a test
+# would depend on which other tests its process has run.
+providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,10 @@ _VARIES: Final = tuple(
         (r"tr_(dev|prod|stg)_sk_\w{24}", r"tr_\1_sk_<key>"),
         (r"tr_pat_\w{40}", "tr_pat_<token>"),
         (r"…\w{4}\b", "…<last>"),
-        (r"\b(deployment|run|batch|bulk|sched|waitpoint|key|env|per|usr)_[0-9a-z]{12,}", r"\1_<id>"),
+        (
+            r"\b(deployment|run|batch|bulk|sched|waitpoint|key|env|per|usr)_[0-9a-z]{12,}",
+            r"\1_<id>",
+        ),
         (r"\b[0-9a-f]{40,64}\b", "<hash>"),
         (r"\b\d+:<hash>", "<number>:<hash>"),
         (r'"entries":\d+', '"entries":<number>'),
