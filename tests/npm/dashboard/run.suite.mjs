@@ -13,6 +13,8 @@ export default function run() {
     await page.getByRole("treeitem", { name: /^run nested/ }).waitFor();
     await page.getByRole("treeitem", { name: /^run echo/ }).click();
     await page.getByRole("tabpanel").getByText("Completed").waitFor();
+    await page.getByRole("treeitem", { name: /^run nested/ }).click();
+    await page.getByRole("tabpanel").getByText(/^[0-9a-f]{32}$/).waitFor();
     assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
     await page.keyboard.press("w");
     await page.getByRole("treeitem", { name: /^run echo/ }).waitFor({ state: "detached" });

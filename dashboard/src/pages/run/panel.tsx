@@ -18,13 +18,15 @@ const WORDS: Record<Tab, string> = { details: "Details", error: "Error", payload
 
 interface Props {
   detail: RunDetail;
+  /** The id of its trace, as collectors know it. */
+  trace: string | undefined;
   span: Span | undefined;
   lines: Line[];
   tab: Tab;
   choose: (tab: Tab) => void;
 }
 
-export function Panel({ detail, span, lines, tab, choose }: Props) {
+export function Panel({ detail, trace, span, lines, tab, choose }: Props) {
   const { run } = detail;
   const shown = TABS.filter((one) => one !== "error" || run.error !== null);
   const active = shown.includes(tab) ? tab : "details";
@@ -57,7 +59,7 @@ export function Panel({ detail, span, lines, tab, choose }: Props) {
         ))}
       </div>
       <div role="tabpanel" id="panel" aria-labelledby={`tab-${active}`} className="flex min-h-0 flex-1 flex-col overflow-auto">
-        {active === "details" && (span && !(isRun(span) && span.run_id === run.id) ? <SpanFacts span={span} /> : <RunFacts detail={detail} />)}
+        {active === "details" && (span && !(isRun(span) && span.run_id === run.id) ? <SpanFacts span={span} /> : <RunFacts detail={detail} trace={trace} />)}
         {active === "error" && <ErrorView run={run} />}
         {active === "payload" && <Content run={run} name="payload" text={run.payload} stored={run.payload_ref !== null} />}
         {active === "output" && <Content run={run} name="output" text={run.output} stored={run.output_ref !== null} />}
@@ -132,7 +134,7 @@ function RunLink({ run }: { run: Run }) {
   );
 }
 
-function RunFacts({ detail }: { detail: RunDetail }) {
+function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefined }) {
   const { run } = detail;
   const list = (search: Record<string, string>, text: string) => (
     <Link to="/runs" search={search} className="text-accent hover:underline">
@@ -154,6 +156,7 @@ function RunFacts({ detail }: { detail: RunDetail }) {
       {run.version && <Fact name="Version">{list({ version: run.version }, run.version)}</Fact>}
       {detail.parent && <Fact name="Parent"><RunLink run={detail.parent} /></Fact>}
       {detail.root && detail.root.id !== detail.parent?.id && detail.root.id !== run.id && <Fact name="Root"><RunLink run={detail.root} /></Fact>}
+      {trace && <Fact name="Trace"><span className="flex items-center gap-1"><Mono>{trace}</Mono><CopyButton text={trace} label="Copy the id of the trace" /></span></Fact>}
       {detail.children.length > 0 && (
         <Fact name="Children">
           <ul className="space-y-0.5">{detail.children.slice(0, 20).map((child) => <li key={child.id}><RunLink run={child} /></li>)}</ul>
