@@ -307,6 +307,21 @@ async def test_a_body_that_ignores_its_cancel_loses_its_slot_after_the_grace_tim
     assert await house.differences() == []
 
 
+async def test_a_clock_that_is_set_forward_leaves_a_canceled_body_its_grace_time(
+    house: House,
+) -> None:
+    worker = house.worker(slots=1, inside=True)
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    await house.cancel(run_id)
+    house.clock._now += 3_600_000
+    await house.advance(1_000)
+    assert await house.status(run_id) == "executing"
+    assert worker.took(Fenced) == []
+    await house.advance(60_000)
+    assert await house.status(run_id) == "canceled"
+
+
 async def test_a_cancel_reaches_a_run_whose_payload_is_still_being_fetched(house: House) -> None:
     worker = house.worker(slots=0)
     run_id = await house.trigger("x" * INLINE_LIMIT)

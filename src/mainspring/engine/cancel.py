@@ -92,7 +92,7 @@ def cancel(state: State, batch: Batch, row: LiveRow) -> None:
     batch.touched.add(row.run_id)
     if live is not None:
         if live.cancel_at is None:
-            live.cancel_at = batch.now
+            live.cancel_at, live.cancel_seen = batch.now, state.clock.monotonic()
             batch.changes.cancel.append((live.run_id, live.epoch, batch.now))
             batch.order(live.session, Cancel(live.run_id, live.epoch, GRACE_MS))
             cascade(state, batch, row.run_id)

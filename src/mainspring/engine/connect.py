@@ -176,9 +176,9 @@ class Door:
             if session.beat_at is not None and now - session.beat_at > LEASE_S:
                 self.end(session, "its lease ran out")
         late = state.clock.now() - int(CLAIM_ACK_S * 1000)
-        overdue = state.clock.now() - GRACE_MS - int(LEASE_S * 1000)
+        patience = GRACE_MS / 1000 + LEASE_S
         for live in state.lives.values():
-            if live.cancel_at is not None and live.cancel_at < overdue:
+            if live.cancel_at is not None and now - live.cancel_seen > patience:
                 self._owner.lose(live, "it did not stop when it was canceled")
                 if live.session.deliver is not None:
                     live.session.deliver([Fenced(live.run_id, live.epoch)])

@@ -15,6 +15,7 @@ class Live:
     Attributes:
         begun: the worker said that the body runs (or ended); until then a claim may be withdrawn.
         cancel_at: when a cancel was acknowledged; the run can only end in canceled then.
+        cancel_seen: monotonic seconds of when this owner learned of it.
         spec: None when the task is not registered any more.
         waited: it may have open waits of this attempt or, beyond epoch 1, of earlier ones.
         before: the epoch in which its session parked it, when its order is to go on; else 0.
@@ -28,6 +29,7 @@ class Live:
         "before",
         "begun",
         "cancel_at",
+        "cancel_seen",
         "claimed_at",
         "created_at",
         "depth",
@@ -73,6 +75,7 @@ class Live:
         self.resume = False
         self.begun = False
         self.cancel_at: int | None = None
+        self.cancel_seen = 0.0
         self.revoked_at: float | None = None
         self.claimed_at = 0
         self.started_at = 0

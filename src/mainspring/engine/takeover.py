@@ -79,7 +79,7 @@ def _occupy(state: State, row: LiveRow) -> None:
     run = Live(row.run_id, row.epoch, row.attempt, lane, row.ord, session, spec, row.task)
     run.options = _decode_options(row.options) if row.options else None
     run.begun = True  # nobody knows, so it counts as begun
-    run.cancel_at = row.cancel_at
+    run.cancel_at, run.cancel_seen = row.cancel_at, state.clock.monotonic()
     run.started_at = row.started_at
     run.claimed_at = run.created_at = row.created_at
     run.active_ms = row.active_ms
