@@ -77,10 +77,14 @@ class Publisher:
             self._spawn(self._write_lines(batch.lines))
         for run in batch.ended:
             settle([(future, run) for future in state.waiters.pop(run.id, ())])
-        if batch.changes.done and self.on_ends is not None:
-            self.on_ends(batch.changes.done)
-        if batch.changes.done and state.waiters:
-            self.wake([row[0] for row in batch.changes.done])
+        if batch.changes.done:
+            self._tell_ends(batch.changes.done)
+
+    def _tell_ends(self, rows: Sequence[Row]) -> None:
+        if self.on_ends is not None:
+            self.on_ends(rows)
+        if self._state.waiters:
+            self.wake([row[0] for row in rows])
 
     def wake(self, run_ids: list[str]) -> None:
         """Answer the callers who await these runs, as far as they have ended."""
