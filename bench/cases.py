@@ -18,6 +18,7 @@ from bench.durable import (
     steps_100x10_embedded,
 )
 from bench.figure import Case, Figure, figure
+from bench.held import snapshot_held
 from bench.http import http_trigger, http_trigger_500
 from bench.place import Platform, database, fill_finished, platform
 from bench.processes import drain_processes
@@ -25,21 +26,9 @@ from bench.realtime import subscribers
 from bench.schedules import schedules_100k
 from bench.streams import stream_latency, stream_latency_20
 from bench.tasks import MARKS, noop, stamp
-from bench.work import worker
+from bench.work import SLOTS, drain, worker
 
-SLOTS = 1000
 MEASURED = 20_000
-
-
-async def drain(place: Platform, count: int) -> float:
-    """Seconds from the start of a worker until `count` more runs have ended, durably."""
-    owner = place.engine.owners[place.env.shard_id]
-    goal = owner.ended + count
-    begin = time.perf_counter()
-    async with worker(place, SLOTS):
-        while owner.ended < goal:
-            await owner.turn_over()
-        return time.perf_counter() - begin
 
 
 async def drain_embedded(store: str, quick: bool) -> Figure:
@@ -165,6 +154,7 @@ CASES: dict[str, Case] = {
     "keys_100k": keys_100k,
     "limits_cost": limits_cost,
     "finished_1m": finished_1m,
+    "snapshot_held": snapshot_held,
     "step_latency": step_latency,
     "step_latency_embedded": step_latency_embedded,
     "steps_100x10": steps_100x10,

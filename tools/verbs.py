@@ -22,7 +22,7 @@ CHECKS = {
 FAULTS = (
     "tests/system/test_postgres_faults.py",
     "tests/system/test_servers.py",
-    "tests/system/test_frozen.py",
+    "tests/system/frozen.py",
     "tests/system/test_full_disk.py",
     "tests/system/test_crash.py",
 )
