@@ -13,6 +13,7 @@ import asyncpg
 from mainspring.app.stores import locate, migrate
 
 KEPT = ("schema_version",)
+IS_NEW = "SELECT to_regclass('public.schema_version') IS NULL"
 EMPTY = f"""
     DO $$ DECLARE t text; filled boolean; BEGIN
       FOR t IN SELECT tablename FROM pg_tables
@@ -50,15 +51,16 @@ class Cleaner:
 
     async def _empty(self, url: str) -> None:
         connection = self._connections.get(url)
-        if connection is None:
-            await migrate(locate(url))
         try:
             if connection is None or connection.is_closed():
                 connection = self._connections[url] = await asyncpg.connect(url)
-            await connection.execute(EMPTY)
+            is_new = await connection.fetchval(IS_NEW)
         except asyncpg.PostgresConnectionError:  # a test has ended everybody's connections
             connection = self._connections[url] = await asyncpg.connect(url)
-            await connection.execute(EMPTY)
+            is_new = await connection.fetchval(IS_NEW)
+        if is_new:  # or some test has dropped its tables
+            await migrate(locate(url))
+        await connection.execute(EMPTY)
 
     async def _close(self) -> None:
         for connection in self._connections.values():
@@ -66,13 +68,14 @@ class Cleaner:
 
 
 @contextlib.contextmanager
-def fresh_database(postgres_url: str, name: str) -> Iterator[str]:
-    """A migrated database beside that one, named after it; dropped at the end."""
+def fresh_database(postgres_url: str, name: str, *, migrated: bool = True) -> Iterator[str]:
+    """A database beside that one, named after it; dropped at the end."""
     name = f"{urlsplit(postgres_url).path[1:]}_{name}"
     url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
     asyncio.run(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
     try:
-        asyncio.run(migrate(locate(url)))
+        if migrated:
+            asyncio.run(migrate(locate(url)))
         yield url
     finally:
         asyncio.run(_execute(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))

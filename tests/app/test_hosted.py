@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -25,6 +26,7 @@ from mainspring.model.key import new_key
 from mainspring.sdk.http import HttpTransport
 from mainspring.settings import ServerSettings
 from mainspring.wire.calls import ListTasks, Retrieve
+from tests.databases import fresh_database
 
 ANY_PORT = ServerSettings(port=0)
 DEV = new_key("dev", random.Random(1))
@@ -123,11 +125,17 @@ async def test_an_address_of_another_machine_is_refused(place: Location) -> None
             pass
 
 
-async def test_postgres_is_not_migrated_by_a_start(postgres_url: str) -> None:
+@pytest.fixture
+def new_postgres(postgres_url: str) -> Iterator[str]:
+    with fresh_database(postgres_url, "new", migrated=False) as url:
+        yield url
+
+
+async def test_postgres_is_not_migrated_by_a_start(new_postgres: str) -> None:
     with pytest.raises(SchemaMismatch, match="mainspring db migrate"):
-        async with hosted(locate(postgres_url), ANY_PORT):
+        async with hosted(locate(new_postgres), ANY_PORT):
             pass
-    assert await schema(locate(postgres_url)) == []
+    assert await schema(locate(new_postgres)) == []
 
 
 @pytest.mark.parametrize(
