@@ -44,7 +44,7 @@ def changes(name: str) -> tuple[datetime, ...]:
 
 @cache
 def zones() -> tuple[str, ...]:
-    """Zones whose clocks change by whole hours, and leave out no midnight.
+    """Zones whose clocks change by whole hours, on the hour, and leave out no midnight.
 
     Of the others cronsim, which goes hour by hour and begins each day at midnight, leaves out ticks
     by where it began to look.
@@ -62,7 +62,7 @@ def is_regular(name: str) -> bool:
     around = [(at - _SECOND, at) for at in changes(name)]
     days = [(a.astimezone(zone), b.astimezone(zone)) for a, b in around]
     return len({offset % _HOUR for offset in ahead}) == 1 and not any(
-        before.date() != after.date() and after.hour for before, after in days
+        after.minute or (before.date() != after.date() and after.hour) for before, after in days
     )
 
 

@@ -150,6 +150,7 @@ def hostile(name: str, kind: bytes = tarfile.REGTYPE) -> bytes:
         hostile("a", tarfile.SYMTYPE),
         hostile("a", tarfile.CHRTYPE),
     ],
+    ids=["no archive", "no tar", "outside", "link", "device"],
 )
 def test_a_hostile_bundle_writes_nothing_outside(data: bytes, tmp_path: Path) -> None:
     into = tmp_path / "deep" / "out"
