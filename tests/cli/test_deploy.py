@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
-from tests.cli.conftest import Command
-from tests.cli.processes import running
+from tests.cli.conftest import TASKS as SERVED, Command
+from tests.cli.processes import dev, note, running
 
 TASKS = """
 from shop.mail import subject
@@ -18,6 +19,14 @@ from mainspring import task
 async def greet() -> str:
     return subject("you")
 """
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A server of these tests alone: they leave tasks behind."""
+    folder = tmp_path_factory.mktemp("deploy")
+    with dev(folder, tasks=SERVED):
+        yield note(folder)
 
 
 @pytest.fixture

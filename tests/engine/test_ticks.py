@@ -62,8 +62,8 @@ def set_clock(house: House, now: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def at_start(house: House) -> None:
-    set_clock(house, START)
+async def at_start(house: House) -> None:
+    await house.advance(START - house.clock.now())
 
 
 async def test_each_tick_makes_one_run(house: House) -> None:
