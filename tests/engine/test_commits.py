@@ -1,6 +1,7 @@
 """Commits that fail, end in doubt, or are made by somebody who has lost the shard."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -285,6 +286,24 @@ async def test_a_database_that_was_away_costs_no_worker_its_lease(house: House) 
     await house.engine.tick()
     assert worker.beat()
     assert await house.status(run_id) == "executing"
+
+
+async def test_a_rebuild_that_fails_for_any_reason_is_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_from, failures = house.faults.inner.take_from, [RuntimeError("of the driver")] * 2
+
+    async def failing(*place: Any) -> int | None:
+        if failures:
+            raise failures.pop()
+        return await take_from(*place)
+
+    monkeypatch.setattr(house.faults, "take_from", failing, raising=False)
+    house.worker()
+    house.faults.next.append("lost")
+    run_id = await house.trigger()
+    assert failures == []
+    assert await house.status(run_id) == "dequeued"
 
 
 async def test_workers_are_sent_to_the_new_owner(

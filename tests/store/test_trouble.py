@@ -92,6 +92,27 @@ def test_hosts_are_shown_without_a_password() -> None:
     assert Place("postgres:///jobs?host=/run/pg").shown == "PostgreSQL at /run/pg/jobs"
 
 
+async def test_a_connection_that_the_driver_gave_up_is_replaced(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises this when the server's last words came between two statements."""
+    store = PostgresStore(empty_url)
+    await store.open()
+    fetch, broken = asyncpg.Connection.fetch, []
+
+    async def given_up(connection: asyncpg.Connection, *asked: Any) -> Any:
+        if not broken:
+            broken.append(connection)
+            raise asyncpg.InternalClientError("cannot switch to state 12")
+        assert connection is not broken[0]
+        return await fetch(connection, *asked)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", given_up)
+    assert await store.shards.beats() == {}
+    assert broken[0].is_closed()
+    await store.close()
+
+
 async def test_a_deadlock_is_survived_and_counted(postgres: PostgresStore, empty_url: str) -> None:
     shard = await Shard.taken(postgres)
     [run_id], changes = shard.ids(1), shard.changes()

@@ -308,10 +308,10 @@ class Owner:
         while not self._stopping:
             try:
                 self.epoch = await takeover.again(self.state, self.store, self._server_id)
-            except StoreUnavailable as error:
-                log.warning(
-                    "shard %s waits for the database: %s", self.state.shard_id, error.message
-                )
+            except FencedOut:
+                raise
+            except Exception as error:  # noqa: BLE001 - the loop goes on, as in `_turn`
+                log.warning("shard %s waits for the database: %s", self.state.shard_id, error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
             else:

@@ -93,6 +93,9 @@ class Pool:
         connection = await self._acquire(pool)
         try:
             yield connection
+        except asyncpg.InternalClientError:  # of no use to anybody any more
+            connection.terminate()
+            raise
         finally:
             if connection.is_in_transaction():  # the call was canceled, or is not heard of again
                 connection.terminate()

@@ -12,8 +12,15 @@ import asyncpg
 from mainspring.telemetry.metrics import Sample
 
 T = TypeVar("T")
-LOST: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
-"""What the driver raises when the connection is gone (a server's own words may say so, too)."""
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What the driver raises when the connection is gone (a server's own words may say so, too). It
+calls it an internal error of its own when the server's last words came between two statements.
+"""
 ERRORS: Final = (*LOST, asyncpg.PostgresError, TimeoutError)
 """Everything that a call of the driver may raise."""
 CONFLICTS: Final = {"40001": "serialization", "40P01": "deadlock"}
