@@ -11,6 +11,7 @@ from mainspring.model.run import Run, RunFilter, Status
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.store.waiting import JournalRow
 from mainspring.wire.deploying import ListWaiting, WaitingPage, WaitingRun
+from mainspring.wire.orders import order_of
 from mainspring.wire.worker import Entry, Execute
 
 PAGE_LIMIT: Final = 100
@@ -71,28 +72,8 @@ async def _order(owner: Owner, run: Run, epoch: int, rows: list[JournalRow]) -> 
     payload = first.data if first.data is not None else run.payload
     if payload is None:
         payload = await owner.objects.get(run.payload_ref) if run.payload_ref else "null"
-    return Execute(
-        run.id,
-        epoch,
-        max(run.attempt, 1),
-        run.task,
-        payload,
-        run.queue,
-        run.concurrency_key,
-        run.max_attempts,
-        run.max_duration_ms,
-        run.created_at,
-        run.tags,
-        run.metadata,
-        run.idempotency_key,
-        run.parent_id,
-        run.root_id,
-        run.depth,
-        run.is_test,
-        run.version,
-        run.priority_ms,
-        run.active_ms,
-        start.generation if start is not None else 0,
-        entries,
-        run.machine,
-    )
+    order = order_of(run, epoch, payload)
+    order.attempt, order.journal, order.machine = max(run.attempt, 1), entries, run.machine
+    if start is not None:
+        order.generation = start.generation
+    return order

@@ -20,7 +20,8 @@ from mainspring.sdk.logger import logger
 from mainspring.sdk.scopes import Branch, current_branch
 from mainspring.sdk.transport import ask
 from mainspring.wire.calls import Retrieve
-from mainspring.wire.worker import Entry, Execute
+from mainspring.wire.orders import order_of
+from mainspring.wire.worker import Entry
 
 _decode: Final = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -103,7 +104,9 @@ class FailureTask:
     async def _call(self, run_id: str) -> None:
         run = await ask(Retrieve(run_id), Run)
         here = current()
-        ctx = Context(_order(run), here.environment, payload=self._task.payload)
+        ctx = Context(
+            order_of(run, 0, run.payload or "null"), here.environment, payload=self._task.payload
+        )
         error = failure(run)
         result = hooks.Result(ok=False, error=error)
         calls: list[tuple[Callable[..., Any], object]] = [
@@ -145,29 +148,3 @@ async def _once(
         Entry(mark.key, mark.seq, "checkpoint", data="null", started_at=started, ended_at=now)
     )
     return None
-
-
-def _order(run: Run) -> Execute:
-    """What the last attempt of a run was ordered with, as far as readers are told."""
-    return Execute(
-        run.id,
-        0,
-        run.attempt,
-        run.task,
-        run.payload or "null",
-        run.queue,
-        run.concurrency_key,
-        run.max_attempts,
-        run.max_duration_ms,
-        run.created_at,
-        run.tags,
-        run.metadata,
-        run.idempotency_key,
-        run.parent_id,
-        run.root_id,
-        run.depth,
-        run.is_test,
-        run.version,
-        run.priority_ms,
-        run.active_ms,
-    )
