@@ -12,26 +12,13 @@ from mainspring.errors import StoreUnavailable
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.database import Call, Database
 from mainspring.store.deployments import Deployments
+from mainspring.store.environment import StoredEnvironment
 from mainspring.store.protocol import EnvironmentRow, QueueRow
 
 _TRIES: Final = 20
 _encode: Final = msgspec.json.Encoder().encode
 _task_spec: Final = msgspec.json.Decoder(TaskSpec)
 _queue_spec: Final = msgspec.json.Decoder(QueueSpec)
-
-
-class _Environment(Struct, array_like=True):
-    env_id: int
-    slug: str
-    shard_id: int
-    limit: int | None
-    burst: float
-    paused: int
-
-    def row(self) -> EnvironmentRow:
-        return EnvironmentRow(
-            self.env_id, self.slug, self.shard_id, self.limit, self.burst, bool(self.paused)
-        )
 
 
 class _Queue(Struct, array_like=True):
@@ -49,11 +36,15 @@ class Catalog(Deployments):
         self._database = database
 
     async def environments(self) -> list[EnvironmentRow]:
-        return [row.row() for row in await self._database.fetch("environments", _Environment, {})]
+        return [
+            row.row() for row in await self._database.fetch("environments", StoredEnvironment, {})
+        ]
 
     async def ensure_environment(self, slug: str) -> EnvironmentRow:
         for _ in range(_TRIES):
-            found = await self._database.fetch("environment_by_slug", _Environment, {"slug": slug})
+            found = await self._database.fetch(
+                "environment_by_slug", StoredEnvironment, {"slug": slug}
+            )
             if found:
                 return found[0].row()
             await self._database.write(

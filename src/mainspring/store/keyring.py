@@ -12,22 +12,8 @@ from mainspring.model.audit import Entry
 from mainspring.store.access import FoundKey, KeyRow, Signing, SigningRow
 from mainspring.store.audit_table import AuditTable
 from mainspring.store.database import Call, Database
-from mainspring.store.environment import EnvironmentRow
+from mainspring.store.environment import EnvironmentRow, StoredEnvironment
 from mainspring.store.people_tables import PeopleTables
-
-
-class _Environment(Struct, array_like=True):
-    env_id: int
-    slug: str
-    shard_id: int
-    limit: int | None
-    burst: float
-    paused: int
-
-    def row(self) -> EnvironmentRow:
-        return EnvironmentRow(
-            self.env_id, self.slug, self.shard_id, self.limit, self.burst, bool(self.paused)
-        )
 
 
 class _Found(Struct, array_like=True):
@@ -112,7 +98,7 @@ class Keyring:
 
     async def signing(self, env_id: int) -> Signing | None:
         values = {"env_id": env_id}
-        envs = await self._database.fetch("environment_by_id", _Environment, values)
+        envs = await self._database.fetch("environment_by_id", StoredEnvironment, values)
         if not envs:
             return None
         rotations = await self._database.fetch("signing_of", SigningRow, values)
@@ -129,7 +115,7 @@ class Keyring:
 
     async def environments_of_shard(self, shard_id: int) -> list[EnvironmentRow]:
         values = {"shard": shard_id}
-        found = await self._database.fetch("environments_of_shard", _Environment, values)
+        found = await self._database.fetch("environments_of_shard", StoredEnvironment, values)
         return [row.row() for row in found]
 
     async def spend(

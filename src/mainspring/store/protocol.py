@@ -15,7 +15,7 @@ from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.access import Access
 from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
-from mainspring.store.environment import EnvironmentRow as EnvironmentRow
+from mainspring.store.environment import EnvironmentRow as EnvironmentRow, QueueRow as QueueRow
 from mainspring.store.objects import Objects
 from mainspring.store.observing import Observing
 from mainspring.store.operating import Operating
@@ -323,16 +323,6 @@ class Runs(Protocol):
     async def trigger_later(self, shard_id: int, row: InboxRow) -> None:
         """Write an inbox row (a process that is not the owner of a SQLite file)."""
         ...
-
-
-class QueueRow(Struct):
-    """A queue: the code's own `spec` and what people changed over it."""
-
-    env_id: int
-    spec: QueueSpec
-    paused: bool = False
-    override_limit: int | None = None
-    override_at: int | None = None
 
 
 class Catalog(Versions, Protocol):
