@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -116,6 +116,17 @@ class BatchRuns(Struct):
 
     runs: list[Run]
     next: int | None = None
+
+
+BatchRequest = CreateBatch | AddItems | RetrieveBatch | ListBatchRuns
+BatchResponse = BatchMade | ItemsAdded | BatchState | BatchRuns
+BATCHES: Final[dict[type[Struct], type[Struct]]] = {
+    CreateBatch: BatchMade,
+    AddItems: ItemsAdded,
+    RetrieveBatch: BatchState,
+    ListBatchRuns: BatchRuns,
+}
+"""Which struct answers which request."""
 
 
 class CreateBatchBody(Struct, rename="camel"):

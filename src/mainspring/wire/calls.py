@@ -20,9 +20,12 @@ from mainspring.model.run import (
     TriggerRequest,
 )
 from mainspring.wire.batches import (
+    BATCHES,
     AddItems as AddItems,
     BatchItem as BatchItem,
     BatchMade as BatchMade,
+    BatchRequest,
+    BatchResponse,
     BatchRuns as BatchRuns,
     BatchState as BatchState,
     CreateBatch as CreateBatch,
@@ -300,10 +303,7 @@ Request = (
     | ListRuns
     | CancelRun
     | ReplayRun
-    | CreateBatch
-    | AddItems
-    | RetrieveBatch
-    | ListBatchRuns
+    | BatchRequest
     | RescheduleRun
     | AddTags
     | ResetKey
@@ -336,10 +336,7 @@ Response = (
     | Run
     | RunPage
     | TriggerAnswer
-    | BatchMade
-    | ItemsAdded
-    | BatchState
-    | BatchRuns
+    | BatchResponse
     | Explanation
     | QueueList
     | Queue
@@ -367,10 +364,7 @@ RESPONSES: dict[type[Struct], type[Struct]] = {
     ListRuns: RunPage,
     CancelRun: Run,
     ReplayRun: TriggerAnswer,
-    CreateBatch: BatchMade,
-    AddItems: ItemsAdded,
-    RetrieveBatch: BatchState,
-    ListBatchRuns: BatchRuns,
+    **BATCHES,
     RescheduleRun: Run,
     AddTags: Run,
     ResetKey: TriggerAnswer,
