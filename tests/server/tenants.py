@@ -18,14 +18,10 @@ import msgspec
 from msgspec import Struct
 from websockets.asyncio.client import connect
 
-from mainspring.app import keys
 from mainspring.ids import IdSource
 from mainspring.model.run import RunError
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
-from mainspring.server.app import build
 from mainspring.server.peoplebook import PeopleBook
-from mainspring.server.serve import Listener
-from mainspring.settings import ServerSettings
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import Store
 from mainspring.store.sqlite import SqliteStore
@@ -33,6 +29,7 @@ from mainspring.wire.beats import LINK
 from mainspring.wire.worker import PROTOCOL, Execute, Hello, LogLine, Logs, Started, encoder
 from tests.engine.house import House
 from tests.server.conftest import KEY, OTHER_KEY, PEPPER
+from tests.server.houses import serve
 from tests.server.test_whole import CURRENT, Worker
 
 SHARED = "UPDATE environment SET shard_id = 1"
@@ -260,25 +257,15 @@ async def world_of(kind: str, folder: Path, postgres_url: str) -> AsyncIterator[
     """A server for both, on that database."""
     async with AsyncExitStack() as stack:
         store = await _store(kind, folder, postgres_url)
-        await store.open()
-        stack.push_async_callback(store.close)
-        house = House(store)
-        await house.start()
-        stack.push_async_callback(house.stop)
-        for key, slug in ((KEY, "dev"), (OTHER_KEY, "prod")):
-            await keys.admit(house.engine, PEPPER, key, slug)
-        settings = ServerSettings(port=0, drain_s=1)
-        listener = Listener(build(house.engine, settings, house.clock, pepper=PEPPER), settings)
-        await listener.start()
-        stack.push_async_callback(listener.stop)
-        world = World(house, listener.port)
+        house, port = await serve(store, stack)
+        world = World(house, port)
         rows = {slug: await house.engine.environment(slug) for slug in ("dev", "prod")}
         assert rows["dev"].shard_id == rows["prod"].shard_id
         people = PeopleBook(house.engine.access, PEPPER, house.clock.now(), "test")
         world.person = await people.add("ann", "admin", rows["dev"])
         other = await people.add("bob", "admin", rows["prod"])
-        world.mine = Tenant("mine", "dev", KEY, house, listener.port)
-        world.theirs = Tenant("theirs", "prod", OTHER_KEY, house, listener.port)
+        world.mine = Tenant("mine", "dev", KEY, house, port)
+        world.theirs = Tenant("theirs", "prod", OTHER_KEY, house, port)
         for tenant, person in ((world.mine, world.person), (world.theirs, other)):
             await stack.enter_async_context(tenant.client)
             await tenant.make(stack, person)

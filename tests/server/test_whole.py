@@ -11,12 +11,8 @@ import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from mainspring.app import keys
 from mainspring.model.run import RunError
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
-from mainspring.server.app import build
-from mainspring.server.serve import Listener
-from mainspring.settings import ServerSettings
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.protocol import Store
 from mainspring.store.sqlite import SqliteStore
@@ -40,7 +36,8 @@ from mainspring.wire.worker import (
     encoder,
 )
 from tests.engine.house import House
-from tests.server.conftest import KEY, OTHER_KEY, PEPPER
+from tests.server.conftest import KEY, OTHER_KEY
+from tests.server.houses import serve
 
 SCHEMA = {
     "type": "object",
@@ -145,19 +142,8 @@ def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
 @pytest.fixture
 async def whole(make_store: Callable[[], Store]) -> AsyncIterator[Whole]:
     async with AsyncExitStack() as stack:
-        store = make_store()
-        await store.open()
-        stack.push_async_callback(store.close)
-        house = House(store)
-        await house.start()
-        stack.push_async_callback(house.stop)
-        for key, slug in ((KEY, "dev"), (OTHER_KEY, "prod")):
-            await keys.admit(house.engine, PEPPER, key, slug)
-        settings = ServerSettings(port=0, drain_s=1)
-        listener = Listener(build(house.engine, settings, house.clock, pepper=PEPPER), settings)
-        await listener.start()
-        stack.push_async_callback(listener.stop)
-        whole = Whole(house, listener.port, stack)
+        house, port = await serve(make_store(), stack)
+        whole = Whole(house, port, stack)
         await stack.enter_async_context(whole.client)
         await stack.enter_async_context(whole.foreign)
         yield whole
