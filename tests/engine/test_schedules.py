@@ -63,6 +63,24 @@ async def test_the_same_deduplication_key_changes_the_schedule(house: House) -> 
     assert (await house.ask(ListSchedules(skip=1, limit=1))).schedules == [second]
 
 
+async def test_a_list_tells_the_ticks_to_come_as_far_as_it_is_asked(house: House) -> None:
+    house.worker()
+    hourly = await made(house, "0 * * * *", dedup_key="hourly")
+    yearly = await made(house, "30 4 1 1 *", dedup_key="yearly")
+    rests = await made(house, "0 * * * *", dedup_key="rests")
+    await house.ask(SwitchSchedule(rests.id, False))
+    page: SchedulePage = await house.ask(ListSchedules(ticks=30, ahead_ms=5 * 3_600_000))
+    found = {one.id: one.ticks for one in page.schedules}
+    assert found[hourly.id] == [(hourly.next_at or 0) + n * 3_600_000 for n in range(5)]
+    assert found[yearly.id] == found[rests.id] == []
+    page = await house.ask(ListSchedules(ticks=2, ahead_ms=366 * 86_400_000))
+    assert {one.id: len(one.ticks) for one in page.schedules} == {
+        hourly.id: 2,
+        yearly.id: 1,
+        rests.id: 0,
+    }
+
+
 async def test_schedules_survive_a_crash(house: House) -> None:
     house.worker()
     found = await made(house, dedup_key="daily")

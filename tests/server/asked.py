@@ -141,6 +141,7 @@ CALLS = _call(
     lambda ids: deploying.Promote(ids.deployment),
     lambda ids: deploying.CarryRuns(ids.deployment, [ids.run]),
     lambda ids: calls.PauseQueue(ids.queue_name, paused=True),
+    lambda ids: calls.ListKeys(ids.queue_name),
 )
 
 

@@ -91,6 +91,9 @@ export interface Schedule {
   window: string | null;
   next_at: number | null;
   starts_at: number | null;
+  catch_up: string;
+  last_at: number | null;
+  ticks: number[];
 }
 
 export interface RunDetail {
@@ -158,6 +161,16 @@ export interface Queue {
   override_at: number | null;
   total: number | null;
   rate: string | null;
+  oldest_at: number | null;
+}
+
+export interface QueueKey {
+  key: string;
+  queued: number;
+  running: number;
+  limit: number | null;
+  paused: boolean;
+  oldest_at: number | null;
 }
 
 export interface Task {

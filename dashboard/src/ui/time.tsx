@@ -1,6 +1,6 @@
 /* Moments and durations in words, and the clock that they tick by. */
 
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 
 let now = Date.now();
 const watchers = new Set<() => void>();
@@ -31,6 +31,16 @@ export function useFrames(active: boolean, told: () => void): void {
     const id = setInterval(told, 250);
     return () => clearInterval(id);
   }, [active, told]);
+}
+
+/** The value once it has stayed the same for a while, as when somebody has stopped typing. */
+export function useSettled<T>(value: T, ms = 300): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const id = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(id);
+  }, [value, ms]);
+  return settled;
 }
 
 export function duration(ms: number): string {
@@ -64,6 +74,11 @@ export function Ago({ at }: { at: number }) {
       {words}
     </time>
   );
+}
+
+/** For how long something has waited; nothing when nothing waits. */
+export function Waiting({ since }: { since: number | null }) {
+  return since === null ? <span className="text-dim">–</span> : <Growing from={since} />;
 }
 
 /** A duration that grows while there is no end. */

@@ -87,6 +87,12 @@ class Window:
         """Waiting runs of the window, without resumes."""
         return len(self.items) - self.head
 
+    @property
+    def first(self) -> Entry | None:
+        """The run in memory that goes first, one that goes on before all others; None = none is."""
+        texts = (self.resumes or [])[:1] or self.items[self.head : self.head + 1]
+        return unpack(texts[0]) if texts else None
+
     def reset(self, beyond: int, cursor: Entry | None) -> None:
         """Forget the window: `beyond` runs lie after the cursor, in the database. Resumes stay."""
         self.items.clear()

@@ -71,7 +71,7 @@ async def answer(  # noqa: C901 - one line per request is the table
             return await reset_key(owner, env, request)
         case calls.ExplainRun():
             return await explain(owner, env, request.run_id)
-        case calls.ListQueues() | calls.PauseQueue() | calls.SetQueue():
+        case calls.ListQueues() | calls.ListKeys() | calls.PauseQueue() | calls.SetQueue():
             return await queues.answer(owner, env, request)
         case calls.ListTasks():
             return query.tasks(owner, env)

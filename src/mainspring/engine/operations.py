@@ -54,7 +54,7 @@ async def answer(  # noqa: C901 - one line per request is the table
         case wire.DeleteSchedule():
             return await schedules.delete(owner, env, request.id)
         case wire.ListSchedules():
-            return await schedules.page(owner, env, request.skip, request.limit)
+            return await schedules.page(owner, env, request)
         case wire.RunSchedule():
             return await schedules.run_now(owner, env, request.id)
         case wire.NextTicks():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 
 import msgspec
 
+from mainspring.dispatch.nodes import Key, Queue
 from mainspring.engine import deadlock, listing
 from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
@@ -17,6 +19,8 @@ from mainspring.store.protocol import EnvironmentRow, QueueRow
 from mainspring.wire import calls
 
 PAGE_LIMIT = 100
+KEYS = 2_000
+"""Concurrency keys of a queue that one answer looks at."""
 
 
 async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
@@ -120,7 +124,18 @@ def queue(owner: Owner, row: QueueRow) -> calls.Queue:
         override_at=row.override_at,
         total=spec.total,
         rate=f"{spec.rate.limit} per {spell(spec.rate.period_ms)}" if spec.rate else None,
+        oldest_at=_oldest(stats) if stats is not None and stats.queued else None,
     )
+
+
+def oldest(key: Key) -> int | None:
+    """When the run became ready that goes first for the key, earlier by its priority."""
+    return min((first[0] for lane in key.lanes() if (first := lane.first)), default=None)
+
+
+def _oldest(queue: Queue) -> int | None:
+    found = map(oldest, islice(queue.keys.values(), KEYS))
+    return min((at for at in found if at is not None), default=None)
 
 
 def tasks(owner: Owner, env: EnvironmentRow) -> calls.TaskList:

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+import heapq
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 
+from mainspring.dispatch.limits import NO_LIMIT, PLAIN_KEY
+from mainspring.dispatch.nodes import Key
 from mainspring.engine import query
 from mainspring.engine.elsewhere import check_held
 from mainspring.engine.owner import Owner
+from mainspring.engine.state import State
 from mainspring.errors import InvalidOptions, NotFound
-from mainspring.store.protocol import EnvironmentRow
+from mainspring.store.protocol import EnvironmentRow, QueueRow
 from mainspring.wire import calls
 
-Request = calls.ListQueues | calls.PauseQueue | calls.SetQueue
+MOST_KEYS: Final = 200
 
 
 async def answer(
-    owner: Owner, env: EnvironmentRow, request: Request
-) -> calls.QueueList | calls.Queue:
+    owner: Owner, env: EnvironmentRow, request: calls.QueueRequest
+) -> calls.QueueList | calls.KeyList | calls.Queue:
     """Answer one of these requests. Raises: NotFound, InvalidOptions."""
     if isinstance(request, calls.ListQueues):
         return query.queues(owner, env)
+    if isinstance(request, calls.ListKeys):
+        return keys(owner, env, request)
     if isinstance(request, calls.PauseQueue):
         return await change_queue(owner, env, request.name, paused=request.paused)
     return await set_queue(owner, env, request)
+
+
+def keys(owner: Owner, env: EnvironmentRow, request: calls.ListKeys) -> calls.KeyList:
+    """The keys of a queue, those with the most waiting runs first. Raises: NotFound."""
+    row = _row(owner.state, env, request.name)
+    queue = owner.state.core.tree.environments[env.env_id].queues.get(row.spec.name)
+    if queue is None:
+        return calls.KeyList([])
+    looked_at = [_key(key) for key in islice(queue.keys.values(), query.KEYS)]
+    busy = [key for key in looked_at if key.queued or key.running]
+    limit = max(1, min(request.limit, MOST_KEYS))
+    first = heapq.nsmallest(limit, busy, key=lambda key: (-key.queued, -key.running, key.key))
+    return calls.KeyList(first, more=len(busy) > limit or len(queue.keys) > query.KEYS)
+
+
+def _key(key: Key) -> calls.QueueKey:
+    limits = key.queue.key_limits.get(key.name, PLAIN_KEY)
+    return calls.QueueKey(
+        key.name,
+        queued=sum(lane.queued for lane in key.lanes()),
+        running=key.running,
+        limit=None if limits.paused or key.cap >= NO_LIMIT else key.cap,
+        paused=limits.paused,
+        oldest_at=query.oldest(key),
+    )
 
 
 async def set_queue(owner: Owner, env: EnvironmentRow, request: calls.SetQueue) -> calls.Queue:
@@ -50,15 +82,17 @@ async def change_queue(owner: Owner, env: EnvironmentRow, name: str, **changes: 
     """Keep what people set for a queue, then apply it."""
     state = owner.state
     async with state.setting:
-        row = state.queues.get((env.env_id, name))
-        if row is None:
-            known = ", ".join(sorted(q for e, q in state.queues if e == env.env_id)[:10])
-            raise NotFound(
-                f"No queue {name[:128]!r} in this environment. Known: {known or 'none'}."
-            )
-        row = msgspec.structs.replace(row, **changes)
+        row = msgspec.structs.replace(_row(state, env, name), **changes)
         await owner.store.catalog.set_queue(row)
         await check_held(owner.store, owner.state.shard_id, owner.epoch)
         state.set_queue(row)
     owner.ring()
     return query.queue(owner, row)
+
+
+def _row(state: State, env: EnvironmentRow, name: str) -> QueueRow:
+    row = state.queues.get((env.env_id, name))
+    if row is None:
+        known = ", ".join(sorted(q for e, q in state.queues if e == env.env_id)[:10])
+        raise NotFound(f"No queue {name[:128]!r} in this environment. Known: {known or 'none'}.")
+    return row

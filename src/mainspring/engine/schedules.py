@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from asyncio import Future
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +23,14 @@ from mainspring.model import limits, schedule
 from mainspring.model.run import TriggerAnswer
 from mainspring.store.operating import DECLARED, ScheduleRow
 from mainspring.store.protocol import EnvironmentRow
-from mainspring.wire.operating import NextTicks, Schedule, SchedulePage, SetSchedule, Ticks
+from mainspring.wire.operating import (
+    ListSchedules,
+    NextTicks,
+    Schedule,
+    SchedulePage,
+    SetSchedule,
+    Ticks,
+)
 
 PAGE_LIMIT = 100
 MOST_TICKS = 100
@@ -156,13 +164,28 @@ async def next_ticks(owner: Owner, env: EnvironmentRow, wanted: NextTicks) -> Ti
     return Ticks(list(schedule.ticks(cron, timezone, after, wanted.count)))
 
 
-async def page(owner: Owner, env: EnvironmentRow, skip: int, limit: int) -> SchedulePage:
+async def page(owner: Owner, env: EnvironmentRow, wanted: ListSchedules) -> SchedulePage:
     """Schedules of the environment, newest first. Raises: InvalidOptions."""
-    limits.check_number(skip, "skip", 0, 1 << 40)
+    limits.check_number(wanted.skip, "skip", 0, 1 << 40)
+    limits.check_number(wanted.ticks, "ticks", 0, MOST_TICKS)
+    limits.check_number(wanted.ahead_ms, "ahead_ms", 0, limits.LONGEST_MS)
     shard_id, store = owner.state.shard_id, owner.store.operations
-    rows = await store.schedules(shard_id, env.env_id, skip, max(1, min(limit, PAGE_LIMIT)))
+    limit = max(1, min(wanted.limit, PAGE_LIMIT))
+    rows = await store.schedules(shard_id, env.env_id, wanted.skip, limit)
     count = await store.schedule_count(shard_id, env.env_id)
-    return SchedulePage(list(map(shown, rows)), count)
+    until = owner.state.clock.now() + wanted.ahead_ms
+    found = [shown(row) for row in rows]
+    for row, one in zip(rows, found, strict=True):
+        one.ticks = _ticks(row, wanted.ticks, until)
+    return SchedulePage(found, count)
+
+
+def _ticks(row: ScheduleRow, count: int, until: int) -> list[int]:
+    """The first ticks to come, none after `until`; a rare one after it costs no search."""
+    if not row.active or not count or row.next_at > until:
+        return []
+    ahead = schedule.ticks(row.cron, row.timezone, row.next_at - 1, count)
+    return list(itertools.takewhile(lambda at: at <= until, ahead))
 
 
 def shown(row: ScheduleRow) -> Schedule:

@@ -56,6 +56,19 @@ from mainspring.wire.durable import (
 )
 from mainspring.wire.following import AwaitRuns as AwaitRuns, ChangedRuns as ChangedRuns
 from mainspring.wire.operating import OPERATING, OperatingRequest, OperatingResponse
+from mainspring.wire.queueing import (
+    QUEUEING,
+    KeyList as KeyList,
+    ListKeys as ListKeys,
+    ListQueues as ListQueues,
+    PauseQueue as PauseQueue,
+    Queue as Queue,
+    QueueKey as QueueKey,
+    QueueList as QueueList,
+    QueueRequest as QueueRequest,
+    QueueResponse,
+    SetQueue as SetQueue,
+)
 from mainspring.wire.streams import (
     STREAMS,
     AppendChunks as AppendChunks,
@@ -206,47 +219,6 @@ class Explanation(Struct):
     holders: tuple[str, ...] = ()
 
 
-class ListQueues(Struct, tag="queues"):
-    """→ QueueList."""
-
-
-class PauseQueue(Struct, tag="pause_queue"):
-    """Pause or resume → Queue."""
-
-    name: str
-    paused: bool
-
-
-class SetQueue(Struct, tag="set_queue"):
-    """Override the limit of a queue, by a number or as `percent` of the environment's, or with
-    `reset` go back to the code's own → Queue.
-    """
-
-    name: str
-    limit: int | None = None
-    reset: bool = False
-    percent: float | None = None
-
-
-class Queue(Struct):
-    """A queue as it stands. `limit` is in force, `base_limit` the code's own."""
-
-    name: str
-    queued: int = 0
-    running: int = 0
-    paused: bool = False
-    limit: int | None = None
-    base_limit: int | None = None
-    override_limit: int | None = None
-    override_at: int | None = None
-    total: int | None = None
-    rate: str | None = None
-
-
-class QueueList(Struct):
-    queues: list[Queue]
-
-
 class ListTasks(Struct, tag="tasks"):
     """→ TaskList: what workers registered in this environment."""
 
@@ -308,9 +280,7 @@ Request = (
     | AddTags
     | ResetKey
     | ExplainRun
-    | ListQueues
-    | PauseQueue
-    | SetQueue
+    | QueueRequest
     | ListTasks
     | ListLogs
     | GetOutcomes
@@ -338,8 +308,7 @@ Response = (
     | TriggerAnswer
     | BatchResponse
     | Explanation
-    | QueueList
-    | Queue
+    | QueueResponse
     | TaskList
     | LogPage
     | Outcomes
@@ -369,9 +338,7 @@ RESPONSES: dict[type[Struct], type[Struct]] = {
     AddTags: Run,
     ResetKey: TriggerAnswer,
     ExplainRun: Explanation,
-    ListQueues: QueueList,
-    PauseQueue: Queue,
-    SetQueue: Queue,
+    **QUEUEING,
     ListTasks: TaskList,
     ListLogs: LogPage,
     GetOutcomes: Outcomes,

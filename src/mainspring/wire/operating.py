@@ -152,10 +152,14 @@ class Ticks(Struct):
 
 
 class ListSchedules(Struct, tag="schedules"):
-    """Newest first → SchedulePage."""
+    """Newest first → SchedulePage. Each comes with its `ticks` next ones, at most 100, of those
+    that are due within `ahead_ms`.
+    """
 
     skip: int = 0
     limit: int = 25
+    ticks: int = 0
+    ahead_ms: int = 86_400_000
 
 
 class Schedule(Struct):
@@ -177,6 +181,7 @@ class Schedule(Struct):
     starts_at: int | None = None
     catch_up: str = "latest"
     last_at: int | None = None
+    ticks: list[int] = []
 
 
 class SchedulePage(Struct):

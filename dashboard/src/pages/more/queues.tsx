@@ -4,15 +4,16 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAct, useAsk } from "../../api/ask.ts";
 import { call, chosenEnvironment } from "../../api/call.ts";
-import type { Explanation, Queue, RunPage } from "../../api/types.ts";
+import type { Explanation, Queue, QueueKey, RunPage } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button, Dialog, Menu, MenuItem } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Meter } from "../../ui/meter.tsx";
 import { Empty, Failure, Loading, say, sayFailure } from "../../ui/say.tsx";
+import { Waiting } from "../../ui/time.tsx";
 
-type Asked = { kind: "limit"; queue: Queue } | { kind: "why"; queue: Queue; told: Explanation } | null;
+type Asked = { kind: "limit" | "keys"; queue: Queue } | { kind: "why"; queue: Queue; told: Explanation } | null;
 
 export function QueuesPage() {
   const found = useAsk<{ queues: Queue[] }>("queues", {}, { follow: true, every: 5_000 });
@@ -58,6 +59,7 @@ export function QueuesPage() {
           columns={[
             { name: "Queue", cell: (queue) => <span className="flex flex-wrap items-center gap-2 font-medium [overflow-wrap:anywhere]">{queue.name}{queue.paused && <span className="rounded bg-raised px-1.5 py-0.5 text-xs font-normal text-wait">paused</span>}</span> },
             { name: "Queued", right: true, cell: (queue) => <Link to="/runs" search={{ queue: queue.name, status: "queued" }} className="num hover:underline" aria-label={`${queue.queued} queued in ${queue.name}`}>{queue.queued}</Link> },
+            { name: "Oldest waits", right: true, wide: true, cell: (queue) => <Waiting since={queue.oldest_at} /> },
             { name: "Running", cell: (queue) => <Meter value={queue.running} most={queue.limit} label={`${queue.running} run now`} /> },
             { name: "Limit", wide: true, cell: (queue) => <Limit queue={queue} /> },
             ...(queues.some((queue) => queue.rate) ? [{ name: "Rate", wide: true, cell: (queue: Queue) => <span className="text-dim">{queue.rate}</span> }] : []),
@@ -67,6 +69,7 @@ export function QueuesPage() {
               cell: (queue) => (
                 <span className="inline-flex flex-wrap justify-end gap-1">
                   {queue.queued > 0 && <Button kind="ghost" icon="help" label={`Why do runs of ${queue.name} wait?`} onClick={() => void why(queue)} />}
+                  {(queue.queued > 0 || queue.running > 0) && <Button kind="ghost" icon="keys" label={`Keys of ${queue.name}`} onClick={() => setAsked({ kind: "keys", queue })} />}
                   <Button kind="ghost" icon="settings" label={`Limit of ${queue.name}`} disabled={!may} onClick={() => setAsked({ kind: "limit", queue })} />
                   <Button kind="ghost" icon={queue.paused ? "play" : "pause"} label={`${queue.paused ? "Resume" : "Pause"} ${queue.name}`} disabled={!may} onClick={() => void act(() => call("pause_queue", { name: queue.name, paused: !queue.paused }))} />
                 </span>
@@ -76,6 +79,7 @@ export function QueuesPage() {
         />
       )}
       {asked?.kind === "limit" && <LimitDialog queue={asked.queue} onClose={() => setAsked(null)} />}
+      {asked?.kind === "keys" && <Keys name={asked.queue.name} onClose={() => setAsked(null)} />}
       {asked?.kind === "why" && (
         <Dialog title={`Why runs of ${asked.queue.name} wait`} onClose={() => setAsked(null)}>
           <p>{asked.told.text}</p>
@@ -92,6 +96,32 @@ export function QueuesPage() {
         </Dialog>
       )}
     </Page>
+  );
+}
+
+/** Who waits and runs in a queue, by concurrency key. */
+function Keys({ name, onClose }: { name: string; onClose: () => void }) {
+  const found = useAsk<{ keys: QueueKey[]; more: boolean }>("queue_keys", { name }, { every: 2_000 });
+  const keys = found.data?.keys ?? [];
+  return (
+    <Dialog title={`${name} by concurrency key`} onClose={onClose} wide>
+      {found.error && <Failure error={found.error} />}
+      {found.isSuccess && keys.length === 0 && <p className="text-dim">Nothing waits or runs in it now.</p>}
+      {keys.length > 0 && (
+        <Grid
+          label="Concurrency keys"
+          rows={keys}
+          id={(one) => one.key}
+          columns={[
+            { name: "Key", cell: (one) => <span className="flex flex-wrap items-center gap-2">{one.key ? <code className="font-mono text-[13px] [overflow-wrap:anywhere]">{one.key}</code> : <span className="text-dim">no key</span>}{one.paused && <span className="text-wait">paused</span>}</span> },
+            { name: "Queued", right: true, cell: (one) => <span className="num">{one.queued}</span> },
+            { name: "Running", cell: (one) => <Meter value={one.running} most={one.limit} label={`${one.running} run now`} /> },
+            { name: "Oldest waits", right: true, cell: (one) => <Waiting since={one.oldest_at} /> },
+          ]}
+        />
+      )}
+      {found.data?.more && <p className="p-3 text-dim">There are more keys; these have the most runs waiting.</p>}
+    </Dialog>
   );
 }
 
