@@ -36,7 +36,37 @@ export default function run() {
     const id = await trigger("fail", { reason: "the printer is on fire" });
     await until(id, "FAILED");
     await open(page, id);
-    await page.getByRole("tabpanel", { name: "Error" }).getByText("the printer is on fire").first().waitFor();
+    const panel = page.getByRole("tabpanel", { name: "Error" });
+    await panel.getByText("the printer is on fire").first().waitFor();
+    await panel.getByRole("listitem").first().getByText("raise AbortRun(reason)").waitFor();
+    await panel.getByRole("button", { name: "As text" }).click();
+    await panel.getByText(/^Traceback/).waitFor();
+    await page.getByRole("tab", { name: "Timeline" }).click();
+    const told = await page.getByRole("list", { name: "Changes of its state" }).getByRole("listitem").allInnerTexts();
+    assert.deepEqual([told[0].split("\n")[0], told.at(-1).split("\n")[0]], ["Created", "Failed"]);
+    await page.getByRole("tab", { name: "Context" }).click();
+    await page.getByRole("region", { name: "Context" }).getByText(id).waitFor();
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+  });
+
+  it("restarts from an entry of the journal", async (page) => {
+    const id = await trigger("nested", { n: 7 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    await page.getByRole("treeitem", { name: /^trigger / }).first().click();
+    await page.getByRole("button", { name: "Restart from here" }).click();
+    await page.getByRole("textbox", { name: "Payload" }).fill('{"n": 8}');
+    await page.getByRole("button", { name: "Restart", exact: true }).click();
+    await page.waitForURL((url) => !url.pathname.endsWith(id));
+    const made = new URL(page.url()).pathname.split("/").at(-1);
+    assert.deepEqual((await until(made, "COMPLETED")).output, { child: 8 });
+  });
+
+  it("shows what a run writes to its streams, as it comes", async (page) => {
+    const id = await trigger("talk", { words: 20, pause: 0.05 });
+    await open(page, id, "?tab=streams");
+    await page.getByRole("log", { name: "Chunks of words" }).getByText("word 19").waitFor();
+    await page.getByRole("status").filter({ hasText: /^20 chunks$/ }).waitFor();
   });
 
   it("shows the log live and finds lines in it", async (page) => {
@@ -83,6 +113,7 @@ export default function run() {
     const id = await trigger("approve", { token: token.id });
     await open(page, id);
     await page.getByRole("button", { name: "Complete the token" }).click();
+    await page.getByText("Another value").click();
     await page.getByRole("textbox", { name: "Value" }).fill('{"approved": true}');
     await page.getByRole("button", { name: "Complete", exact: true }).click();
     await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();

@@ -59,7 +59,7 @@ function One({ id }: { id: string }) {
             <Loading />
           )
         }
-        right={<Panel detail={detail} trace={trace.data?.trace_id} span={span} lines={lines} tab={tab} choose={(next) => look({ tab: next })} />}
+        right={<Panel detail={detail} trace={trace.data?.trace_id} spans={trace.data?.spans ?? []} span={span} lines={lines} tab={tab} choose={(next) => look({ tab: next })} />}
       />
     </Page>
   );

@@ -9,26 +9,35 @@ import { JsonBlock } from "../../ui/json.tsx";
 import { sayFailure } from "../../ui/say.tsx";
 import { StatusBadge } from "../../ui/status.tsx";
 import { duration, moment } from "../../ui/time.tsx";
+import { ErrorView } from "./fault.tsx";
 import { Logs } from "./logs.tsx";
+import { type Moment, momentsOf } from "./moments.ts";
+import { RestartFrom } from "./restart.tsx";
+import { Streams } from "./streams.tsx";
 import { isRun, kindOf } from "./tree.ts";
 
-export const TABS = ["details", "error", "payload", "output", "metadata", "logs"] as const;
+export const TABS = ["details", "error", "payload", "output", "metadata", "logs", "streams", "timeline", "context"] as const;
 export type Tab = (typeof TABS)[number];
-const WORDS: Record<Tab, string> = { details: "Details", error: "Error", payload: "Payload", output: "Output", metadata: "Metadata", logs: "Logs" };
+const WORDS: Record<Tab, string> = {
+  details: "Details", error: "Error", payload: "Payload", output: "Output", metadata: "Metadata", logs: "Logs",
+  streams: "Streams", timeline: "Timeline", context: "Context",
+};
+const TONES: Record<Moment["tone"], string> = { good: "bg-good", bad: "bg-bad", wait: "bg-wait", busy: "bg-busy", off: "bg-off" };
 
 interface Props {
   detail: RunDetail;
   /** The id of its trace, as collectors know it. */
   trace: string | undefined;
+  spans: Span[];
   span: Span | undefined;
   lines: Line[];
   tab: Tab;
   choose: (tab: Tab) => void;
 }
 
-export function Panel({ detail, trace, span, lines, tab, choose }: Props) {
+export function Panel({ detail, trace, spans, span, lines, tab, choose }: Props) {
   const { run } = detail;
-  const shown = TABS.filter((one) => one !== "error" || run.error !== null);
+  const shown = TABS.filter((one) => (one !== "error" || run.error !== null) && (one !== "streams" || run.streams.length > 0));
   const active = shown.includes(tab) ? tab : "details";
   return (
     <section aria-label="Run" className="flex min-h-0 flex-1 flex-col">
@@ -59,12 +68,15 @@ export function Panel({ detail, trace, span, lines, tab, choose }: Props) {
         ))}
       </div>
       <div role="tabpanel" id="panel" aria-labelledby={`tab-${active}`} className="flex min-h-0 flex-1 flex-col overflow-auto">
-        {active === "details" && (span && !(isRun(span) && span.run_id === run.id) ? <SpanFacts span={span} /> : <RunFacts detail={detail} trace={trace} />)}
-        {active === "error" && <ErrorView run={run} />}
+        {active === "details" && (span && !(isRun(span) && span.run_id === run.id) ? <SpanFacts span={span} run={run} /> : <RunFacts detail={detail} trace={trace} />)}
+        {active === "error" && run.error && <ErrorView error={run.error} />}
         {active === "payload" && <Content run={run} name="payload" text={run.payload} stored={run.payload_ref !== null} />}
         {active === "output" && <Content run={run} name="output" text={run.output} stored={run.output_ref !== null} />}
         {active === "metadata" && <Content run={run} name="metadata" text={run.metadata} stored={false} />}
         {active === "logs" && <Logs lines={lines} />}
+        {active === "streams" && <Streams run={run} />}
+        {active === "timeline" && <Timeline run={run} spans={spans} />}
+        {active === "context" && <div className="p-3"><JsonBlock text={contextOf(run)} label="Context" /></div>}
       </div>
     </section>
   );
@@ -90,31 +102,26 @@ function Content({ run, name, text, stored }: { run: Run; name: "payload" | "out
   return <p className="p-6 text-center text-dim">There is no {name} {name === "output" ? "yet" : ""}.</p>;
 }
 
-function ErrorView({ run }: { run: Run }) {
-  const error = run.error;
-  if (error === null) return null;
+/** The changes of its state, with the time that passed before each. */
+function Timeline({ run, spans }: { run: Run; spans: Span[] }) {
+  const moments = momentsOf(run, spans);
   return (
-    <div className="p-3">
-      <div className="rounded-lg border border-bad bg-bad-soft p-3">
-        <p className="font-mono font-semibold text-bad">{error.name ?? "Error"}</p>
-        <p className="mt-0.5 whitespace-pre-wrap [overflow-wrap:anywhere]">{error.message}</p>
-      </div>
-      {error.stack && (
-        <div className="relative mt-3 rounded-lg border border-line bg-bg">
-          <div className="absolute top-1 right-1">
-            <CopyButton text={error.stack} label="Copy the stack" />
-          </div>
-          <pre className="overflow-x-auto p-3 font-mono text-[12.5px] leading-5">
-            {error.stack.trimEnd().split("\n").map((line, index) => (
-              <div key={index} className={/^\s*File "|^\s+at /.test(line) ? "text-busy" : /^\s*[~^]+\s*$/.test(line) ? "text-bad" : ""}>
-                {line || " "}
-              </div>
-            ))}
-          </pre>
-        </div>
-      )}
-    </div>
+    <ol aria-label="Changes of its state" className="px-4 py-3">
+      {moments.map((one, index) => (
+        <li key={index} className="grid grid-cols-[0.75rem_minmax(0,1fr)_auto] items-baseline gap-x-2.5 border-b border-line py-1.5 last:border-0">
+          <span className={`size-2 rounded-full ${TONES[one.tone]}`} aria-hidden="true" />
+          <span>{one.text}</span>
+          <span className="num text-right text-dim" title={moment(one.at)}>{index === 0 ? moment(one.at) : `+ ${duration(one.at - (moments[0]?.at ?? one.at))}`}</span>
+        </li>
+      ))}
+    </ol>
   );
+}
+
+/** What the code could read of its run, and everything else that the server keeps of it. */
+function contextOf(run: Run): string {
+  const { payload: _payload, output: _output, error: _error, metadata: _metadata, ...rest } = run;
+  return JSON.stringify(Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== "")));
 }
 
 const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
@@ -177,7 +184,7 @@ function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefi
   );
 }
 
-function SpanFacts({ span }: { span: Span }) {
+function SpanFacts({ span, run }: { span: Span; run: Run }) {
   const [all, setAll] = useState(false);
   const events = all ? span.events : span.events.slice(0, 30);
   return (
@@ -202,6 +209,7 @@ function SpanFacts({ span }: { span: Span }) {
           {span.events.length > events.length && <Button kind="ghost" onClick={() => setAll(true)}>{span.events.length - events.length} more</Button>}
         </Fact>
       )}
+      {span.run_id === run.id && span.key && <RestartFrom run={run} span={span} />}
     </dl>
   );
 }
