@@ -34,6 +34,12 @@ export default function pages() {
     await page.getByRole("button", { name: "As JSON" }).click();
     assert.equal(JSON.parse(await page.getByRole("textbox", { name: "Payload" }).inputValue()).to, 2);
     await page.getByRole("button", { name: "As a form" }).click();
+    await page.getByRole("button", { name: "Templates" }).click();
+    await page.getByLabel("Name of the template").fill("twice");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByLabel("to *").fill("9");
+    await page.getByRole("button", { name: "Templates" }).click();
+    await page.getByRole("button", { name: "twice", exact: true }).click();
     await page.getByLabel("Tags").fill("tried");
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
@@ -46,6 +52,9 @@ export default function pages() {
     await page.getByRole("button", { name: "Pause task/paused" }).click();
     await page.getByRole("button", { name: "Resume task/paused" }).waitFor();
     const id = await trigger("paused", { value: 1 });
+    await page.getByRole("button", { name: "Keys of task/paused" }).click();
+    await page.getByRole("table", { name: "Concurrency keys" }).getByText("no key").waitFor();
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Why do runs of task/paused wait?" }).click();
     await page.getByRole("dialog").getByText(/is paused/).waitFor();
     await page.keyboard.press("Escape");
@@ -60,14 +69,26 @@ export default function pages() {
     await page.getByText("set here").waitFor({ state: "detached" });
   });
 
-  it("makes, pauses and deletes a schedule", async (page) => {
+  it("makes, runs, changes, pauses and deletes a schedule", async (page) => {
     await open(page, "/schedules");
     await page.getByRole("button", { name: "New schedule" }).click();
     await page.getByLabel("Task").selectOption("tick");
     await page.getByLabel("Cron expression").fill("30 4 1 1 *");
     await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByText(/^Next: .*04:30|^Next: .*4:30/).waitFor();
     await page.getByRole("button", { name: "Make it" }).click();
     await page.getByText("30 4 1 1 *").waitFor();
+    await page.getByRole("img", { name: "Ticks: none" }).waitFor();
+    await page.getByRole("button", { name: "Change the schedule of tick" }).click();
+    await page.getByLabel("Cron expression").fill("0 */2 * * *");
+    await page.getByRole("button", { name: "Change it" }).click();
+    await page.getByRole("img", { name: "Ticks: 12" }).waitFor();
+    await page.getByRole("button", { name: "7 days" }).click();
+    await page.waitForURL("**/schedules?days=7");
+    await page.getByRole("img", { name: "Ticks: 48 or more" }).waitFor();
+    await page.getByRole("button", { name: "Run tick now" }).click();
+    const made = await page.getByRole("link", { name: "a run of tick" }).getAttribute("href");
+    assert.ok((await until(made.split("/").at(-1), "COMPLETED")).schedule);
     await page.getByRole("button", { name: "Pause the schedule of tick" }).click();
     await page.getByText("rests").waitFor();
     await page.getByRole("button", { name: "Activate the schedule of tick" }).click();
@@ -77,14 +98,17 @@ export default function pages() {
     await page.getByText("No schedules yet").waitFor();
   });
 
-  it("completes a token", async (page) => {
+  it("approves what waits for a token", async (page) => {
     const { id } = await api("POST", "/api/v1/waitpoints/tokens", {});
     await open(page, "/tokens?status=waiting");
     const row = page.getByRole("row").filter({ hasText: id });
     await row.getByRole("button", { name: "Complete", exact: true }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Complete", exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Comment").fill("looks right");
+    await dialog.getByRole("button", { name: "Approve" }).click();
     await row.waitFor({ state: "detached" });
-    assert.equal((await api("GET", `/api/v1/waitpoints/tokens/${id}`)).status, "COMPLETED");
+    const token = await api("GET", `/api/v1/waitpoints/tokens/${id}`);
+    assert.deepEqual([token.status, JSON.parse(token.output)], ["COMPLETED", { approved: true, comment: "looks right" }]);
   });
 
   it("lists batches and leads to their runs", async (page) => {

@@ -28,11 +28,18 @@ export default function runs() {
     await row(page, failed).waitFor();
     const said = new URL(page.url()).searchParams;
     assert.deepEqual([said.get("status"), said.get("tag")], ["failed", "chips"]);
+    await page.getByRole("button", { name: "Views" }).click();
+    await page.getByLabel("Name of the view").fill("broken chips");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "broken chips" }).waitFor();
     await page.reload();
     await row(page, failed).waitFor();
     await page.getByRole("button", { name: "Remove the filter status" }).click();
     await row(page, fine).waitFor();
     assert.equal(new URL(page.url()).search, "?tag=chips");
+    await page.getByRole("button", { name: "Views" }).click();
+    await page.getByRole("menuitemcheckbox", { name: "broken chips" }).click();
+    await row(page, fine).waitFor({ state: "detached" });
   });
 
   it("does not jump: what is new is counted until one looks at it", async (page) => {

@@ -22,7 +22,6 @@ export function DeploymentsPage() {
   const rows = found.data?.deployments ?? [];
   const current = rows.find((row) => row.current);
   const back = () => void act(async () => say(`New runs get ${(await call<Deployment>("rollback")).version}.`));
-  const promote = (row: Deployment) => void act(() => call("promote", { version: row.version })).then((done) => done && setAsked(null));
   return (
     <Page title="Deployments" actions={current && <Button icon="replay" disabled={!may} onClick={back}>Roll back</Button>}>
       {found.error && <Failure error={found.error} />}
@@ -63,15 +62,61 @@ export function DeploymentsPage() {
           {found.data?.next && <Button onClick={() => void navigate({ to: "/deployments", search: { after: found.data.next ?? undefined } })}>Older</Button>}
         </div>
       )}
-      {asked && (
-        <Dialog title={`Promote ${asked.version}`} onClose={() => setAsked(null)}>
-          <p>New runs get this version{asked.workers ? "." : <b className="font-medium text-wait">, but no worker of it is connected: they wait until one is.</b>} Runs that have begun stay in theirs.</p>
-          <div className="mt-4 flex justify-end gap-2">
-            <Button onClick={() => setAsked(null)}>Leave it</Button>
-            <Button kind="primary" onClick={() => promote(asked)}>Promote it</Button>
-          </div>
-        </Dialog>
-      )}
+      {asked && <Promote row={asked} onClose={() => setAsked(null)} />}
     </Page>
+  );
+}
+
+interface Waiting {
+  version: string;
+  status: string;
+  order: { run_id: string; task: string };
+  open: [string, string][];
+}
+interface Detail {
+  deployment: Deployment;
+  manifest: { tasks: { id: string; queue: string; payload_schema?: unknown }[] };
+}
+
+/** What changes with a version, and which runs wait in others: they stay there, or come along. */
+function Promote({ row, onClose }: { row: Deployment; onClose: () => void }) {
+  const act = useAct();
+  const detail = useAsk<Detail>("get_deployment", { version: row.version });
+  const waiting = useAsk<{ runs: Waiting[]; next: string | null }>("waiting_runs", { version: row.version, limit: 50 });
+  const known = new Set(detail.data?.manifest.tasks.map((task) => task.id));
+  const runs = waiting.data?.runs ?? [];
+  const lost = runs.filter((run) => !known.has(run.order.task)).length;
+  const promote = () => void act(() => call("promote", { version: row.version })).then((done) => done && onClose());
+  return (
+    <Dialog title={`Promote ${row.version}`} onClose={onClose} wide>
+      <p>New runs get this version{row.workers ? "." : <b className="font-medium text-wait">, but no worker of it is connected: they wait until one is.</b>} Runs that have begun stay in theirs.</p>
+      {(detail.error ?? waiting.error) && <Failure error={detail.error ?? waiting.error} />}
+      {detail.data && <p className="mt-2 text-dim">It has {known.size} {known.size === 1 ? "task" : "tasks"}: {[...known].slice(0, 12).join(", ")}{known.size > 12 && " …"}</p>}
+      {waiting.isSuccess && runs.length === 0 && <p className="mt-2 text-dim">No run of another version waits.</p>}
+      {detail.isSuccess && runs.length > 0 && (
+        <section aria-label="Runs that wait" className="mt-4">
+          <h3 className="mb-1 font-semibold">{waiting.data?.next ? "More than 50" : runs.length} {runs.length === 1 ? "run waits" : "runs wait"} in other versions{lost > 0 && <span className="text-bad">, {lost} of tasks that this one has not</span>}</h3>
+          <div className="max-h-72 overflow-auto rounded-lg border border-line">
+            <Grid
+              label="Pre-flight"
+              rows={runs}
+              id={(run) => run.order.run_id}
+              columns={[
+                { name: "Run", cell: (run) => <Link to="/runs/$run" params={{ run: run.order.run_id }} className="hover:underline">{run.order.task}</Link> },
+                { name: "Version", wide: true, cell: (run) => <span className="font-mono text-xs text-dim">{run.version || "none"}</span> },
+                { name: "Waits for", wide: true, cell: (run) => <span className="text-dim [overflow-wrap:anywhere]">{run.open.map(([key, kind]) => `${kind} ${key}`).join(", ") || "its next attempt"}</span> },
+                { name: "Here", right: true, cell: (run) => (known.has(run.order.task) ? <span className="text-dim">has its task</span> : <span className="text-bad">no such task</span>) },
+              ]}
+            />
+          </div>
+          <p className="mt-2 mb-1 text-dim">Whether their code still fits is found by replaying them, and those that fit can come along:</p>
+          <Command>{`mainspring deploys preflight ${row.version}`}</Command>
+        </section>
+      )}
+      <div className="mt-4 flex justify-end gap-2">
+        <Button onClick={onClose}>Leave it</Button>
+        <Button kind="primary" onClick={promote}>Promote it</Button>
+      </div>
+    </Dialog>
   );
 }

@@ -3,12 +3,13 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { useAsk } from "../../api/ask.ts";
-import { call } from "../../api/call.ts";
+import { call, chosenEnvironment } from "../../api/call.ts";
 import type { RunDetail, RunPage, Task } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button, Menu, MenuItem } from "../../ui/controls.tsx";
 import { pretty } from "../../ui/json.tsx";
+import { useKept } from "../../ui/kept.ts";
 import { Empty, Failure, Loading, sayFailure } from "../../ui/say.tsx";
 import { StatusBadge } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -61,7 +62,9 @@ function Tester({ task, title }: { task: Task; title: string }) {
     <Page
       title={title}
       actions={
-        (earlier.data?.runs.length ?? 0) > 0 && (
+        <>
+        <Templates task={task.id} text={text} take={setText} />
+        {(earlier.data?.runs.length ?? 0) > 0 && (
           <Menu label="Earlier payloads" icon="down" align="right">
             {(close) =>
               earlier.data?.runs.map((old) => (
@@ -73,7 +76,8 @@ function Tester({ task, title }: { task: Task; title: string }) {
               ))
             }
           </Menu>
-        )
+        )}
+        </>
       }
     >
       <form onSubmit={(event) => void run(event)} className="grid w-full max-w-5xl gap-5 p-4 md:grid-cols-[1fr_17rem] md:p-5">
@@ -108,5 +112,38 @@ function Tester({ task, title }: { task: Task; title: string }) {
         </section>
       </form>
     </Page>
+  );
+}
+
+interface Template {
+  name: string;
+  text: string;
+}
+
+/** Payloads with a name, kept in this browser. */
+function Templates({ task, text, take }: { task: string; text: string; take: (text: string) => void }) {
+  const [templates, keep] = useKept<Template>(`templates-${chosenEnvironment()}-${task}`);
+  const [name, setName] = useState("");
+  const save = () => {
+    keep([...templates.filter((one) => one.name !== name.trim()), { name: name.trim(), text }]);
+    setName("");
+  };
+  return (
+    <Menu label="Templates" icon="down" align="right">
+      {(close) => (
+        <>
+          {templates.map((one) => (
+            <div key={one.name} className="flex items-center">
+              <MenuItem onClick={() => { close(); take(one.text); }}>{one.name}</MenuItem>
+              <Button kind="ghost" icon="close" label={`Delete the template ${one.name}`} className="size-7!" onClick={() => keep(templates.filter((other) => other !== one))} />
+            </div>
+          ))}
+          <form className="flex gap-1.5 p-1" onSubmit={(event) => { event.preventDefault(); save(); close(); }}>
+            <input className="field" aria-label="Name of the template" placeholder="Keep this payload as …" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
+            <Button type="submit">Save</Button>
+          </form>
+        </>
+      )}
+    </Menu>
   );
 }

@@ -8,6 +8,7 @@ import { Button, Menu, MenuItem } from "../../ui/controls.tsx";
 import { Icon } from "../../ui/icons.tsx";
 import { StatusBadge, statusWord } from "../../ui/status.tsx";
 import { type Field, FIELD_WORDS, FIELDS, isFiltered, PERIODS, type Search, toggled } from "./filter.ts";
+import { Views } from "./views.tsx";
 
 interface Props {
   search: Search;
@@ -30,6 +31,7 @@ export function Chips({ search, change, open, onOpen }: Props) {
         </span>
       ))}
       <FilterMenu search={search} change={change} open={open} onOpen={onOpen} />
+      <Views search={search} change={change} />
       {isFiltered(search) && (
         <Button kind="ghost" onClick={() => change({})}>
           Clear

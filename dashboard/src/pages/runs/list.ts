@@ -8,7 +8,9 @@ import type { Run, RunPage } from "../../api/types.ts";
 import { filterOf, type Search } from "./filter.ts";
 
 const PAGE = 100;
+/** What is new is read at once, then at most so often. */
 const PAUSE_MS = 700;
+const AT_ONCE_MS = 50;
 type Pages = InfiniteData<RunPage, string | undefined>;
 
 export function useRuns(search: Search, atTop: () => boolean) {
@@ -48,10 +50,14 @@ export function useRuns(search: Search, atTop: () => boolean) {
     setFresh([]);
     let timer = 0;
     let asking = false;
+    let missed = false;
+    let looked = 0;
+    let over = false;
     /** Reads what is new, at most so often, and puts it in if that moves nothing under the reader. */
     const look = async () => {
       timer = 0;
       asking = true;
+      looked = performance.now();
       try {
         const page = await call<RunPage>("list", { filter: { ...filterOf(search, Date.now()), limit: PAGE } });
         const newer = page.runs.filter((run) => !known.current.has(run.id));
@@ -69,10 +75,15 @@ export function useRuns(search: Search, atTop: () => boolean) {
         // the next change asks again
       } finally {
         asking = false;
+        if (missed) soon();
+        missed = false;
       }
     };
     const soon = () => {
-      if (timer === 0 && !asking) timer = setTimeout(() => void look(), PAUSE_MS);
+      missed = asking;
+      if (over) return;
+      const rest = Math.max(AT_ONCE_MS, looked + PAUSE_MS - performance.now());
+      if (timer === 0 && !asking) timer = setTimeout(() => void look(), rest);
     };
     const stop = live.subscribe(
       { topic: "list" },
@@ -85,6 +96,7 @@ export function useRuns(search: Search, atTop: () => boolean) {
       },
     );
     return () => {
+      over = true;
       clearTimeout(timer);
       stop();
     };
