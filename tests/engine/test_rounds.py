@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from mainspring.engine.rounds import WALK
 from mainspring.errors import StoreUnavailable
 from tests.engine.house import House
 
@@ -41,6 +42,29 @@ async def test_a_run_that_memory_has_lost_is_found_and_read_anew(house: House) -
     worker.finish(run_id, 1)
     await house.settle()
     assert await house.status(run_id) == "completed"
+
+
+async def test_the_table_itself_is_walked_now_and_then(house: House) -> None:
+    worker = house.worker(slots=2)
+    first, second = await house.trigger(1), await house.trigger(2)
+    await house.engine.tick()
+    await house.settle()
+    house.may_differ = True
+    live = house.owner.state.lives.pop(first)
+    live.session.holds.discard(first)
+    worker.begin(second)
+    await house.settle()
+    await house.engine.tick()
+    await house.settle()
+    assert house.owner.rounds.differences == 0
+    for _ in range(WALK):
+        house.owner.rounds.ring(house.owner.commits)
+    worker.finish(second)
+    await house.settle()
+    await house.engine.tick()
+    await house.settle()
+    assert house.owner.rounds.differences > 0
+    assert first in house.owner.state.lives
 
 
 async def test_a_count_that_is_wrong_is_healed(house: House) -> None:

@@ -37,6 +37,10 @@ class Live:
         scalars = {"shard": shard_id, "after": after, "limit": limit}
         return await self._database.fetch("live_holding", tuple[str, int, int, str], scalars)
 
+    async def held(self, shard_id: int, run_ids: Sequence[str]) -> list[tuple[str, int, int, str]]:
+        rows, into = [(run_id,) for run_id in run_ids], tuple[str, int, int, str]
+        return await self._database.fetch("live_held", into, {"shard": shard_id}, rows)
+
     async def locate(self, shard_id: int, run_ids: Sequence[str]) -> list[LiveRow]:
         rows = [(run_id,) for run_id in run_ids]
         return await self._database.fetch("live_locate", LiveRow, {"shard": shard_id}, rows)

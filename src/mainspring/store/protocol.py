@@ -214,7 +214,13 @@ class Live(Protocol):
     async def holding(
         self, shard_id: int, after: str, limit: int
     ) -> list[tuple[str, int, int, str]]:
-        """(run id, epoch, attempt, session id) of active runs after that id, in its order."""
+        """(run id, epoch, attempt, session id) of active runs after that id, in its order. It
+        passes every row that was deleted and is not vacuumed yet.
+        """
+        ...
+
+    async def held(self, shard_id: int, run_ids: Sequence[str]) -> list[tuple[str, int, int, str]]:
+        """The same of those of these runs that are active, looked up by key."""
         ...
 
     async def locate(self, shard_id: int, run_ids: Sequence[str]) -> list[LiveRow]:

@@ -302,6 +302,9 @@ class LiveContract:
         assert (parked.place, parked.kind, parked.due_at) == ("parked", "retry", NOW + 9)
         assert (parked.attempt, parked.started_at, parked.options) == (2, 3, '{"ttl_ms":5}')
         assert await store.live.locate(shard.shard_id, []) == []
+        held = [(ids[1], 1, 1, "s1")]
+        assert await store.live.held(shard.shard_id, ids) == held
+        assert await store.live.holding(shard.shard_id, "", 9) == held
 
     async def test_timers_are_read_by_cursor(self, store: Store) -> None:
         shard = await Shard.taken(store)

@@ -14,6 +14,12 @@ ORDER BY a.run_id;
 SELECT run_id, epoch, attempt, session_id FROM active
 WHERE shard_id = :shard AND run_id > :after ORDER BY run_id LIMIT :limit;
 
+-- name: live_held
+-- rows: run_id text
+-- takes: shard bigint
+SELECT a.run_id, a.epoch, a.attempt, a.session_id
+FROM {rows} {probe active a ON a.shard_id = :shard AND a.run_id = r.run_id};
+
 -- name: live_resumes
 -- takes: shard bigint
 SELECT 'ready' AS place, q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch,
