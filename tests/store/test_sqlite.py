@@ -293,3 +293,36 @@ async def test_a_store_in_memory_runs_in_place_without_a_thread() -> None:
     await (await Shard.taken(store)).queued(1)
     assert threading.active_count() == before
     await store.close()
+
+
+async def test_a_statement_is_prepared_once_whatever_it_is_given() -> None:
+    store = SqliteStore(":memory:")
+    await store.open()
+    connection, asked = store.database._transactions.connection, list[int]()
+    assert connection is not None
+
+    def seen(action: int, *_: object) -> int:
+        asked.append(action)
+        return apsw.SQLITE_OK
+
+    connection.authorizer = seen  # asked for permission whenever a statement is prepared
+    await store.live.locate(1, ["run_a"])
+    prepared = len(asked)
+    await store.live.locate(2, ["run_b"])
+    assert 0 < prepared == len(asked)
+    await store.close()
+
+
+async def test_rarely_used_statements_stay_prepared_among_many_executions() -> None:
+    store = SqliteStore(":memory:")
+    await store.open()
+    connection = store.database._transactions.connection
+    assert connection is not None
+    await store.live.locate(1, ["run_a"])
+    await store.live.active(1)
+    misses = connection.cache_stats()["misses"]
+    for _ in range(400):
+        await store.live.active(1)
+    await store.live.locate(1, ["run_a"])
+    assert connection.cache_stats()["misses"] == misses
+    await store.close()

@@ -43,6 +43,8 @@ from mainspring.telemetry.metrics import Sample
 
 T = TypeVar("T")
 MEMORY: Final = ":memory:"
+STATEMENTS: Final = 512
+"""Kept prepared: those of the last so many executions, whichever they are. apsw has no more."""
 _BUSY_MS: Final = 10_000
 _REJECTED: Final = (
     apsw.ConstraintError,
@@ -294,7 +296,8 @@ class SqliteDatabase:
             raise _cannot_open(self._path, error) from error
 
     def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(self._path, statementcachesize=256)
+        connection = apsw.Connection(self._path, statementcachesize=STATEMENTS)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # else prepared again for each value
         connection.set_busy_timeout(_BUSY_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", self._synchronous)
