@@ -105,7 +105,7 @@ def _print_one(outcome: Outcome) -> None:
     print(
         f"sim: seed {outcome.seed}: {outcome.runs} runs, {outcome.executed} bodies, "
         f"{outcome.commits} commits, {outcome.troubles} troubles, {outcome.steps:,} callbacks, "
-        f"{outcome.simulated_s:.0f} simulated seconds, digest {outcome.digest:016x}"
+        f"{outcome.simulated_s:.0f} simulated seconds, digest {outcome.digest:08x}"
     )
 
 

@@ -31,6 +31,7 @@ class Asker:
         self.open = 0
         self._network = network
         self._ledger = ledger
+        self._count = 0
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Ask for something now."""
@@ -66,3 +67,15 @@ class Asker:
             except MainspringError:
                 await asyncio.sleep(min(0.1 * 2**attempt, 2.0))
         raise Unanswered
+
+    def _number(self) -> str:
+        """Names a request, which keeps it when it is repeated."""
+        self._count += 1
+        return f"{self.node.name[7:]}-{self._count}"
+
+    def _some(self, *, ended: bool = False) -> str | None:
+        """A run, of those that still live if there are such."""
+        known = list(self._ledger.done) if ended else self._ledger.unfinished()
+        if not known and not ended:
+            known = list(self._ledger.runs)
+        return self.random.choice(known[-40:]) if known else None

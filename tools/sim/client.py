@@ -1,4 +1,6 @@
-"""Simulated callers: every verb of the API, repeated under the same key when an answer is lost."""
+"""Simulated callers: they make runs and do things to them, repeated under the same key when an
+answer is lost. What people set is in `operator`.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +12,21 @@ import msgspec
 
 from mainspring.model.run import Debounce, Run, RunFilter, TriggerOptions, TriggerRequest
 from mainspring.wire import calls
-from mainspring.wire.operating import StartBulk
+from mainspring.wire.following import AwaitRuns
 from mainspring.wire.worker import Op
 from tools.sim import plans
-from tools.sim.asker import Asker, Unanswered
 from tools.sim.ledger import ANY, Ledger
 from tools.sim.network import Network
-from tools.sim.tasks import QUEUES
+from tools.sim.operator import Operator
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Client(Asker):
+class Client(Operator):
     """Somebody who asks for something every now and then."""
 
     def __init__(self, network: Network, ledger: Ledger, number: int) -> None:
         super().__init__(network, ledger, number)
-        self._count = 0
         self._verbs: list[tuple[int, Callable[[], Coroutine[Any, Any, None]]]] = [
             (30, self.trigger),
             (6, self.keyed),
@@ -48,8 +48,12 @@ class Client(Asker):
             (2, self.tag),
             (2, self.metadata),
             (1, self.forget_key),
-            (1, self.cancel_many),
-            (2, self.explain),
+            (2, self.in_bulk),
+            (1, self.abort_bulk),
+            (3, self.schedule),
+            (1, self.pause_all),
+            (4, self.browse),
+            (2, self.follow),
         ]
 
     def start(self, until: float, pause_s: float) -> None:
@@ -64,10 +68,6 @@ class Client(Asker):
             self.do(verb())
 
     # new runs
-
-    def _number(self) -> str:
-        self._count += 1
-        return f"{self.node.name[7:]}-{self._count}"
 
     def _wanted(self, number: str, task: str | None = None, **options: Any) -> TriggerRequest:
         task = task or self.random.choice(plans.TASKS)
@@ -178,13 +178,6 @@ class Client(Asker):
 
     # what becomes of runs
 
-    def _some(self, *, ended: bool = False) -> str | None:
-        """A run, of those that still live if there are such."""
-        known = list(self._ledger.done) if ended else self._ledger.unfinished()
-        if not known and not ended:
-            known = list(self._ledger.runs)
-        return self.random.choice(known[-40:]) if known else None
-
     async def cancel(self) -> None:
         run_id = self._some()
         if run_id is None:
@@ -220,6 +213,21 @@ class Client(Asker):
             run = await self.ask(calls.AwaitRun(run_id, 3_000))
             if run is not None:
                 self._ledger.seen(run)
+
+    async def follow(self) -> None:
+        """Follow a run to its end, by its changes."""
+        run_id, after, beside = self._some(), 0, ""
+        while run_id is not None:
+            page = await self.ask(AwaitRuns(run_id, after=after, beside=beside, timeout_ms=3_000))
+            if page is None:
+                return
+            if (page.after, page.beside) < (after, beside):
+                self._ledger.world.fail(f"the changes of {run_id} went back before {after}")
+            after, beside = page.after, page.beside
+            for run in page.runs:
+                self._ledger.seen(run)
+            if any(run.status.is_final for run in page.runs) or run_id in self._ledger.done:
+                return
 
     async def complete(self) -> None:
         waiting = [token for token, done in self._ledger.tokens.items() if not done]
@@ -257,67 +265,3 @@ class Client(Asker):
         self._ledger.keys.pop((task, key), None)
         await self.ask(calls.ResetKey(task, key))
         self._ledger.keys.pop((task, key), None)
-
-    async def cancel_many(self) -> None:
-        ids = tuple(self._ledger.unfinished()[:3])
-        if ids:
-            request_key = self._number()
-            await self.ask(StartBulk("cancel", run_ids=ids, request_key=request_key))
-
-    async def explain(self) -> None:
-        run_id = self._some()
-        if run_id is not None:
-            await self.ask(calls.ExplainRun(run_id))
-        await self.ask(calls.ListQueues())
-
-    # what people set
-
-    async def pause(self) -> None:
-        """Pause a queue for a while. Nobody else does meanwhile."""
-        name = self.random.choice(("free", "narrow", "rated"))
-        if name in self._ledger.setting:
-            return
-        self._ledger.setting.add(name)
-        try:
-            if await self._set(calls.PauseQueue(name, paused=True), name):
-                self._ledger.paused[name] = self._network.world.wall_ms()
-            await asyncio.sleep(self.random.choice((0.5, 4.0)))
-            self._ledger.paused.pop(name, None)
-            await self._set(calls.PauseQueue(name, paused=False), name)
-        finally:
-            self._ledger.setting.discard(name)
-
-    async def limit(self) -> None:
-        """Give a queue another limit, which counts from the question on."""
-        name = self.random.choice(("narrow", "single"))
-        if name in self._ledger.setting:
-            return
-        self._ledger.setting.add(name)
-        limit = self.random.choice((1, 3, QUEUES[name].limit or 1))
-        self._ledger.may_limit(name, limit)
-        try:
-            if await self._set(calls.SetQueue(name, limit), name):
-                self._ledger.limited(name, limit)
-        finally:
-            self._ledger.setting.discard(name)
-
-    async def restore(self) -> None:
-        """Let every queue go on, after everything that anybody has asked for."""
-        while self._ledger.setting:  # noqa: ASYNC110 - nobody tells when the last one is done
-            await asyncio.sleep(1)
-        await asyncio.sleep(2)
-        for name in ("free", "narrow", "rated"):
-            self._ledger.unsure.add(name)
-            await self.ask(calls.PauseQueue(name, paused=False), 100)
-
-    async def _set(self, request: calls.Request, name: str) -> bool:
-        """Whether it is in force for certain. A repeat may come to be in force at any time later,
-        because settings are not fenced: then nothing is expected of that queue any more.
-        """
-        try:
-            if await self.ask(request, 1) is not None:
-                return name not in self._ledger.unsure
-        except Unanswered:
-            self._ledger.unsure.add(name)
-            await self.ask(request)
-        return False

@@ -17,6 +17,7 @@ from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire.worker import Record
 from mainspring.worker.slots import Held
 from tools.sim.tasks import QUEUES
+from tools.sim.ticks import Ticks
 from tools.sim.world import World
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _decode: Final = msgspec.json.Decoder().decode
 Key = tuple[str, str]
 ANY: Final = "?"
 """Begins the number of a request that may become several runs."""
+EVERYTHING: Final = "*"
+"""Stands among queues for the whole environment."""
 
 
 class Made(msgspec.Struct):
@@ -46,6 +49,8 @@ class Ledger:
         active: runs that hold a slot by the rows, with their epoch.
         due: before which moment (epoch ms) a run must not begin.
         limits: of a queue, what was in force since when.
+        ticks: what holds of schedules.
+        bulks: what became of bulk actions so far.
         paused: queues whose pause was acknowledged, since when (epoch ms).
         setting: queues that somebody sets at the moment; `unsure` those of which nobody knows what
             is in force.
@@ -69,6 +74,8 @@ class Ledger:
         self.limits: dict[str, list[tuple[int, int | None]]] = {
             spec.name: [(0, spec.limit)] for spec in QUEUES.values()
         }
+        self.ticks = Ticks(world)
+        self.bulks: dict[str, str] = {}
         self.paused: dict[str, int] = {}
         self.setting: set[str] = set()
         self.unsure: set[str] = set()
@@ -76,6 +83,7 @@ class Ledger:
         self.commits = 0
         self.executed = 0
         self.live = 0
+        self._replayed: set[tuple[str, str]] = set()
         self._resumes: dict[str, bool] = {}
         self._held: dict[str, Counter[str]] = defaultdict(Counter)
 
@@ -84,6 +92,24 @@ class Ledger:
     def committed(self, epoch: int, changes: Changes, claimed: list[Claimed]) -> None:
         """A commit is durable."""
         self.commits += 1
+        self._dropped(changes)
+        for row in changes.run:
+            self._stored(row)
+        for _, task, key, run_id, expires_at in changes.key:
+            self._keyed((task, key), run_id, expires_at, changes.now)
+        for row in changes.ready:
+            self._resumes[row[0]] = bool(row[6])
+        self._begun(changes, claimed)
+        for row in changes.cancel:
+            self.canceled.add(row[0])
+        for row in changes.bulk:
+            self.bulks[row[0]] = row[3]
+        if changes.schedule or changes.tick or changes.drop_schedule:
+            self.ticks.committed(changes)
+        counts = [f"{name}:{len(rows)}" for name in PLAN if (rows := getattr(changes, name))]
+        self.world.note("commit", self.env.shard_id, epoch, *counts)
+
+    def _dropped(self, changes: Changes) -> None:
         for row in changes.drop_active:
             self._leave(row[0])
         for row in changes.done:
@@ -91,41 +117,38 @@ class Ledger:
         for _, task, key, run_id in changes.drop_key:
             if self.keys.get((task, key), ("", 0))[0] == run_id:
                 del self.keys[task, key]
-        for row in changes.run:
-            self._stored(row)
-        for _, task, key, run_id, expires_at in changes.key:
-            self._keyed((task, key), run_id, expires_at, changes.now)
-        for row in changes.ready:
-            self._resumes[row[0]] = bool(row[6])
+
+    def _begun(self, changes: Changes, claimed: list[Claimed]) -> None:
         for row in changes.start:
             self._claimed(row[0], row[7], changes.now, resume=False)
         for one in claimed:
             resume = self._resumes.get(one.run_id, False)
             self._claimed(one.run_id, one.epoch, changes.now, resume=resume)
-        for row in changes.cancel:
-            self.canceled.add(row[0])
         if changes.start or claimed:
             self._check_rows()
-        lists = {name: getattr(changes, name) for name in PLAN}
-        counts = [f"{name}:{len(rows)}" for name, rows in lists.items() if rows]
-        self.world.note("commit", self.env.shard_id, epoch, *counts)
 
     def _stored(self, row: tuple[Any, ...]) -> None:
         run_id, _, task, queue, ckey, _, payload, _, options = row[:9]
         found = _decode(payload) if payload else {}
         number = str(found.get("n", "")) if isinstance(found, dict) else ""
-        if (
-            number
-            and number[0] != ANY
-            and "replay_of" not in (options or "")
-            and "bulk_id" not in (options or "")
-        ):
+        if options and "replay_of" in options:
+            self._replays(run_id, _decode(options))
+        elif number and number[0] != ANY:
             other = self.numbers.setdefault(number, run_id)
             if other != run_id:
                 self.world.fail(f"request {number} became two runs, {other} and {run_id}")
         if run_id not in self.runs:
             self.runs[run_id] = Made(run_id, task, queue, ckey, number)
             self.live += 1
+
+    def _replays(self, run_id: str, options: dict[str, Any]) -> None:
+        """A bulk action replays each of its runs once."""
+        bulk_id, of = options.get("bulk_id"), options["replay_of"]
+        if bulk_id is None:
+            return
+        if (bulk_id, of) in self._replayed:
+            self.world.fail(f"{bulk_id} has replayed {of} once more, as {run_id}")
+        self._replayed.add((bulk_id, of))
 
     def _ended(self, run_id: str, status: Status) -> None:
         before = self.done.get(run_id)
@@ -159,9 +182,10 @@ class Ledger:
         self.world.note("claim", run_id, epoch, made.queue, made.ckey, "resume" * resume)
         if resume:
             return
-        since = self.paused.get(made.queue)
-        if since is not None and now > since and made.queue not in self.unsure:
-            self.world.fail(f"{run_id} was claimed from queue {made.queue}, which is paused")
+        for name in (made.queue, EVERYTHING):
+            since = self.paused.get(name)
+            if since is not None and now > since and name not in self.unsure:
+                self.world.fail(f"{run_id} was claimed from queue {made.queue}; {name} is paused")
         self._check_rate(made, now)
 
     def _leave(self, run_id: str) -> None:
@@ -313,6 +337,11 @@ class Ledger:
     def limited(self, queue: str, limit: int) -> None:
         """The limit is in force."""
         self.limits[queue].append((self.world.wall_ms(), limit))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.live and "pending" not in self.bulks.values()
 
     def unfinished(self) -> list[str]:
         """Runs that have not ended."""

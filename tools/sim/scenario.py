@@ -69,7 +69,7 @@ class Scenario:
         self._end()
 
     def _is_over(self) -> bool:
-        if any(ledger.live for ledger in self.ledgers):
+        if not all(ledger.is_over for ledger in self.ledgers):
             return False
         return not any(client.open for client in self.cluster.clients)
 
@@ -122,6 +122,8 @@ class Scenario:
             self.world.fail(f"nobody owns shard {shard_id} in the end")
         if ledger.active:
             self.world.fail(f"slots are left over: {ledger.active}")
+        if "pending" in ledger.bulks.values():
+            self.world.fail(f"bulk actions never end: {ledger.bulks}")
 
 
 _stores: Final[list[SqliteStore]] = []
