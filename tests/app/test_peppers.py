@@ -87,6 +87,11 @@ async def dump(place: Location) -> bytes:
     return "\n".join(rows).encode()
 
 
+def eights(text: bytes) -> set[bytes]:
+    """Each eight bytes of it that follow one another."""
+    return {text[at : at + 8] for at in range(len(text) - 7)}
+
+
 async def test_no_eight_letters_of_a_key_are_in_the_database_or_the_log(
     either: Location, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,10 +126,10 @@ async def test_no_eight_letters_of_a_key_are_in_the_database_or_the_log(
         content = await dump(either)
     content += await dump(either) + caplog.text.encode()
     secrets.append(PEPPER)
+    known = eights(content)
     for secret in secrets:
         body = secret.rpartition("_sk_" if "_sk_" in secret else "tr_pat_")[2]
-        for at in range(len(body) - 7):
-            assert body[at : at + 8].encode() not in content, secret[:12]
+        assert not eights(body.encode()) & known, secret[:12]
         assert key_hash(secret).encode() not in content
 
 

@@ -27,26 +27,19 @@ def checked(*command: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_mypy_accepts_right_calls_and_reports_each_wrong_one(tmp_path: Path) -> None:
-    code, said = checked("mypy", "--cache-dir", str(tmp_path), *API)
-    assert code == 0, said
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_pyright_accepts_right_calls_and_reports_each_wrong_one() -> None:
-    code, said = checked("pyright", *API)
-    assert code == 0, said
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_a_wrong_call_without_its_comment_is_reported(tmp_path: Path) -> None:
-    text = (ROOT / "tests/typing/api.py").read_text()
+    text = (ROOT / API[0]).read_text()
     wrong = text.count("# type: ignore[")
     bare = tmp_path / "bare.py"
     bare.write_text(text.replace("  # type: ignore[", "  # was ["))
-    code, said = checked("mypy", "--cache-dir", str(tmp_path), str(bare))
-    assert code == 1
-    assert said.count("error: ") >= wrong
+    _, said = checked("mypy", *API, str(bare))
+    errors = [line for line in said.splitlines() if "error: " in line]
+    assert len([line for line in errors if line.startswith(str(bare))]) >= wrong > 0
+    assert [line for line in errors if not line.startswith(str(bare))] == []
+    assert f"checked {len(API) + 1} source files" in said
+
+
+@pytest.mark.slow
+def test_pyright_accepts_right_calls_and_reports_each_wrong_one() -> None:
+    code, said = checked("pyright", *API)
+    assert code == 0, said
