@@ -1,10 +1,8 @@
 """Size and form of the source: smoke alarms with a list for honest exceptions that only shrinks."""
 
 import ast
+import functools
 from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.architecture.sources import PACKAGE, functions, length, python_files, short, tree
 
@@ -24,15 +22,22 @@ RATCHET: dict[str, tuple[int, str]] = {
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers"}
 
 
+@functools.cache
+def sizes() -> tuple[tuple[str, int, int], ...]:
+    """(name, size, limit) of each module, class and function."""
+    return tuple(measured())
+
+
 def measured() -> Iterator[tuple[str, int, int]]:
-    """Yields (name, size, limit) for each module, class and function."""
+    """Measures them."""
     for path in python_files():
-        module, name = tree(path), short(path)
+        name = short(path)
         is_test = name.startswith("tests/")
         lines = len(path.read_text().splitlines())
         yield name, lines, TEST_MODULE_LINES if is_test else MODULE_LINES
         if is_test:
             continue
+        module = tree(path)
         for function in functions(module):
             yield f"{name}::{function.name}()", length(function), FUNCTION_LINES
         for node in ast.walk(module):
@@ -48,7 +53,7 @@ def measured() -> Iterator[tuple[str, int, int]]:
 def test_nothing_outgrows_its_limit() -> None:
     grown = [
         f"{name}: {size}, limit {max(limit, RATCHET.get(name, (0, ''))[0])}"
-        for name, size, limit in measured()
+        for name, size, limit in sizes()
         if size > max(limit, RATCHET.get(name, (0, ""))[0])
     ]
     assert not grown, "Split by noun or verb, or list it in RATCHET with its reason:\n" + "\n".join(
@@ -57,20 +62,20 @@ def test_nothing_outgrows_its_limit() -> None:
 
 
 def test_the_ratchet_only_goes_down() -> None:
-    sizes = {name: (size, limit) for name, size, limit in measured()}
+    found = {name: (size, limit) for name, size, limit in sizes()}
     loose = [
         f"{name}: listed {listed}, now {sizes.get(name, (0, 0))[0]}"
         for name, (listed, _reason) in RATCHET.items()
-        if sizes.get(name, (0, 0))[0] < listed or listed <= sizes[name][1]
+        if found.get(name, (0, 0))[0] < listed or listed <= found[name][1]
     ]
     assert not loose, "Lower or remove these numbers in RATCHET:\n" + "\n".join(loose)
 
 
-@pytest.mark.parametrize("path", python_files("src"), ids=short)
-def test_every_module_says_what_lives_there(path: Path) -> None:
-    docstring = ast.get_docstring(tree(path))
-    assert docstring, f"{short(path)} begins without a docstring"
-    assert path.stem not in VAGUE, f"{short(path)}: name the noun or the verb instead"
+def test_every_module_says_what_lives_there() -> None:
+    silent = [short(path) for path in python_files("src") if not ast.get_docstring(tree(path))]
+    assert not silent, f"Begin with a docstring: {silent}"
+    vague = [short(path) for path in python_files("src") if path.stem in VAGUE]
+    assert not vague, f"Name the noun or the verb instead: {vague}"
 
 
 def test_init_files_only_reexport() -> None:
