@@ -60,6 +60,9 @@ def variables() -> dict[str, str]:
     chosen = dict(os.environ, VIRTUAL_ENV=str(HOME))
     chosen["PATH"] = os.pathsep.join((str(SCRIPTS), os.environ.get("PATH", "")))
     chosen.pop("PYTHONHOME", None)
+    if chosen.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Without any, each of some hundred processes of a test run compiles all it imports.
+        chosen["PYTHONPYCACHEPREFIX"] = str(HOME / "bytecode")
     return chosen
 
 

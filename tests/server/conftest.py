@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 from starlette.responses import Response
@@ -31,6 +30,7 @@ from mainspring.telemetry.metrics import Sample
 from mainspring.wire import calls
 from mainspring.wire.operating import InspectRun, RunDetail
 from mainspring.wire.worker import Frame, Hello, Welcome
+from tests.server.clients import plain
 
 KEY = "tr_dev_sk_" + "k" * 24
 OTHER_KEY = "tr_prod_sk_" + "p" * 24
@@ -234,9 +234,7 @@ class Served:
         self.engine = engine
         self.port = listener.port
         self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx2.AsyncClient(
-            base_url=self.url, headers={"authorization": f"Bearer {KEY}"}
-        )
+        self.client = plain(self.url, {"authorization": f"Bearer {KEY}"})
 
     async def raw(self, data: bytes) -> bytes:
         """Everything that the server answers to these bytes until it closes or falls silent."""

@@ -28,6 +28,7 @@ from mainspring.store.sqlite import SqliteStore
 from mainspring.wire.beats import LINK
 from mainspring.wire.worker import PROTOCOL, Execute, Hello, LogLine, Logs, Started, encoder
 from tests.engine.house import House
+from tests.server.clients import plain
 from tests.server.conftest import KEY, OTHER_KEY, PEPPER
 from tests.server.houses import serve
 from tests.server.test_whole import CURRENT, Worker
@@ -83,7 +84,7 @@ class Tenant:
 
     def client_of(self, key: str, **headers: str) -> httpx2.AsyncClient:
         headers = {"authorization": f"Bearer {key}"} | CURRENT | headers
-        return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers)
+        return plain(f"http://127.0.0.1:{self.port}", headers)
 
     async def post(self, path: str, body: Any) -> Any:
         answer = await self.client.post(path, json=body)

@@ -18,6 +18,7 @@ from mainspring.server.leases import POLICY
 from mainspring.server.peoplebook import PeopleBook
 from mainspring.server.realtime.socket import PATH
 from mainspring.wire.beats import LINK
+from tests.server.clients import plain
 from tests.server.conftest import KEY, PEPPER
 from tests.server.test_realtime_shapes import Serve, server
 from tests.server.test_whole import Whole, make_store, whole
@@ -38,7 +39,7 @@ class Follower:
     async def follow(self, path: str, **headers: str) -> asyncio.Task[Any]:
         """Begin to follow; returns once that is under way. The result is a status, or an error."""
         watching = self.app.realtime.watching
-        client = httpx2.AsyncClient(base_url=self.url, headers=self.headers | headers, timeout=30)
+        client = plain(self.url, self.headers | headers, timeout=30)
 
         async def read() -> Any:
             async with client, client.stream("GET", path) as response:

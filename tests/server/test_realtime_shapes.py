@@ -18,6 +18,7 @@ from mainspring.server.serve import Listener
 from mainspring.settings import ServerSettings
 from mainspring.wire import calls
 from mainspring.wire.worker import Execute, Op
+from tests.server.clients import plain
 from tests.server.conftest import KEY, PEPPER
 from tests.server.electric import Electric
 from tests.server.test_whole import Whole, make_store, whole
@@ -38,10 +39,7 @@ async def server(whole: Whole) -> AsyncIterator[Serve]:
             listener = Listener(app, settings)
             await listener.start()
             stack.push_async_callback(listener.stop)
-            client = httpx2.AsyncClient(
-                base_url=f"http://127.0.0.1:{listener.port}",
-                headers={"authorization": f"Bearer {KEY}"},
-            )
+            client = plain(f"http://127.0.0.1:{listener.port}", {"authorization": f"Bearer {KEY}"})
             await stack.enter_async_context(client)
             return app, client, listener
 

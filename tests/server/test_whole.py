@@ -36,6 +36,7 @@ from mainspring.wire.worker import (
     encoder,
 )
 from tests.engine.house import House
+from tests.server.clients import plain
 from tests.server.conftest import KEY, OTHER_KEY
 from tests.server.houses import serve
 
@@ -96,7 +97,7 @@ class Whole:
 
     def _client(self, key: str) -> httpx2.AsyncClient:
         headers = {"authorization": f"Bearer {key}"} | CURRENT
-        return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers)
+        return plain(f"http://127.0.0.1:{self.port}", headers)
 
     async def worker(self, slots: int = 10) -> Worker:
         socket = await self._stack.enter_async_context(
