@@ -20,6 +20,7 @@ from mainspring.model.run import Debounce, Run, RunFilter, RunPage, TriggerOptio
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
+from mainspring.store.leasing import Beat
 from mainspring.store.objects import Objects
 from mainspring.store.past import Past
 from mainspring.store.protocol import Catalog, EnvironmentRow, Live, Runs, Shards, Store
@@ -108,7 +109,7 @@ class FaultyShards:
             raise UnknownOutcome("The connection broke after the commit (made to by a test).")
         return claimed
 
-    async def beats(self) -> dict[str, int]:
+    async def beats(self) -> list[Beat]:
         beats = await self.inner.beats()
         async with self._looks:
             self._looks.notify_all()
@@ -122,16 +123,17 @@ class FaultyShards:
 
 
 class Mortal:
-    """The shards as one engine reaches them, until it is dead: then nothing gets through."""
+    """The shards, or leases, as one engine reaches them, until it is dead: nothing gets through."""
 
-    def __init__(self, shards: FaultyShards) -> None:
+    def __init__(self, inner: Any, host: Mortal | None = None) -> None:
         self.dead = False
-        self._shards = shards
+        self._inner = inner
+        self._host = host or self
 
     def __getattr__(self, name: str) -> Any:
-        if self.dead:
+        if self._host.dead:
             raise FencedOut("This server is dead (made so by a test).")
-        return getattr(self._shards, name)
+        return getattr(self._inner, name)
 
 
 class MortalStore:
@@ -139,6 +141,7 @@ class MortalStore:
 
     def __init__(self, store: FaultyStore) -> None:
         self.shards = Mortal(store.shards)
+        self.leases = Mortal(store.inner.leases, self.shards)
         self.live, self.runs, self.catalog = store.live, store.runs, store.catalog
         self.waits, self.waitpoints = store.waits, store.waitpoints
         self.operations = store.inner.operations
@@ -438,8 +441,9 @@ class Worker:
             self._link.close()
             self._link = None
 
-    def beat(self) -> bool:
-        return self.house.engine.beat(self.house.env, self.session_id)
+    async def beat(self) -> bool:
+        """Say that it lives, and have it written."""
+        return await beaten(self.house.engine, self.house.env, self.session_id)
 
     def send(self, *messages: Any) -> Frame:
         """Send one frame; a dropped link keeps it for later."""
@@ -598,3 +602,12 @@ def request(payload: Any = None, task: str = "work", **options: Any) -> TriggerR
     if "debounce" in options and isinstance(options["debounce"], dict):
         options["debounce"] = Debounce(**options["debounce"])
     return TriggerRequest(task, text, TriggerOptions(**options))
+
+
+async def beaten(engine: Engine, env: EnvironmentRow, session_id: str) -> bool:
+    """Beat for a session, and write that without waiting for the time of it."""
+    beating = asyncio.ensure_future(engine.beat(env, session_id))
+    await asyncio.sleep(0)
+    for door in engine.doors.values():
+        await door.leases.write()
+    return await beating

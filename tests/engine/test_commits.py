@@ -9,7 +9,7 @@ from mainspring.errors import CommitRejected, MainspringError, StoreUnavailable
 from mainspring.store.changes import Changes
 from mainspring.wire import calls
 from mainspring.wire.worker import Cancel, Goodbye
-from tests.engine.house import House, request
+from tests.engine.house import House, beaten, request
 
 
 @pytest.mark.parametrize("end", ["lost", "kept"])
@@ -241,7 +241,7 @@ async def test_an_engine_that_has_lost_its_shard_writes_nothing_and_says_so(hous
     with pytest.raises(StoreUnavailable):
         await old.answer(house.env, calls.Trigger([request(9)]))
     with pytest.raises(StoreUnavailable):
-        old.beat(house.env, worker.session_id)
+        await beaten(old, house.env, worker.session_id)
     assert await house.counts() == {"executing": 1}
 
 
@@ -252,8 +252,8 @@ async def test_an_owner_that_was_frozen_renews_no_lease_before_it_has_looked_aro
     old = house.engine
     await house.take_over("server-2")
     house.clock.advance(5_001)
-    with pytest.raises(StoreUnavailable, match="not sure"):
-        old.beat(house.env, worker.session_id)
+    with pytest.raises(StoreUnavailable, match="repeat the beat"):
+        await beaten(old, house.env, worker.session_id)
     await old.tick()
     assert not old.ready
 
@@ -275,17 +275,36 @@ async def test_an_owner_that_was_frozen_lets_no_worker_in_before_it_has_looked_a
     assert list(worker.runs) == [run_id]
 
 
-async def test_a_database_that_was_away_costs_no_worker_its_lease(house: House) -> None:
+async def test_a_database_that_was_away_for_less_than_a_lease_costs_no_worker_its_own(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     worker = house.worker()
     run_id = await house.trigger()
     worker.begin(run_id)
-    house.clock.advance(14_000)
-    with pytest.raises(StoreUnavailable):  # the owner could not renew its own lease
-        worker.beat()
-    house.clock.advance(14_000)
-    await house.engine.tick()
-    assert worker.beat()
+    with monkeypatch.context() as away:
+        away.setattr(house.store.inner.leases, "keep", unreachable)
+        house.clock.advance(11_000)
+        with pytest.raises(StoreUnavailable, match="repeat the beat"):
+            await worker.beat()
+        house.clock.advance(3_000)
+    assert await worker.beat()
+    await house.live(15_000)
     assert await house.status(run_id) == "executing"
+
+
+async def test_a_database_that_was_away_for_a_lease_ends_those_that_workers_have_ended(
+    house: House,
+) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    await house.advance(15_001)  # in one go: nobody has looked at anything meanwhile
+    assert await house.status(run_id) == "queued"
+    assert not await worker.beat()
+
+
+async def unreachable(*_given: Any, **_named: Any) -> None:
+    raise StoreUnavailable("The database does not answer (made so by a test).")
 
 
 async def test_a_rebuild_that_fails_for_any_reason_is_tried_again(

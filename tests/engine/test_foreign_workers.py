@@ -77,9 +77,9 @@ async def test_a_session_is_renewed_and_declared_dead_by_its_own_environment_onl
 ) -> None:
     worker = house.worker()
     theirs = tenant(house)
-    assert not house.engine.beat(theirs, worker.session_id)
+    assert not await house.engine.beat(theirs, worker.session_id)
     house.engine.lost(theirs, worker.session_id)
-    assert worker.beat()
+    assert await worker.beat()
 
 
 async def test_lines_of_foreign_runs_are_not_taken(house: House) -> None:

@@ -306,7 +306,7 @@ class Engine(RuleBasedStateMachine):
             for step in range(0, ms, 4_000):
                 for worker in self.house.workers:
                     if beating and worker._link is not None:
-                        worker.beat()
+                        await worker.beat()
                 await self.house.advance(min(4_000, ms - step))
 
         self.do(pass_by())

@@ -74,7 +74,7 @@ async def test_a_silent_worker_is_reaped_after_fifteen_seconds(house: House) -> 
     await house.advance(1)
     assert await house.status(run_id) == "queued"
     assert worker.took(Goodbye)
-    assert not worker.beat()
+    assert not await worker.beat()
     assert await house.differences() == []
 
 
@@ -84,7 +84,7 @@ async def test_a_beating_worker_is_never_reaped(house: House) -> None:
     worker.begin(run_id)
     for _ in range(10):
         await house.live(14_000)
-        assert worker.beat()
+        assert await worker.beat()
     assert await house.status(run_id) == "executing"
 
 
@@ -212,7 +212,7 @@ async def test_a_claim_that_nobody_acknowledges_is_withdrawn(house: House) -> No
     first = house.worker(slots=1)
     run_id = await house.trigger()
     await house.advance(10_001)
-    first.beat()
+    await first.beat()
     assert [order.run_id for order in first.took(Revoke)] == [run_id]
     second = house.worker(slots=1)
     first.send(Capacity(0))

@@ -161,7 +161,7 @@ async def test_frames_that_come_again_after_a_crash_change_nothing(house: House)
     assert run_id in worker.parked
     assert worker.session_id in house.owner.state.sessions
     await later(house, HOUR - 10_000)
-    worker.beat()
+    await worker.beat()
     house.owner.state.sessions[worker.session_id].beat_at = None
     await later(house, 10_000)
     [order] = worker.took(Resume)

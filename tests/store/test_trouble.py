@@ -108,7 +108,7 @@ async def test_a_connection_that_the_driver_gave_up_is_replaced(
         return await fetch(connection, *asked)
 
     monkeypatch.setattr(asyncpg.Connection, "fetch", given_up)
-    assert await store.shards.beats() == {}
+    assert await store.shards.beats() == []
     assert broken[0].is_closed()
     await store.close()
 

@@ -93,3 +93,14 @@ async def test_bodies_of_an_abandoned_session_are_stopped(engine: Engine, worker
     await stopped.wait()
 
     assert engine.ended == {}
+
+
+def test_only_the_first_welcome_begins_a_lease_and_beats_alone_renew_it() -> None:
+    clock = ManualClock()
+    lease = Lease("ses_1", clock)
+    lease.welcome(15.0, lease.now())
+    clock.advance(5_000)
+    lease.welcome(15.0, lease.now())  # of another server, after the link was lost
+    assert lease.left == 7.0
+    lease.renew(lease.now())
+    assert lease.left == 12.0

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _decode: Final = msgspec.json.Decoder().decode
 Key = tuple[str, str]
+RESTARTED_S: Final = 23.0
+"""So long after a worker's death its runs go on elsewhere: a lease, a takeover, and 3 s of troubles
+that are too short to be looked at.
+"""
 ANY: Final = "?"
 """Begins the number of a request that may become several runs."""
 EVERYTHING: Final = "*"
@@ -47,6 +51,7 @@ class Ledger:
     Attributes:
         runs: stored runs, `done` how they ended.
         active: runs that hold a slot by the rows, with their epoch.
+        holders: ids of the sessions that they were given to last.
         due: before which moment (epoch ms) a run must not begin.
         limits: of a queue, what was in force since when.
         ticks: what holds of schedules.
@@ -64,6 +69,7 @@ class Ledger:
         self.numbers: dict[str, str] = {}
         self.done: dict[str, Status] = {}
         self.active: dict[str, int] = {}
+        self.holders: dict[str, str] = {}
         self.claimed_at: dict[tuple[str, int], int] = {}
         self.canceled: set[str] = set()
         self.due: dict[str, int] = {}
@@ -120,7 +126,9 @@ class Ledger:
 
     def _begun(self, changes: Changes, claimed: list[Claimed]) -> None:
         for row in changes.start:
+            self.holders[row[0]] = row[6]
             self._claimed(row[0], row[7], changes.now, resume=False)
+        self.holders |= {row[0]: row[1] for row in changes.claim}
         for one in claimed:
             resume = self._resumes.get(one.run_id, False)
             self._claimed(one.run_id, one.epoch, changes.now, resume=resume)
@@ -279,6 +287,21 @@ class Ledger:
                 self.world.fail(f"{count} attempts of {run_id} execute under valid leases")
         for queue, keys in queues.items():
             self._check_counts(queue, keys, oldest[queue], "execute")
+
+    def check_dead(self, able_since: float) -> None:
+        """No run waits for a worker that has died, once its lease is over: whatever became of the
+        owners meanwhile. `able_since`: since when the owner of now has lived and not been cut off.
+        """
+        died = {
+            worker.node.name: worker.died_at
+            for worker in self.workers
+            if worker.node.dead and able_since <= worker.died_at < self.world.now - RESTARTED_S
+        }
+        for run_id in self.active if died else ():
+            name = self.holders[run_id].removeprefix("ses_").partition(".")[0]
+            if name in died:
+                ago = self.world.now - died[name]
+                self.world.fail(f"{run_id} waits for {name}, which died {ago:.1f} s ago")
 
     def entered(self, run_id: str, epoch: int, attempt: int, most: int) -> None:
         """A body has begun."""

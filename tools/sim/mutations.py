@@ -85,12 +85,20 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "lane lost at takeover": [
         (_ENGINE + "takeover:rebuild", "for count in lanes:", "for count in lanes[1:]:"),
     ],
-    "no fresh lease at takeover": [
-        (
-            _ENGINE + "takeover:_occupy",
-            "state.clock.monotonic())",
-            "state.clock.monotonic() - 14)",
-        ),
+    "leases cut short at takeover": [
+        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, now), now)", "now - 14"),
+    ],
+    "leases begin anew at takeover": [
+        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, now), now)", "now"),
+    ],
+    "clocks of servers taken for one": [
+        (_ENGINE + "uptimes:Uptimes.here", "return at + (uptime_ms - beat.uptime_ms) / 1000",
+         "return uptime_ms / 1000"),
+    ],
+    "beat counts before it is written": [
+        (_ENGINE + "connect:Door.beat", "await self.leases.kept()", "pass"),
+        (_ENGINE + "connect:Door.beat", "self.leases.hear(session)",
+         "session.beat_at = self._owner.state.clock.monotonic()"),
     ],
     # leases and fences of attempts
     "lease too long at the worker": [
@@ -99,7 +107,7 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "lease too short at the server": [
         (_ENGINE + "connect:Door.reap", "> LEASE_S:", "> 6.0:"),
     ],
-    "beats taken by a server that is cut off": [
+    "workers let in by a server that is cut off": [
         (_ENGINE + "shares:Shares.check_sure", "> LOST_S", "> 1e9"),
     ],
     "session ended without its runs": [

@@ -23,6 +23,8 @@ from tools.sim.world import Violation
 WARM_S: Final = 1.0
 DRAIN_S: Final = 400.0
 LOOK_S: Final = 1.3
+OWNS_S: Final = 2.6
+"""After so long an owner has done what its takeover brought about."""
 
 
 class Outcome(msgspec.Struct):
@@ -48,6 +50,8 @@ class Scenario:
         self.world, self.disk = self.cluster.world, self.cluster.disk
         self.ledgers = list(self.cluster.ledgers.values())
         self.troubles = Troubles(self.cluster, most)
+        self._able: dict[str, float] = {}
+        self._owning: dict[tuple[str, int], float] = {}
 
     def run(self) -> None:
         """Everything. Raises: Violation."""
@@ -75,6 +79,7 @@ class Scenario:
 
     def _look(self) -> None:
         """What holds at any moment in which no owner is in the middle of something."""
+        self._look_at_leases()
         for ledger in self.ledgers:
             ledger.check_executing()
         for server in self.cluster.servers:
@@ -87,6 +92,31 @@ class Scenario:
             if loop is not None and loop.done() and not server.stopping:
                 self.world.fail(f"the loop of {server.node.name} has ended: {loop!r}")
         self.world.after(LOOK_S, self._look)
+
+    def _look_at_leases(self) -> None:
+        """An owner of a while, which nothing has disturbed since a worker died, has its runs back.
+
+        One that came later does not know how long the owners before had been dead.
+        """
+        now, fates = self.world.now, self.disk.fates
+        able = [
+            server
+            for server in self.cluster.servers
+            if not server.node.frozen and server.node.name not in self.disk.cut
+        ]
+        if fates.down or fates.fails or fates.doubtful or fates.slow:
+            able = []
+        self._able = {one.node.name: self._able.get(one.node.name, now) for one in able}
+        owning = [
+            (one.node.name, ledger.env.shard_id)
+            for one in able
+            for ledger in self.ledgers
+            if one.owns(ledger.env.shard_id)
+        ]
+        self._owning = {one: self._owning.get(one, now) for one in owning}
+        for (name, shard_id), since in self._owning.items():
+            if now - since >= OWNS_S:
+                self.cluster.ledgers[shard_id].check_dead(self._able[name])
 
     def _compare(self, server: Server, shard_id: int, owner: Owner) -> None:
         """The memory of an owner is what the rows say."""

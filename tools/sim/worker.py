@@ -22,7 +22,12 @@ PAUSE_S: Final = 0.5
 
 
 class Worker:
-    """One start of a worker process, session after session. `ledger`: that of its environment."""
+    """One start of a worker process, session after session.
+
+    Attributes:
+        ledger: that of its environment.
+        died_at: when it was killed.
+    """
 
     def __init__(
         self, network: Network, registry: Registry, ledger: Ledger, number: int, slots: int
@@ -34,6 +39,7 @@ class Worker:
         self._network = network
         self._registry = registry
         self.ledger = ledger
+        self.died_at = 0.0
         self._sessions = 0
 
     def start(self) -> None:
@@ -42,6 +48,7 @@ class Worker:
 
     def kill(self) -> None:
         """End at once; its supervisor reports that, if it can."""
+        self.died_at = self._network.world.now
         self.node.kill()
         for link in list(self._network.links):
             if link.worker is self.node:
@@ -80,7 +87,7 @@ class Worker:
         server = self._network.pick(self.ledger.env.shard_id)
 
         async def beat() -> bool:
-            return server.engine.beat(self.ledger.env, lease.session_id)
+            return await server.engine.beat(self.ledger.env, lease.session_id)
 
         try:
             known = bool(await within(3.0, self._network.call(self.node, server, beat)))
@@ -156,9 +163,7 @@ class Link:
                 self._limit.reschedule(None)
                 self._delay, self._welcome = FIRST_DELAY_S, True
                 self.outbox.ack(order.acked)
-                self._lease.seconds = order.lease_s
-                self._lease.renew(self._sent_at)
-                self._lease.linked = True
+                self._lease.welcome(order.lease_s, self._sent_at)
                 for kept in self.outbox.kept:
                     wire.send(kept)
         acknowledge(self.outbox, orders)

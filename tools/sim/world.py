@@ -179,7 +179,7 @@ class Node:
         self.ledger: Any = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.loop: Loop = Loop(self)  # type: ignore[abstract]
-        self.clock = Clock(world)
+        self.clock = Clock(world, -100.0 * len(world.nodes))
         world.nodes.append(self)
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -292,13 +292,14 @@ class Loop(asyncio.AbstractEventLoop):
 
 
 class Clock:
-    """The clocks of a simulated machine: all machines agree on both."""
+    """The clocks of a simulated machine: all agree on the wall, and each has begun by itself."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, began: float) -> None:
         self._world = world
+        self._began = began
 
     def now(self) -> int:
         return self._world.wall_ms()
 
     def monotonic(self) -> float:
-        return self._world.now
+        return self._world.now - self._began

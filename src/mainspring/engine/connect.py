@@ -12,6 +12,7 @@ import msgspec
 from mainspring.engine import declared, versions
 from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.held import HeldCall
+from mainspring.engine.leases import Leases
 from mainspring.engine.lines import Lines
 from mainspring.engine.link import Arrived, checked, large
 from mainspring.engine.owner import Owner
@@ -84,6 +85,7 @@ class Door:
         self._owner = owner
         owner.write_lines = self.flush_logs
         self._answer = answer
+        self.leases = Leases(owner)
         self._lines = Lines(owner)
         self._storing: dict[Session, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +112,9 @@ class Door:
             state.sessions[session.id] = session
         elif session.env_id != env.env_id:
             raise Conflict("That session belongs to another environment.")
-        session.beat_at = None if inside else state.clock.monotonic()
+        session.beat_at = None
+        if not inside:
+            self.leases.hear(session)
         news = self._learn(env, hello)
         session.join(hello, deliver)
         pool = state.pool(session)
@@ -124,14 +128,17 @@ class Door:
         self._owner.ring()
         return Connection(self, env, session, deliver)
 
-    def beat(self, env: EnvironmentRow, session_id: str) -> bool:
-        """Renew a lease; False = the session is not known (any more) and has to begin anew."""
+    async def beat(self, env: EnvironmentRow, session_id: str) -> bool:
+        """Renew a lease, also for the next owner; False = the session is not known (any more) and
+        has to begin anew. Raises: StoreUnavailable.
+        """
         session = self._session(env, session_id)
         if session is None:
             return False
         if session.beat_at is not None:
-            session.beat_at = self._owner.state.clock.monotonic()
-        return True
+            self.leases.hear(session)
+            await self.leases.kept()
+        return self._session(env, session_id) is session
 
     def lost(self, env: EnvironmentRow, session_id: str) -> None:
         """The process is dead for certain: its runs go to other workers at once."""
@@ -144,6 +151,7 @@ class Door:
         state = self._owner.state
         if state.sessions.pop(session.id, None) is None:
             return
+        self.leases.end(session)
         pool = state.pool(session)
         if session in pool.sessions:
             pool.sessions.remove(session)
@@ -154,15 +162,9 @@ class Door:
             state.let_go(run_id)
         self._owner.lose(session, reason)
 
-    def renew(self) -> None:
-        """Give every session a fresh lease, for those whose beats could not be taken."""
-        now = self._owner.state.clock.monotonic()
-        for session in self._owner.state.sessions.values():
-            if session.beat_at is not None:
-                session.beat_at = now
-
     def close(self, reason: str) -> None:
         """This server is not the owner any more: its sessions have to find the new one."""
+        self.leases.close()
         for session in self._owner.state.sessions.values():
             if session.deliver is not None:
                 session.deliver([Goodbye(reason, retry=True)])
@@ -232,6 +234,7 @@ class Door:
         """Wait until everything that was taken in is with the owner, or awaits a run's end."""
         while self._tasks or self._storing:
             await asyncio.wait({*self._tasks, *self._storing.values()})
+        await self.leases.idle()
 
     async def flush_logs(self) -> None:
         """Write the lines that runs have logged."""
@@ -291,6 +294,7 @@ class Door:
 
     def ask_all(self) -> None:
         """After the memory was rebuilt: ask every session about its runs."""
+        self.leases.all()
         for session in self._owner.state.sessions.values():
             self._compare(session, list(session.parked.items()))
             self._ask(session)

@@ -151,15 +151,14 @@ class Engine:
         """What those who watch runs read of them. Raises: StoreUnavailable."""
         return Show(self.shares.owner(env), self.doors[env.shard_id], env)
 
-    def beat(self, env: EnvironmentRow, session_id: str) -> bool:
-        """Renew a session's lease; False = unknown, it has to begin anew.
+    async def beat(self, env: EnvironmentRow, session_id: str) -> bool:
+        """Renew a session's lease, durably; False = unknown, it has to begin anew.
 
-        Raises: StoreUnavailable while this server is not sure to be the owner itself, and for an
-        unknown session that may be the former owner's, on its way back.
+        Raises: StoreUnavailable while that cannot be written, and for an unknown session that may
+        be the former owner's, on its way back.
         """
         self.shares.owner(env)
-        self.shares.check_sure()
-        known = self.doors[env.shard_id].beat(env, session_id)
+        known = await self.doors[env.shard_id].beat(env, session_id)
         if not known and self.shares.held.is_new(env.shard_id):
             raise StoreUnavailable("This server has just taken over; connect to it again.")
         return known
@@ -196,6 +195,7 @@ class Engine:
             if door is None or owner.is_over:
                 continue
             door.reap()
+            door.leases.ring()
             await door.flush_logs()
             await inbox.drain(owner)
             await deadlock.look(owner)
@@ -229,6 +229,8 @@ class Engine:
         """Renew in time though a tick takes long, as one that reads a large shard does."""
         while not self._stop.is_set():
             await self._pause(self._stop)
+            for door in self.doors.values():
+                door.leases.ring()
             if self.clock.monotonic() - self.shares.members.renewed_at < BEAT_S + TICK_S:
                 continue
             try:

@@ -11,6 +11,7 @@ from mainspring.clock import Clock
 from mainspring.engine.connect import Answering, Door
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import State
+from mainspring.engine.uptimes import Uptimes
 from mainspring.engine.variables import Variables
 from mainspring.ids import Bits
 from mainspring.store.changes import Row
@@ -61,7 +62,7 @@ class Holdings:
             return None
         return owner
 
-    async def take(self, shard_id: int, former: str) -> bool:
+    async def take(self, shard_id: int, former: str, uptimes: Uptimes) -> bool:
         """Become the owner after `former`; False when somebody else has.
 
         Raises: StoreUnavailable.
@@ -83,8 +84,10 @@ class Holdings:
         owner.variables = self._variables
         if self.on_ends is not None:
             owner.publisher.on_ends = partial(self.on_ends, owner)
-        if not await owner.start(former):
+        if not await owner.start(former, uptimes):
             return False
+        door.leases.all()
+        await door.leases.write()  # before the first lease is renewed, and should we die at once
         self.owners[shard_id] = owner
         self.doors[shard_id] = door
         self._taken_at[shard_id] = self._clock.monotonic()
@@ -122,6 +125,8 @@ class Holdings:
         for door in self.doors.values():
             await door.flush_logs()
         await asyncio.gather(*(owner.stop() for owner in self.owners.values()))
+        for door in self.doors.values():
+            await door.leases.idle()
         self.owners.clear()
 
     def _forget(self, shard_id: int) -> None:

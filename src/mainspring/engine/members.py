@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.clock import Clock
 from mainspring.engine.spread import Sightings, spread
+from mainspring.engine.uptimes import Uptimes
 from mainspring.store.protocol import Shards
 
 
@@ -12,6 +13,7 @@ class Members:
 
     Attributes:
         places: owners by shard; "" for one that nobody owns.
+        uptimes: what the clocks of the servers have shown.
         renewed_at: monotonic time at which this server last said that it lives, and was believed.
     """
 
@@ -23,6 +25,7 @@ class Members:
         self._server_id = server_id
         self._address = address
         self._addresses: dict[str, str] = {}
+        self.uptimes = Uptimes()
         self._sights = Sightings(server_id)
 
     @property
@@ -50,13 +53,13 @@ class Members:
 
     async def join(self) -> None:
         """Say for the first time that this server lives. Raises: StoreUnavailable."""
-        await self._shards.register(self._server_id, self._address)
+        await self._register()
         await self.look()
 
     async def renew(self) -> None:
         """Say that this server lives, and look around. Raises: StoreUnavailable."""
         started = self._clock.monotonic()
-        await self._shards.beat(self._server_id)
+        await self._shards.beat(self._server_id, _milliseconds(started))
         await self.look()
         self.renewed_at = started
 
@@ -74,12 +77,15 @@ class Members:
 
         Raises: StoreUnavailable.
         """
-        beats = await self._shards.beats()
+        found = await self._shards.beats()
+        now = self._clock.monotonic()
+        self.uptimes.look(found, now)
+        beats = {one.server_id: one.beat for one in found}
         if self._server_id not in beats:  # we had counted as lost
-            await self._shards.register(self._server_id, self._address)
+            await self._register()
         if beats.keys() != self._addresses.keys():
             self._addresses = await self._shards.addresses()
-        return self._sights.look(beats, self._clock.monotonic())
+        return self._sights.look(beats, now)
 
     def plan(self) -> dict[int, str]:
         """The shards that this server is to take or to give, with their owners to be.
@@ -116,3 +122,11 @@ class Members:
         for server_id, beat in self._sights.lost.items():
             if server_id not in self.places.values():
                 await self._shards.forget(server_id, beat)
+
+    async def _register(self) -> None:
+        uptime = _milliseconds(self._clock.monotonic())
+        await self._shards.register(self._server_id, self._address, uptime)
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -28,6 +28,7 @@ from mainspring.engine.rounds import Rounds
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.tray import Tray
+from mainspring.engine.uptimes import Uptimes
 from mainspring.engine.variables import Variables
 from mainspring.errors import (
     EngineError,
@@ -76,7 +77,7 @@ class Owner:
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
         self.rounds = Rounds(state, store)
         self.lookup = Lookup(store.runs, state.shard_id)
-        self._server_id = server_id
+        self.server_id = server_id
         self._tray = Tray()
         self._bell = asyncio.Event()
         self._stopping = False
@@ -89,16 +90,18 @@ class Owner:
         self._flying = False
         self._ahead: Ahead | None = None
 
-    async def start(self, former: str) -> bool:
+    async def start(self, former: str, uptimes: Uptimes) -> bool:
         """Take the shard from its former owner, rebuild its memory, and begin; False when somebody
         else has taken it. Raises: StoreUnavailable.
         """
         shards, shard_id = self.store.shards, self.state.shard_id
-        epoch = await shards.take_from(shard_id, self._server_id, former)
+        epoch = await shards.take_from(shard_id, self.server_id, former)
         if epoch is None:
             return False
         self.epoch = epoch
-        await takeover.rebuild(self.state, self.store)
+        since = epoch - (2 if former == self.server_id else 1)  # who gives a shard raises it, too
+        heard = uptimes.heard(await self.store.leases.rows(shard_id), since)
+        await takeover.rebuild(self.state, self.store, heard)
         self.feed.begin(self.epoch)
         self._task = asyncio.create_task(self._run(), name=f"owner-{self.state.shard_id}")
         self._bell.set()
@@ -307,7 +310,7 @@ class Owner:
         delay = 0.05
         while not self._stopping:
             try:
-                self.epoch = await takeover.again(self.state, self.store, self._server_id)
+                self.epoch = await takeover.again(self.state, self.store, self.server_id)
             except FencedOut:
                 raise
             except Exception as error:  # noqa: BLE001 - the loop goes on, as in `_turn`

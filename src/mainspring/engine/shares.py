@@ -105,14 +105,10 @@ class Shares:
 
     async def renew(self) -> None:
         """Say that this server lives, and answer no more for what another one has taken."""
-        before = self.members.renewed_at
         await self.members.renew()
         for shard_id, owner in self.held.owners.items():
             if self.members.places.get(shard_id) != self._server_id:
                 owner.depose()
-        if self.members.renewed_at - before > LOST_S:  # beats were refused meanwhile
-            for door in self.held.doors.values():
-                door.renew()
         self.on_look()
 
     async def look(self) -> None:
@@ -142,7 +138,7 @@ class Shares:
                 if owned_by == mine and shard_id not in self.held.owners and self.running:
                     taken[shard_id] = mine
             for shard_id, former in sorted(taken.items()):
-                if await self.held.take(shard_id, former):
+                if await self.held.take(shard_id, former, self.members.uptimes):
                     places[shard_id] = mine
                     self.on_take()
             await self._give({shard: to for shard, to in plan.items() if to != mine})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 from mainspring.dispatch.timers import Timer
@@ -16,6 +19,7 @@ from mainspring.store.protocol import LiveRow, Store
 HORIZON_MS = 120_000
 PAGE = 5_000
 WINDOW = 4_096
+NOBODY: Final[dict[str, float]] = {}
 
 _decode_options = msgspec.json.Decoder(RunOptions).decode
 
@@ -32,11 +36,12 @@ async def again(state: State, store: Store, server_id: str) -> int:
     return epoch
 
 
-async def rebuild(state: State, store: Store) -> None:
+async def rebuild(state: State, store: Store, heard: Mapping[str, float] = NOBODY) -> None:
     """Read what holds slots completely, then the lanes' counts, resumes and the next timers.
 
-    Until everything is read the old memory stays, so that nobody ever sees half of it. Sessions
-    that are named in rows but have no link yet get a fresh lease to come back in.
+    Until everything is read the old memory stays, so that nobody ever sees half of it. The lease of
+    a session that is named in rows but not known yet goes on from when it was `heard` of (monotonic
+    seconds); who is not in there gets a fresh one.
     """
     live, shard_id = store.live, state.shard_id
     until = state.clock.now() + HORIZON_MS
@@ -52,7 +57,7 @@ async def rebuild(state: State, store: Store) -> None:
     state.awaited.update(awaited)
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
     for row in active:
-        _occupy(state, row)
+        _occupy(state, row, heard)
     for count in lanes:
         state.core.load((count.env_id, count.queue, count.ckey, count.version), count.queued)
     for row in resumes:
@@ -67,11 +72,13 @@ async def _promoted(store: Store, shard_id: int, env_id: int) -> str:
     return latest[0].version if latest else ""
 
 
-def _occupy(state: State, row: LiveRow) -> None:
+def _occupy(state: State, row: LiveRow, heard: Mapping[str, float]) -> None:
     """Know an active run again."""
     session = state.sessions.get(row.session_id)
     if session is None:
-        session = Session(row.session_id, row.env_id, state.clock.monotonic())
+        now = state.clock.monotonic()
+        heard_at = min(heard.get(row.session_id, now), now)
+        session = Session(row.session_id, row.env_id, heard_at)
         state.sessions[row.session_id] = session
     lane = state.core.occupy((row.env_id, row.queue, row.ckey, row.version))
     found = state.tasks.get((row.env_id, row.task))

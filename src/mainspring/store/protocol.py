@@ -16,6 +16,7 @@ from mainspring.store.access import Access
 from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.environment import EnvironmentRow as EnvironmentRow, QueueRow as QueueRow
+from mainspring.store.leasing import Beat, Leases
 from mainspring.store.objects import Objects
 from mainspring.store.observing import Observing
 from mainspring.store.operating import Operating
@@ -171,16 +172,16 @@ class Shards(Protocol):
         """(shard_id, server_id or "", epoch) of all shards in use."""
         ...
 
-    async def register(self, server_id: str, address: str) -> None:
-        """Write this server's lease row."""
+    async def register(self, server_id: str, address: str, uptime_ms: int | None = None) -> None:
+        """Write this server's lease row. `uptime_ms`: as in `Beat`."""
         ...
 
-    async def beat(self, server_id: str) -> None:
+    async def beat(self, server_id: str, uptime_ms: int | None = None) -> None:
         """Raise this server's beat counter."""
         ...
 
-    async def beats(self) -> dict[str, int]:
-        """Beat counters by server, for observing who is alive."""
+    async def beats(self) -> list[Beat]:
+        """What each server has said last, for observing who is alive."""
         ...
 
     async def addresses(self) -> dict[str, str]:
@@ -362,6 +363,8 @@ class Store(Protocol):
 
     @property
     def shards(self) -> Shards: ...
+    @property
+    def leases(self) -> Leases: ...
     @property
     def live(self) -> Live: ...
     @property

@@ -6,6 +6,7 @@ from mainspring.store.batches import Batches
 from mainspring.store.catalog import Catalog
 from mainspring.store.database import Database
 from mainspring.store.keyring import Keyring
+from mainspring.store.leases import Leases
 from mainspring.store.live import Live
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.object_rows import ObjectRows
@@ -25,6 +26,7 @@ class StoreRecord:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.shards = Shards(database)
+        self.leases = Leases(database)
         self.live = Live(database)
         self.waits = Waits(database)
         self.runs = Runs(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.database import Database
+from mainspring.store.leasing import Beat
 from mainspring.telemetry.metrics import Sample
 
 
@@ -43,16 +44,16 @@ class Shards:
     async def owners(self) -> list[tuple[int, str, int]]:
         return await self._database.fetch("shard_owners", tuple[int, str, int], {})
 
-    async def register(self, server_id: str, address: str) -> None:
-        await self._database.write(
-            ("server_register", {"server": server_id, "address": address}, ())
-        )
+    async def register(self, server_id: str, address: str, uptime_ms: int | None = None) -> None:
+        values = {"server": server_id, "address": address, "uptime": uptime_ms}
+        await self._database.write(("server_register", values, ()))
 
-    async def beat(self, server_id: str) -> None:
-        await self._database.write(("server_beat", {"server": server_id}, ()))
+    async def beat(self, server_id: str, uptime_ms: int | None = None) -> None:
+        values = {"server": server_id, "uptime": uptime_ms}
+        await self._database.write(("server_beat", values, ()))
 
-    async def beats(self) -> dict[str, int]:
-        return dict(await self._database.fetch("server_beats", tuple[str, int], {}))
+    async def beats(self) -> list[Beat]:
+        return await self._database.fetch("server_beats", Beat, {})
 
     async def addresses(self) -> dict[str, str]:
         return dict(await self._database.fetch("server_addresses", tuple[str, str], {}))

@@ -9,6 +9,7 @@ import asyncio
 import pytest
 
 from mainspring.errors import CommitRejected, FencedOut
+from mainspring.store.leasing import Beat, LeaseRow
 from mainspring.store.protocol import (
     DebounceRow,
     InboxRow,
@@ -56,16 +57,15 @@ class OwnershipContract:
         await store.shards.register("one", "http://one")
         await store.shards.leave("one")
         assert await store.shards.owners() == [(shard.shard_id, "", 1)]
-        assert await store.shards.beats() == {}
+        assert await store.shards.beats() == []
 
     async def test_a_beat_raises_only_its_server_s_counter(self, store: Store) -> None:
         await store.shards.register("one", "http://one")
         await store.shards.register("two", "http://two")
-        before = await store.shards.beats()
-        await store.shards.beat("one")
-        after = await store.shards.beats()
-        assert after["one"] > before["one"]
-        assert after["two"] == before["two"]
+        one, two = await store.shards.beats()
+        await store.shards.beat("one", 5_000)
+        assert await store.shards.beats() == [Beat("one", one.beat + 1, 5_000), two]
+        assert two.uptime_ms is None
 
     async def test_a_shard_is_taken_from_its_owner_by_one_taker_only(self, store: Store) -> None:
         shard = await Shard.taken(store, owner="one")
@@ -88,11 +88,35 @@ class OwnershipContract:
         await store.shards.register("one", "here:1")
         await store.shards.register("two", "")
         assert await store.shards.addresses() == {"one": "here:1", "two": ""}
-        beats = await store.shards.beats()
+        one, two = await store.shards.beats()
         await store.shards.beat("two")
-        await store.shards.forget("one", beats["one"])
-        await store.shards.forget("two", beats["two"])
-        assert set(await store.shards.beats()) == {"two"}
+        await store.shards.forget("one", one.beat)
+        await store.shards.forget("two", two.beat)
+        assert [beat.server_id for beat in await store.shards.beats()] == ["two"]
+
+    async def test_leases_are_kept_by_who_holds_the_shard(self, store: Store) -> None:
+        shard = await Shard.taken(store, owner="one")
+        number, leases = shard.shard_id, store.leases
+        await leases.keep(number, 1, "one", [("ses_b", 20), ("ses_a", 10)], [], whole=False)
+        await leases.keep(number, 1, "one", [("ses_a", 11)], ["ses_none"], whole=False)
+        kept = [LeaseRow("ses_a", "one", 1, 11), LeaseRow("ses_b", "one", 1, 20)]
+        assert await leases.rows(number) == kept
+        await shard.take("two")
+        with pytest.raises(FencedOut):
+            await leases.keep(number, 1, "one", [("ses_b", 99)], ["ses_a"], whole=True)
+        assert await leases.rows(number) == kept
+        assert await leases.rows(number + 1) == []
+
+    async def test_leases_that_are_over_are_removed(self, store: Store) -> None:
+        shard = await Shard.taken(store, owner="one")
+        number, leases = shard.shard_id, store.leases
+        old = [("ses_a", 1), ("ses_b", 2), ("ses_c", 3)]
+        await leases.keep(number, 1, "one", old, [], whole=True)
+        await leases.keep(number, 1, "one", [], ["ses_b"], whole=False)
+        assert [row.session_id for row in await leases.rows(number)] == ["ses_a", "ses_c"]
+        await shard.take("two")
+        await leases.keep(number, 2, "two", [("ses_c", 7)], [], whole=True)
+        assert await leases.rows(number) == [LeaseRow("ses_c", "two", 2, 7)]
 
     async def test_the_database_has_a_clock_in_epoch_ms(self, store: Store) -> None:
         assert await store.shards.now() > NOW

@@ -33,6 +33,14 @@ class Lease:
         """The clock it counts on; read it before a beat is sent."""
         return self._clock.monotonic()
 
+    def welcome(self, seconds: float, sent_at: float) -> None:
+        """The server answered a hello that was sent at `sent_at`. It begins with the first one; the
+        others renew nothing, since the next owner of the session may not know of them.
+        """
+        self.seconds, self.linked = seconds, True
+        if not self.begun:
+            self.renew(sent_at)
+
     def renew(self, sent_at: float) -> None:
         """The server acknowledged a beat that was sent at `sent_at`. A lapsed lease stays so."""
         if self.lapsed:

@@ -158,9 +158,7 @@ class WebSocketLink:
         self._delay = FIRST_DELAY_S
         self.outbox.ack(welcome.acked)
         if self._lease is not None:
-            self._lease.seconds = welcome.lease_s
-            self._lease.renew(sent_at)
-            self._lease.linked = True
+            self._lease.welcome(welcome.lease_s, sent_at)
         self._tell(True, "")
 
     async def _write(self, socket: ClientConnection, again: list[Frame]) -> None:

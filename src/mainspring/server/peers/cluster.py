@@ -206,7 +206,7 @@ class Cluster:
         peer = await self.owner(env, BEAT_S)
         if peer is None:
             if kind == frames.BEAT:
-                return self._engine.beat(env, session_id)
+                return await self._engine.beat(env, session_id)
             self._engine.lost(env, session_id)
             return True
         try:

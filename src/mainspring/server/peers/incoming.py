@@ -110,7 +110,7 @@ class Incoming:
         env, session_id = _asked(message.meta)
         known = True
         if message.kind == frames.BEAT:
-            known = self._engine.beat(env, session_id or "")
+            known = await self._engine.beat(env, session_id or "")
         else:
             self._engine.lost(env, session_id or "")
         self._wire.send(frames.ANSWER, message.id, known)

@@ -31,16 +31,17 @@ SELECT shard_id, owner, epoch FROM shard ORDER BY shard_id;
 UPDATE shard SET owner = '' WHERE owner = :server;
 
 -- name: server_register
--- takes: server text, address text
-INSERT INTO server (server_id, address, beat) VALUES (:server, :address, 0)
-ON CONFLICT (server_id) DO UPDATE SET address = excluded.address, beat = server.beat + 1;
+-- takes: server text, address text, uptime bigint
+INSERT INTO server (server_id, address, beat, uptime_ms) VALUES (:server, :address, 0, :uptime)
+ON CONFLICT (server_id) DO UPDATE
+SET address = excluded.address, beat = server.beat + 1, uptime_ms = excluded.uptime_ms;
 
 -- name: server_beat
--- takes: server text
-UPDATE server SET beat = beat + 1 WHERE server_id = :server;
+-- takes: server text, uptime bigint
+UPDATE server SET beat = beat + 1, uptime_ms = :uptime WHERE server_id = :server;
 
 -- name: server_beats
-SELECT server_id, beat FROM server ORDER BY server_id;
+SELECT server_id, beat, uptime_ms FROM server ORDER BY server_id;
 
 -- name: server_addresses
 SELECT server_id, address FROM server ORDER BY server_id;
