@@ -20,7 +20,7 @@ from mainspring.wire import calls
 
 PAGE_LIMIT = 100
 KEYS = 2_000
-"""Concurrency keys of a queue that one answer looks at."""
+"""Concurrency keys that one answer looks at, of all queues together."""
 
 
 async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
@@ -106,11 +106,12 @@ async def result(
 def queues(owner: Owner, env: EnvironmentRow) -> calls.QueueList:
     """Every queue of the environment as it stands, by name."""
     rows = [row for (env_id, _), row in sorted(owner.state.queues.items()) if env_id == env.env_id]
-    return calls.QueueList([queue(owner, row) for row in rows])
+    keys = KEYS // max(1, len(rows))
+    return calls.QueueList([queue(owner, row, keys) for row in rows])
 
 
-def queue(owner: Owner, row: QueueRow) -> calls.Queue:
-    """One queue as it stands."""
+def queue(owner: Owner, row: QueueRow, keys: int = KEYS) -> calls.Queue:
+    """One queue as it stands; for its oldest run no more than that many keys are looked at."""
     stats = owner.state.core.tree.environments[row.env_id].queues.get(row.spec.name)
     spec = row.spec
     return calls.Queue(
@@ -124,7 +125,7 @@ def queue(owner: Owner, row: QueueRow) -> calls.Queue:
         override_at=row.override_at,
         total=spec.total,
         rate=f"{spec.rate.limit} per {spell(spec.rate.period_ms)}" if spec.rate else None,
-        oldest_at=_oldest(stats) if stats is not None and stats.queued else None,
+        oldest_at=_oldest(stats, keys) if stats is not None and stats.queued else None,
     )
 
 
@@ -133,8 +134,8 @@ def oldest(key: Key) -> int | None:
     return min((first[0] for lane in key.lanes() if (first := lane.first)), default=None)
 
 
-def _oldest(queue: Queue) -> int | None:
-    found = map(oldest, islice(queue.keys.values(), KEYS))
+def _oldest(queue: Queue, keys: int) -> int | None:
+    found = map(oldest, islice(queue.keys.values(), max(1, keys)))
     return min((at for at in found if at is not None), default=None)
 
 
