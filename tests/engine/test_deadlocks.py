@@ -21,9 +21,11 @@ def worker_of(house: House) -> Worker:
     return house.worker(SOLO, PAIR, FREE, queues=QUEUES, inside=True)
 
 
-def awaits(house: House, run_id: str, awaited: str) -> asyncio.Future[object]:
-    """The code of a run calls `result()` of another."""
-    return asyncio.ensure_future(house.ask(calls.AwaitRun(awaited, 60_000), run_id))
+def awaits(
+    house: House, run_id: str, awaited: str, *, brief: bool = False
+) -> asyncio.Future[object]:
+    """The code of a run calls `result()` of another: in a step, or `brief` and then durably."""
+    return asyncio.ensure_future(house.ask(calls.AwaitRun(awaited, 60_000, True, brief), run_id))
 
 
 async def ends(house: House, waiting: asyncio.Future[object]) -> bool:
@@ -120,3 +122,36 @@ async def test_a_caller_outside_of_runs_waits_as_long_as_it_likes(house: House) 
     waiting = asyncio.ensure_future(house.ask(calls.AwaitRun(child, 60_000)))
     assert not await ends(house, waiting)
     await given_up(waiting)
+
+
+async def test_a_run_that_soon_gives_its_slot_back_is_in_nobody_s_way(house: House) -> None:
+    worker = worker_of(house)
+    parent = await house.trigger(task="solo")
+    child = await house.trigger(task="solo", parent=parent)
+    waiting = awaits(house, parent, child, brief=True)
+    assert not await ends(house, waiting)
+    await given_up(waiting)
+    worker.sleep(parent, "child", "run", points=[child])
+    await house.settle()
+    assert list(worker.runs) == [child]
+
+
+@pytest.mark.parametrize("first", ["waits durably", "is about to"])
+async def test_runs_that_await_each_other_are_one_whether_in_slots_or_not(
+    house: House, first: str
+) -> None:
+    worker = worker_of(house)
+    one = await house.trigger(task="free")
+    two = await house.trigger(task="free", parent=one)
+    waiting = []
+    if first == "waits durably":
+        worker.sleep(one, "two", "run", points=[two])
+    else:
+        waiting.append(awaits(house, one, two, brief=True))
+    await house.settle()
+    waiting.append(awaits(house, two, one, brief=True))
+    await ends(house, waiting[-1])
+    (stuck,) = [call for call in waiting if call.done()]
+    with pytest.raises(Deadlock):
+        await stuck
+    await given_up(*waiting)

@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.clock import ManualClock
 from mainspring.errors import MainspringError
-from mainspring.model.run import RunError, TriggerAnswer
+from mainspring.model.run import Run as ApiRun, RunError, Status, TriggerAnswer
 from mainspring.sdk import branches, transport
 from mainspring.sdk.context import Context, running
 from mainspring.sdk.journal import Journal
@@ -37,6 +37,9 @@ class ListPort:
         """Chunks of streams, with the run that they are for."""
         self.busy: asyncio.Future[None] | None = None
         """What a writer of chunks has to wait for."""
+        self.moment = asyncio.Event()
+        """Cleared: who awaits a run gets no answer yet."""
+        self.moment.set()
         self.lost = False
         """Answer nothing any more: the connection is gone."""
 
@@ -86,7 +89,17 @@ class ListPort:
             assert len(request.run_ids) <= 100
             found = [self.outcomes[run] for run in request.run_ids if run in self.outcomes]
             return calls.Outcomes(found)
+        if isinstance(request, calls.AwaitRun):
+            await self.moment.wait()
+            return self._run(request.run_id)
         raise MainspringError(f"unexpected {request!r}")
+
+    def _run(self, run_id: str) -> ApiRun:
+        found = self.outcomes.get(run_id)
+        if found is None:
+            return ApiRun(run_id, "t", Status.EXECUTING, "q", 1, 0)
+        status, output = Status(found.status), found.output
+        return ApiRun(run_id, "t", status, "q", 1, 0, output=output, error=found.error)
 
     def _make(self, item: Any) -> TriggerAnswer:
         self.made += 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mainspring import task
+from mainspring import ResultTimeout, RunFailed, task
 from mainspring.sdk import sync, wait
 from mainspring.sdk.context import current
 from mainspring.sdk.registry import registry
@@ -37,6 +37,21 @@ async def order(n: int) -> dict[str, object]:
 
 
 @task
+async def ask(n: int) -> list[int | str]:
+    handles = [await child.trigger(n), await child.trigger(n + 1)]
+    try:
+        await handles[0].result(timeout="5m")
+    except ResultTimeout as error:
+        late = await step("late", do, "late" if handles[0].id in str(error) else "")
+    return [late, *await asyncio.gather(*(handle.result() for handle in handles))]
+
+
+@task
+def ask_plainly(n: int) -> int:
+    return child.trigger_sync(n).result_sync() + child.handle(current().run_id).result_sync()
+
+
+@task
 def plain(n: int) -> str:
     first = sync.step("first", do, "first")
     sync.wait.for_("1h")
@@ -50,7 +65,7 @@ EXPECTED = {"steps": ["RESERVE", "CHARGE", "MAIL", "POST"], "child": 14, "attemp
 def declared() -> Iterator[None]:
     done.clear()
     with registry.isolated():
-        for one in (child, order, plain):
+        for one in (child, order, plain, ask, ask_plainly):
             registry.add_task(one)
         yield
 
@@ -122,3 +137,24 @@ async def test_a_waiting_run_can_be_canceled(jobs: Jobs) -> None:
 
     assert (await jobs.run(handle)).status == "canceled"
     assert done == ["reserve"]
+
+
+@pytest.mark.parametrize("after", range(1, 11))
+async def test_results_are_awaited_without_a_slot_and_answers_stay(after: int) -> None:
+    with registry.isolated():
+        for one in (child, ask):
+            registry.add_task(one)
+        async with Jobs(slots=1) as jobs:
+            handle = await ask.trigger(3)
+            await jobs.crash_and_resume(after=after, within="4m")
+            assert {run.status for run in await jobs.runs()} == {"waiting"}
+            await jobs.advance("10m")
+            assert await handle.result() == ["LATE", 6, 8]
+            assert done == ["late"]
+
+
+async def test_a_run_that_awaits_itself_is_told(jobs: Jobs) -> None:
+    handle = await ask_plainly.trigger(3)
+    await jobs.advance("1h")
+    with pytest.raises(RunFailed, match="Deadlock"):
+        await handle.result()

@@ -29,6 +29,7 @@ TASKS = """
 import asyncio, os, pathlib
 from mainspring.sdk.context import Context
 from mainspring.sdk.decorate import task
+from mainspring.sdk.limits import Queue
 from mainspring.sdk.logger import logger
 
 @task
@@ -52,6 +53,33 @@ async def wait_for(path: str) -> int:
 async def family(size: int) -> int:
     handles = await work.batch_trigger([work.call(n) for n in range(size)])
     return sum([await handle.result() for handle in handles])
+
+narrow = Queue("narrow", concurrency_limit=1)
+
+@task(queue=narrow)
+async def nested(depth: int) -> int:
+    if not depth:
+        return 1
+    handle = await nested.trigger(depth - 1)
+    return 1 + await handle.result()
+
+@task(queue=narrow)
+def nested_plainly(depth: int) -> int:
+    if not depth:
+        return 1
+    return 1 + nested_plainly.trigger_sync(depth - 1).result_sync()
+
+@task(queue=narrow, isolation="process")
+async def nested_apart(depth: int) -> int:
+    if not depth:
+        return 1
+    handle = await nested_apart.trigger(depth - 1)
+    return 1 + await handle.result()
+
+@task
+async def ask(path: str) -> int:
+    handles = await wait_for.batch_trigger([wait_for.call(path), wait_for.call(path)])
+    return len(await asyncio.gather(*(handle.result() for handle in handles)))
 
 @task
 async def until_canceled(path: str) -> None:
@@ -139,8 +167,11 @@ class House:
                 return run
 
     async def executing(self, run_id: str) -> None:
+        await self.until_it_is(run_id, Status.EXECUTING)
+
+    async def until_it_is(self, run_id: str, status: Status) -> None:
         run: object = None
-        while not isinstance(run, Run) or run.status is not Status.EXECUTING:
+        while not isinstance(run, Run) or run.status is not status:
             run = await self.client.call(calls.Retrieve(run_id))
 
 
@@ -209,6 +240,27 @@ async def test_a_run_awaits_runs_that_other_processes_execute(house: House) -> N
     run = await house.ended(run_id)
 
     assert run.output == str(sum(n * n for n in range(120)))
+
+
+async def test_runs_that_await_each_other_get_along_with_one_slot(house: House) -> None:
+    names = ["nested", "nested_plainly", "nested_apart"]
+    ids = [(await house.trigger(name, '{"depth": 2}'))[0] for name in names]
+    runs = [await house.ended(run_id) for run_id in ids]
+
+    assert [(run.output, run.attempt) for run in runs] == [("3", 1)] * 3
+
+
+async def test_a_run_that_awaits_others_outlives_every_process(house: House) -> None:
+    flag = house.root / "flag"
+    (run_id,) = await house.trigger("ask", f'{{"path": "{flag}"}}')
+    await house.until_it_is(run_id, Status.WAITING)
+    for pid in house.supervisor.pids:
+        os.kill(pid, signal.SIGKILL)
+    await house.until(lambda: house.count("died") == 2)
+    flag.touch()
+    run = await house.ended(run_id)
+
+    assert (run.status, run.output, run.attempt) == (Status.COMPLETED, "2", 1)
 
 
 async def test_a_cancel_reaches_the_body_and_its_lines_the_log(house: House) -> None:

@@ -1,7 +1,8 @@
 """Finds runs that await, in their slots, what only their own slots could let start. Changes none.
 
-A run that waits durably gives its slot back; one that calls `result()` of another run keeps it. A
-set of runs that can only go on when one of the set ends would stand still for ever.
+A run that waits durably gives its slot back; one that calls `result()` in the body of a step keeps
+it. A set of runs that can only go on when one of the set ends would stand still for ever. Runs that
+only await each other are one, too, whether in slots or not.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ def _slot(state: State, row: LiveRow) -> Need | None:
     )
     if found.gate not in LIMITS or not found.holders or len(found.holders) != found.running:
         return None  # a slot is just being given, or there is none to give
+    if any(call.brief and call.run_id in found.holders for call in state.awaits):
+        return None  # that one gives its slot back soon
     return Need([[run_id] for run_id in found.holders])
 
 

@@ -73,19 +73,16 @@ async def result(
     state, run_id, timeout_ms = owner.state, request.run_id, request.timeout_ms
     future: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
     state.waiters.setdefault(run_id, []).append(future)
-    call = Await(asker, run_id, future) if asker is not None else None
+    call = Await(asker, run_id, future, request.brief) if asker is not None else None
     if call is not None:
         state.awaits.append(call)
     try:
         live = state.lives.get(run_id)
         if live is None or live.env_id != env.env_id:
             run = await one(owner, env, run_id)
-            if run.status.is_final or timeout_ms <= 0:
+            if run.status.is_final or (timeout_ms <= 0 and not request.brief):
                 return run
-        if call is not None:
-            await deadlock.check(owner, [call])
-        async with asyncio.timeout(timeout_ms / 1000):
-            run = await future
+        run = await _end(owner, future, timeout_ms, call)
         if request.whole:
             return await one(owner, env, run_id)
         if run.output is None and run.output_ref is not None:
@@ -101,6 +98,21 @@ async def result(
             futures.remove(future)
             if not futures:
                 del state.waiters[run_id]
+
+
+async def _end(
+    owner: Owner, future: asyncio.Future[Run], timeout_ms: int, call: Await | None
+) -> Run:
+    """The run that ends. Raises: TimeoutError, Deadlock."""
+    if call is not None:
+        await deadlock.check(owner, [call])
+    await asyncio.wait((future,), timeout=timeout_ms / 1000)
+    if not future.done() and call is not None and call.brief:
+        # it goes on to wait durably, at which nobody looks; and others may have begun to
+        await deadlock.check(owner, [call])
+    if not future.done():
+        raise TimeoutError
+    return future.result()
 
 
 def queues(owner: Owner, env: EnvironmentRow) -> calls.QueueList:

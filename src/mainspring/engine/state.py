@@ -24,11 +24,12 @@ PoolKey = tuple[int, str]
 
 
 class Await(Struct, eq=False):
-    """The code of an active run awaits the end of another, in its slot."""
+    """The code of an active run awaits the end of another, in its slot; `brief`: for a moment."""
 
     run_id: str
     awaited: str
     future: Future[Run]
+    brief: bool = False
 
 
 class Head(Struct):

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 from mainspring.errors import InvalidOptions
 from mainspring.model.limits import BATCH, KEY_LENGTH, check_text
 from mainspring.sdk import transport
-from mainspring.sdk.call import Call, blocking, client_of, prepared, send, send_sync
+from mainspring.sdk.call import Call, client_of, prepared, send, send_sync
 from mainspring.sdk.handles import Handle
 from mainspring.sdk.journal import Journal, Place
 from mainspring.sdk.kept import kept as as_step, request_key
+from mainspring.sdk.local import blocking, journal_of_run
 from mainspring.sdk.options import NONE, Resolved
-from mainspring.sdk.spawn import journal_of_run, kept_batch, named
+from mainspring.sdk.spawn import kept_batch, named
 from mainspring.wire.calls import (
     AddItems,
     BatchItem,

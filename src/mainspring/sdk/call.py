@@ -8,12 +8,13 @@ from typing import Any, Generic, TypeVar
 from mainspring.errors import InvalidOptions
 from mainspring.model.limits import BATCH
 from mainspring.model.run import TriggerRequest
-from mainspring.sdk import portal, transport
+from mainspring.sdk import transport
 from mainspring.sdk.context import running
 from mainspring.sdk.handles import Handle
 from mainspring.sdk.journal import Journal, Place
+from mainspring.sdk.local import blocking, journal_of_run
 from mainspring.sdk.options import NONE, KeyFunctions, Resolved, resolve
-from mainspring.sdk.spawn import journal_of_run, kept, named
+from mainspring.sdk.spawn import kept, named
 from mainspring.sdk.transaction import trigger_on, trigger_on_blocking
 from mainspring.wire.calls import Trigger, Triggered
 
@@ -141,12 +142,6 @@ def send_sync(calls: Sequence[Call[R]], outer: Resolved = NONE) -> list[Handle[R
     return [
         Handle(trigger_on_blocking(connection, slug, call.request()), call.decode) for call in ready
     ]
-
-
-def blocking(work: Coroutine[Any, Any, R]) -> R:
-    """Await something from blocking code, inside a run on the loop of its journal."""
-    journal = journal_of_run()
-    return portal.run(work) if journal is None else journal.block(work)
 
 
 def prepared(

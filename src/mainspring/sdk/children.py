@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final, Literal, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, overload
 
-from mainspring.errors import InvalidOptions, RunFailed
+from mainspring.errors import InvalidOptions
 from mainspring.sdk.call import Call, client_of, prepared
+from mainspring.sdk.ends import lost, outcomes
 from mainspring.sdk.failures import of_child
 from mainspring.sdk.journal import Journal, Place
 from mainspring.sdk.local import journal_for, outside
 from mainspring.sdk.options import NONE, Resolved
 from mainspring.sdk.spawn import kept, named
-from mainspring.wire.calls import GetOutcomes, Outcome, Outcomes
 from mainspring.wire.worker import Wait
-
-PAGE: Final = 100
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -125,33 +123,18 @@ async def _results(
     journal.check(ended, "run", "")
     wait = Wait("", 0, journal.generation, ended.key, ended.seq, "run", ids)
     await journal.wait(ended, wait)
-    outcomes = await _outcomes(journal, ids)
+    ended_as = await outcomes(journal, ids)
     results: list[Any] = []
     for call, answer in zip(calls, answers, strict=True):
-        outcome = outcomes.get(answer.run_id)
+        outcome = ended_as.get(answer.run_id)
         if outcome is not None and outcome.status == "completed":
             results.append(call.decode(outcome.output))
             continue
-        error = _lost(answer.run_id, call.task) if outcome is None else of_child(outcome)
+        error = lost(answer.run_id, call.task) if outcome is None else of_child(outcome)
         if not return_exceptions:
             raise error
         results.append(error)
     return results
-
-
-async def _outcomes(journal: Journal, ids: list[str]) -> dict[str, Outcome]:
-    found: dict[str, Outcome] = {}
-    for start in range(0, len(ids), PAGE):
-        page = await journal.call(GetOutcomes(ids[start : start + PAGE]))
-        found.update((each.run_id, each) for each in cast("Outcomes", page).outcomes)
-    return found
-
-
-def _lost(run_id: str, task: str) -> RunFailed:
-    return RunFailed(
-        f"Run {run_id} of task {task} has ended, and its outcome is not kept any more; keep runs "
-        "longer than their parents may wait."
-    )
 
 
 async def _only(results: Coroutine[Any, Any, list[R]]) -> R:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from mainspring.sdk import portal
-from mainspring.sdk.call import blocking
+from mainspring.sdk.local import blocking
 from mainspring.sdk.transport import Transport, elsewhere
 
 P = ParamSpec("P")

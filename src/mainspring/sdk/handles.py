@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -11,11 +11,13 @@ import msgspec
 from mainspring.errors import ResultTimeout, RunCanceled, RunFailed
 from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.run import Run, RunError, Status
-from mainspring.sdk import portal, subscribe
+from mainspring.sdk import ends, portal, subscribe
+from mainspring.sdk.failures import of_child
 from mainspring.sdk.options import Delay, delay
 from mainspring.sdk.transport import Transport, ask
 from mainspring.wire.calls import AwaitRun, AwaitRuns, CancelRun, RescheduleRun, Retrieve
 
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 SLICE_MS: Final = 30_000
@@ -50,6 +52,10 @@ class Handle(Generic[R_co]):
     async def result(self, timeout: Duration | None = None) -> R_co:
         """Wait for the end of the run and return what the task returned.
 
+        The code of a run waits durably: after a second it gives its slot back, a replay gets the
+        same answer, and a time-out is an entry of the journal. In the body of a step, in hooks
+        around waits, and for a run of another server the slot is kept.
+
         Args:
             timeout: at most this long (seconds, timedelta or text); None waits for ever.
 
@@ -57,14 +63,24 @@ class Handle(Generic[R_co]):
             RunFailed: it ended without success; `details` is the stored `RunError`.
             RunCanceled: it was canceled; a `RunFailed` too.
             ResultTimeout: it has not ended in time. It goes on; ask again.
+            Deadlock: it cannot end before the run does whose code asks.
         """
+        journal = ends.journal_here(self._transport)
+        if journal is not None:
+            outcome = await ends.outcome(journal, self.id, timeout)
+            if outcome.status != "completed":
+                raise of_child(outcome)
+            return self._decode(outcome.output)
         run = await final(self.id, timeout, self._transport, whole=False)
         if run.status is not Status.COMPLETED:
             raise failure(run)
         return self._decode(run.output)
 
     async def poll(self, timeout: Duration | None = None) -> Run:
-        """The run once it has ended, however it did. Raises: ResultTimeout."""
+        """The run once it has ended, however it did; waits as `result`. Raises: ResultTimeout."""
+        journal = ends.journal_here(self._transport)
+        if journal is not None:
+            return await ends.final(journal, self.id, timeout)
         return await final(self.id, timeout, self._transport)
 
     def subscribe(self) -> AsyncIterator[Run]:
@@ -89,11 +105,15 @@ class Handle(Generic[R_co]):
 
     def result_sync(self, timeout: Duration | None = None) -> R_co:
         """`result` for blocking code."""
-        return portal.run(self.result(timeout))
+        return self._blocking(self.result(timeout))
 
     def poll_sync(self, timeout: Duration | None = None) -> Run:
         """`poll` for blocking code."""
-        return portal.run(self.poll(timeout))
+        return self._blocking(self.poll(timeout))
+
+    def _blocking(self, work: Coroutine[Any, Any, R]) -> R:
+        journal = ends.journal_here(self._transport)
+        return portal.run(work) if journal is None else journal.block(work)
 
     def run_sync(self) -> Run:
         """`run` for blocking code."""

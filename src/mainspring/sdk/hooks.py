@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
@@ -17,6 +18,9 @@ from mainspring.sdk.context import Context
 H = TypeVar("H", bound=Callable[..., Any])
 Next = Callable[[], Awaitable[Any]]
 Middleware = Callable[[Context, Next], Awaitable[Any]]
+
+around_wait: Final[ContextVar[bool]] = ContextVar("mainspring_around_wait", default=False)
+"""Whether a wait or resume hook runs: outcomes of waits are held back until it has ended."""
 
 _log: Final = logging.getLogger("mainspring.hooks")
 
@@ -209,18 +213,26 @@ def has_wait_hooks(task: Hooked) -> bool:
 
 async def before_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
     """The wait hooks, before the slot goes; their errors are logged. Not while replaying."""
-    await _told(task, "waits", ctx, waits)
+    await _around(task, "waits", ctx, waits)
 
 
 async def after_wait(task: Hooked, ctx: Context, waits: list[Waiting]) -> None:
     """The resume hooks, before the code goes on; their errors are logged."""
-    await _told(task, "resumes", ctx, waits)
+    await _around(task, "resumes", ctx, waits)
 
 
 def of(task: Hooked, kind: str) -> list[Callable[..., Any]]:
     """The hooks of a kind (an attribute of `Hooks`) that hold for a task, global ones first."""
     own: list[Callable[..., Any]] = getattr(task.hooks, kind)
     return [*own] if task.hooks.alone else [*getattr(everywhere, kind), *own]
+
+
+async def _around(task: Hooked, kind: str, ctx: Context, waits: list[Waiting]) -> None:
+    token = around_wait.set(True)
+    try:
+        await _told(task, kind, ctx, waits)
+    finally:
+        around_wait.reset(token)
 
 
 async def _told(task: Hooked, kind: str, ctx: Context, *news: Any) -> None:

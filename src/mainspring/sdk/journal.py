@@ -62,19 +62,21 @@ class Journal:
         inputs: the number of the next record of each input stream, negative while it is awaited.
         stirred: set by the worker; called when a branch has ended while others wait.
         lapsed: set by the worker; whether its lease has run out, and the run may go on elsewhere.
+        fresh: whether this is the first execution of the run, so that no other has left waits.
         ended: the signal that has left the code; every further operation raises it again. A worker
             looks here too, because code may have swallowed it.
     """
 
     __slots__ = (
         "_accepted", "_entries", "_live", "_recorded", "_seed", "_seq", "attempt", "branches",
-        "clock", "ended", "generation", "hopping", "inputs", "lapsed", "port", "root", "run_id",
-        "stirred", "thread", "waiting",
+        "clock", "ended", "fresh", "generation", "hopping", "inputs", "lapsed", "port", "root",
+        "run_id", "stirred", "thread", "waiting",
     )  # fmt: skip
 
     def __init__(self, order: Execute, port: Port, clock: Clock | None = None) -> None:
         self.run_id = order.run_id
         self.attempt = order.attempt
+        self.fresh = order.epoch == 1
         self.generation = order.generation
         self.port = port
         self.clock = clock or SystemClock()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from mainspring.errors import Misplaced
+from mainspring.sdk import portal
 from mainspring.sdk.context import running
 from mainspring.sdk.journal import Journal
+
+R = TypeVar("R")
 
 _local: Final[ContextVar[bool]] = ContextVar("mainspring_local", default=False)
 
@@ -35,6 +38,18 @@ def journal_for(verb: str) -> Journal | None:
     if _local.get():
         return None
     raise outside(verb)
+
+
+def journal_of_run() -> Journal | None:
+    """The journal that triggers made here belong to; None outside a run."""
+    ctx = running.get()
+    return None if ctx is None or ctx.open_journal is None else ctx.journal
+
+
+def blocking(work: Coroutine[Any, Any, R]) -> R:
+    """Await something from blocking code, inside a run on the loop of its journal."""
+    journal = journal_of_run()
+    return portal.run(work) if journal is None else journal.block(work)
 
 
 def outside(what: str) -> Misplaced:

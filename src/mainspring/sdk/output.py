@@ -11,8 +11,8 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 
 from mainspring.errors import InvalidOptions
 from mainspring.model.limits import check_chunk, check_stream
-from mainspring.sdk.call import blocking
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
+from mainspring.sdk.local import blocking
 from mainspring.sdk.output_read import From, StreamRecord, data, records
 from mainspring.sdk.output_way import Way, way
 from mainspring.sdk.portal import iterate

@@ -13,7 +13,7 @@ from mainspring.model.duration import Duration, milliseconds
 from mainspring.model.run import Run, RunFilter, RunPage, Status, TriggerAnswer
 from mainspring.sdk import subscribe as subscribing
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
-from mainspring.sdk.handles import Handle, final, plain, reschedule_request
+from mainspring.sdk.handles import Handle, plain, reschedule_request
 from mainspring.sdk.options import Delay
 from mainspring.sdk.transport import active, ask
 from mainspring.wire.calls import (
@@ -120,7 +120,7 @@ async def add_tags(run_id: str, *tags: str) -> Run:
 
 async def poll(run_id: str, *, timeout: Duration | None = None) -> Run:
     """The run once it is final, however it ended. Raises: ResultTimeout."""
-    return await final(run_id, timeout)
+    return await handle(run_id).poll(timeout)
 
 
 async def result(run_id: str, *, timeout: Duration | None = None) -> Any:

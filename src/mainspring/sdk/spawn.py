@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from mainspring.model.run import TriggerAnswer, TriggerRequest
-from mainspring.sdk.context import running
 from mainspring.sdk.journal import Journal, Place, quoted
 from mainspring.wire.calls import Trigger, Triggered
 from mainspring.wire.kept import runs_of
-
-
-def journal_of_run() -> Journal | None:
-    """The journal that triggers made here belong to; None outside a run."""
-    ctx = running.get()
-    return None if ctx is None or ctx.open_journal is None else ctx.journal
 
 
 def named(tasks: Sequence[str]) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from mainspring.sdk import checkpoint as checkpoints, children, sync_wait
 from mainspring.sdk.atomic import transaction_sync as transaction
-from mainspring.sdk.call import Call, blocking
+from mainspring.sdk.call import Call
+from mainspring.sdk.local import blocking
 from mainspring.sdk.portal import iterate, run
 from mainspring.sdk.step import begin_blocking
 from mainspring.sdk.step_options import NONE, Durability, Settled, StepOptions, settle

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from mainspring.model.duration import Duration
 from mainspring.sdk import wait
-from mainspring.sdk.call import blocking
+from mainspring.sdk.local import blocking
 from mainspring.sdk.tokens import HasId
 from mainspring.sdk.wait import How
 

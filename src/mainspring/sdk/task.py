@@ -15,7 +15,7 @@ from mainspring.model.task import TaskSpec
 from mainspring.sdk import hooks
 from mainspring.sdk.aftermath import FailureTask
 from mainspring.sdk.batch import Batch, send_batch, send_batch_sync
-from mainspring.sdk.call import Call, blocking, send_one, send_sync
+from mainspring.sdk.call import Call, send_one, send_sync
 from mainspring.sdk.children import wait_for, wait_for_one
 from mainspring.sdk.codec import UNREADABLE, Codec, codec
 from mainspring.sdk.context import Context
@@ -23,7 +23,7 @@ from mainspring.sdk.cron import fitted
 from mainspring.sdk.declaration import Declaration
 from mainspring.sdk.encode import BEYOND_JSON, to_json, why
 from mainspring.sdk.handles import Handle, plain
-from mainspring.sdk.local import without_run
+from mainspring.sdk.local import blocking, without_run
 from mainspring.sdk.options import NONE, Options, Resolved, resolve
 from mainspring.sdk.payload import Payload, payload
 from mainspring.sdk.policy import by_kind

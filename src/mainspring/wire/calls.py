@@ -142,11 +142,14 @@ class Retrieve(Struct, tag="retrieve"):
 
 
 class AwaitRun(Struct, tag="await"):
-    """Wait for its end, at most `timeout_ms` → Run; without payload and tags unless `whole`."""
+    """Wait for its end, at most `timeout_ms` → Run; without payload and tags unless `whole`.
+    `brief`: a run asks, and gives its slot back if it has to wait on.
+    """
 
     run_id: str
     timeout_ms: int
     whole: bool = True
+    brief: bool = False
 
 
 class ListRuns(Struct, tag="list"):
