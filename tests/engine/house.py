@@ -397,7 +397,9 @@ class Worker:
         version: str = "",
         inside: bool = False,
         obedient: bool = False,
+        apart: bool = False,
     ) -> None:
+        self.apart = apart
         self.house = house
         self.tasks = list(tasks)
         self.queues = list(queues)
@@ -427,6 +429,7 @@ class Worker:
             self.queues,
             runs=[(order.run_id, order.epoch) for order in self.runs.values()],
             parked=[(order.run_id, order.epoch) for order in self.parked.values()],
+            apart=self.apart,
         )
         self._link = self.house.engine.connect(
             self.house.env, hello, self._deliver, inside=self.inside
@@ -440,6 +443,11 @@ class Worker:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    def die(self, how: str = "crashed") -> None:
+        """The process dies, and its supervisor says so."""
+        self._link = None
+        self.house.engine.lost(self.house.env, self.session_id, how)
 
     async def beat(self) -> bool:
         """Say that it lives, and have it written."""

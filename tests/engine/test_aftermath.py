@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.engine.finish import LOSSES
+from mainspring.engine.deaths import LOSSES
 from mainspring.model.retry import RetryPolicy
 from mainspring.model.run import RunError
 from mainspring.model.task import TaskSpec, default_queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mainspring.engine.finish import LOSSES
+from mainspring.engine.deaths import LOSSES
 from mainspring.errors import InvalidOptions
 from mainspring.model.retry import RetryPolicy
 from mainspring.model.run import INLINE_LIMIT, RunError

@@ -11,20 +11,19 @@ from mainspring import Context, Queue, task
 
 narrow = Queue("narrow", concurrency_limit=3)
 keyed = Queue("keyed", concurrency_limit=1, total_limit=4)
-# `result` keeps the slot: on a slow machine families would fill all, and their children get none
-families = Queue("families", concurrency_limit=8)
 
+HOST = os.getpid()  # of the worker process, also in those that it forks for runs
 HISTORY = os.open(os.environ["CRASH_HISTORY"], os.O_WRONLY | os.O_APPEND)
 
 
-def write(event: str, ctx: Context, **more: object) -> None:
+def write(event: str, ctx: Context, epoch: int, **more: object) -> None:
     """One line, in one write: whole or absent, whatever kills the process."""
     line = {
         "event": event,
         "at": time.monotonic_ns(),
-        "pid": os.getpid(),
+        "pid": HOST,
         "run": ctx.run_id,
-        "epoch": ctx.epoch,
+        "epoch": epoch,
         "queue": ctx.queue,
         "key": ctx.concurrency_key,
         **more,
@@ -35,13 +34,14 @@ def write(event: str, ctx: Context, **more: object) -> None:
 @contextlib.contextmanager
 def written(ctx: Context) -> Iterator[str]:
     """Write down that the body began and that it is over; gives a word for its output."""
-    word = f"{ctx.run_id}-{ctx.epoch}"
-    write("begin", ctx)
+    epoch = ctx.epoch  # that in which the body began; a wait leads to another one
+    word = f"{ctx.run_id}-{epoch}"
+    write("begin", ctx, epoch)
     try:
         yield word
-        write("effect", ctx, word=word)
+        write("effect", ctx, epoch, word=word)
     finally:
-        write("over", ctx)
+        write("over", ctx, epoch)
 
 
 @task
@@ -72,7 +72,7 @@ async def apart(ctx: Context, pause: float) -> str:
     return word
 
 
-@task(queue=families)
+@task
 async def family(ctx: Context, size: int) -> str:
     with written(ctx) as word:
         children = await quick.batch_trigger(

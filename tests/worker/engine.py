@@ -55,6 +55,7 @@ class Engine:
         self.frames: list[Frame] = []
         self.beats: list[str] = []
         self.lost: list[str] = []
+        self.how: list[str] = []
         self.answer: Callable[[Call], Any] | None = None
         self.known: bool | None = True
         self.refusal: Goodbye | None = None
@@ -248,7 +249,9 @@ class Served:
         return JSONResponse({"known": self.engine.known})
 
     async def _lost(self, request: Request) -> JSONResponse:
-        self.engine.lost.append((await request.json())["session_id"])
+        told = await request.json()
+        self.engine.lost.append(told["session_id"])
+        self.engine.how.append(told["how"])
         self.engine.touch()
         return JSONResponse({"known": True})
 

@@ -15,7 +15,7 @@ from tests.worker.test_real_server import House
 pytestmark = pytest.mark.slow
 
 TASKS = """
-import os, pathlib
+import asyncio, os, pathlib, signal
 from mainspring import Machine, Retry, current, metadata, step, sync, task, wait
 
 @task(isolation="process", machine=Machine(memory="32mb"),
@@ -23,6 +23,17 @@ from mainspring import Machine, Retry, current, metadata, step, sync, task, wait
 def hog() -> list[int]:
     kept = bytearray(b"x" * 80 * 1024 * 1024)
     return [len(kept) // 1024 // 1024, current().attempt]
+
+@task
+async def poison() -> None:
+    await asyncio.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+@task
+async def neighbour(path: str) -> int:
+    while not pathlib.Path(path).exists():
+        await asyncio.sleep(0.01)
+    return current().attempt
 
 @task
 async def child(number: int) -> int:
@@ -93,3 +104,19 @@ async def test_a_run_out_of_memory_gets_a_larger_machine(house: Isolating) -> No
 
     assert run.status is Status.COMPLETED, run.error
     assert json.loads(run.output or "") == [80, 2]
+
+
+@pytest.mark.parametrize("house", [10.0], indirect=True, ids=[""])
+async def test_a_run_that_ends_processes_ends_alone(house: Isolating) -> None:
+    flag = house.root / "flag"
+    beside = await house.trigger("neighbour", *[f'{{"path": "{flag}"}}'] * 3)
+    for run_id in beside:
+        await house.executing(run_id)
+    (guilty,) = await house.trigger("poison", "{}")
+    run = await house.ended(guilty)
+    flag.touch()
+
+    assert run.error is not None
+    assert (run.status, run.error.code, run.attempt) == (Status.CRASHED, "poison_run", 1)
+    assert [(await house.ended(run_id)).output for run_id in beside] == ["1"] * 3
+    assert house.count("died") == 1  # and three processes of the guilty one alone

@@ -124,8 +124,9 @@ async def until_gone(pid: int) -> None:
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize("number, how", [("SIGKILL", "killed"), ("SIGSEGV", "crashed")])
 async def test_a_killed_child_takes_only_its_own_attempts_with_it(
-    engine: Engine, served: Served, root: Path
+    engine: Engine, served: Served, root: Path, number: str, how: str
 ) -> None:
     flag = root / "flag"
     async with team(root, served, processes=2) as t:
@@ -137,12 +138,13 @@ async def test_a_killed_child_takes_only_its_own_attempts_with_it(
         engine.order_to(second.session_id, execute("wait_for", "run_2", payload=payload))
         await engine.until(lambda: len(engine.started) == 2)
 
-        os.kill(first.pid, signal.SIGKILL)
+        os.kill(first.pid, signal.Signals[number])
         await engine.until(lambda: engine.lost)
-        assert engine.lost == [first.session_id]
+        assert (engine.lost, engine.how) == ([first.session_id], [how])
 
         await engine.until(lambda: len(engine.hellos) == 3)
         third = engine.hellos[2]
+        assert (first.apart, third.apart) == (False, True)
         engine.order_to(third.session_id, execute("wait_for", "run_1", 2, payload=payload))
         await engine.until(lambda: len(engine.started) == 3)
         flag.touch()
@@ -152,7 +154,7 @@ async def test_a_killed_child_takes_only_its_own_attempts_with_it(
         assert engine.ended["run_2"].output == str(second.pid)
         (died,) = t.told("died")
         assert died.text == (
-            f"Worker process {first.pid} was killed by SIGKILL; another one starts."
+            f"Worker process {first.pid} was killed by {number}; another one starts."
         )
 
 
@@ -236,6 +238,7 @@ async def test_a_drain_lets_runs_end_and_takes_nothing_new(
 
         assert engine.ended["run_1"].outcome == "completed"
         assert engine.lost == engine.sessions
+        assert set(engine.how) == {""}
         assert t.told("died") == []
         assert t.supervisor.pids == []
 
@@ -253,6 +256,7 @@ async def test_what_does_not_end_in_time_is_left_to_others(
 
         assert engine.ended == {}
         assert engine.lost == engine.sessions
+        assert set(engine.how) == {""}
 
 
 async def test_a_child_that_cannot_even_be_asked_is_killed(
@@ -268,6 +272,7 @@ async def test_a_child_that_cannot_even_be_asked_is_killed(
 
         assert gone(pid)
         assert engine.lost == engine.sessions
+        assert set(engine.how) == {""}
         assert [news.pid for news in t.told("killed")] == [pid]
 
 

@@ -18,7 +18,7 @@ from mainspring.store.batching import BatchRow, ItemRow
 from mainspring.store.changes import PLAN, Changes
 from mainspring.store.operating import ScheduleRow
 from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
-from mainspring.store.waiting import EndRow, InputRow, JournalRow, WaitpointRow
+from mainspring.store.waiting import EndRow, InputRow, JournalRow, LossesRow, WaitpointRow
 from mainspring.wire.worker import Entry, LogLine, Park, ToWorker
 
 KeyId = tuple[int, str, str]
@@ -104,7 +104,7 @@ class Facts:
         self.journal: dict[EntryId, JournalRow] = {}
         self.ends: dict[str, EndRow] = {}
         self.generations: dict[str, int] = {}
-        self.losses: dict[str, int] = {}
+        self.losses: dict[str, LossesRow] = {}
         self.heads: dict[tuple[str, str, str], tuple[int, int]] = {}
         self.schedules: dict[str, ScheduleRow] = {}
 

@@ -58,7 +58,7 @@ def _session_for(state: State, pool: Pool, env_id: int, run_id: str, version: st
         and holder.slots > 0
     ):
         return holder
-    session = pool.pick()
+    session = pool.pick(apart=run_id in state.suspects)
     assert session is not None, "dispatch gave more runs than slots were offered"
     return session
 

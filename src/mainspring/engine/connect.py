@@ -140,10 +140,11 @@ class Door:
             await self.leases.kept()
         return self._session(env, session_id) is session
 
-    def lost(self, env: EnvironmentRow, session_id: str) -> None:
+    def lost(self, env: EnvironmentRow, session_id: str, how: str = "") -> None:
         """The process is dead for certain: its runs go to other workers at once."""
         session = self._session(env, session_id)
         if session is not None:
+            session.died = how
             self.end(session, "its process died")
 
     def end(self, session: Session, reason: str) -> None:

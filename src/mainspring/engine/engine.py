@@ -163,10 +163,10 @@ class Engine:
             raise StoreUnavailable("This server has just taken over; connect to it again.")
         return known
 
-    def lost(self, env: EnvironmentRow, session_id: str) -> None:
-        """A session's process is dead for certain."""
+    def lost(self, env: EnvironmentRow, session_id: str, how: str = "") -> None:
+        """A session's process is dead for certain; `how` as in `wire.beats.Named`."""
         self.shares.owner(env)
-        self.doors[env.shard_id].lost(env, session_id)
+        self.doors[env.shard_id].lost(env, session_id, how)
 
     async def environment(self, slug: str) -> EnvironmentRow:
         """The environment with that slug, made when missing."""

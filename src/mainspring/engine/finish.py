@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.engine import aftermath, faults, journal
+from mainspring.engine import aftermath, deaths, faults, journal
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.live import Live
 from mainspring.engine.place import Place, enqueue, park
@@ -15,14 +15,11 @@ from mainspring.engine.state import State
 from mainspring.model.limits import LONGEST_MS
 from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.model.run import FREES_KEY, Run, RunError, Status
-from mainspring.store.waiting import EdgeRow
+from mainspring.store.waiting import EdgeRow, LossesRow
 from mainspring.wire.worker import Entry, Fenced, Finished
 
 Loss = tuple[Live | Session, str]
 """An active run, or a whole session, whose worker is gone, and why."""
-LOSSES: Final = 10
-"""How often a run may lose its worker before it counts as the one that kills them."""
-
 REJECTED: Final = "rejected"
 """The outcome of an attempt that said what nobody can store, while its body still runs."""
 
@@ -56,6 +53,8 @@ def want(state: State, wanted: Wanted, fin: Finished) -> None:
     if fin.outcome == "continued":
         wanted.ending.add(run_id)
         wanted.generations.add(run_id)
+    if live.epoch > 1 and deaths.is_own(live, fin):
+        wanted.losses.add(run_id)
 
 
 def want_lost(state: State, wanted: Wanted, lost: Live | Session) -> None:
@@ -63,9 +62,11 @@ def want_lost(state: State, wanted: Wanted, lost: Live | Session) -> None:
     for run_id in [lost.run_id] if isinstance(lost, Live) else lost.holds:
         live = state.lives.get(run_id)
         if live is not None:
-            if live.cancel_at is not None or live.epoch - live.attempt >= LOSSES:
+            many = live.epoch - live.attempt >= deaths.LOSSES
+            died = live.epoch > 1 and bool(live.session.died)
+            if live.cancel_at is not None or many or died:
                 wanted.ending.add(run_id)
-            if live.epoch - live.attempt >= LOSSES:
+            if many or died:
                 wanted.losses.add(run_id)
 
 
@@ -101,6 +102,9 @@ def plan(
 def decide(state: State, batch: Batch, facts: Facts, live: Live, fin: Finished) -> None:
     """An attempt that failed is tried again, or final."""
     error = fin.error or RunError(f"The attempt ended as {fin.outcome} without an error.")
+    if deaths.is_own(live, fin):
+        count(state, batch, facts, live, error.message.rstrip("."), deaths.ALONE)
+        return
     if fin.outcome in RETRIED:
         policy = policy_of(live)
         delay = next_delay_ms(policy, live.attempt, state.chance())
@@ -124,6 +128,7 @@ def policy_of(live: Live) -> RetryPolicy:
 def leave(state: State, batch: Batch, live: Live) -> None:
     """Take the run out of its slot, in memory and in the rows."""
     del state.lives[live.run_id]
+    state.suspects.discard(live.run_id)
     live.session.holds.discard(live.run_id)
     state.core.release(live.lane, batch.now)
     batch.touched.add(live.run_id)
@@ -210,16 +215,18 @@ def try_again(
 
 
 def note(
-    batch: Batch, facts: Facts, live: Live, kind: str, error: RunError, machine: str = ""
+    batch: Batch, facts: Facts, live: Live, kind: str, error: RunError, mark: str = ""
 ) -> None:
-    """Keep how an attempt or a claim ended that was not the last; `seq` is the attempt."""
+    """Keep how an attempt or a claim ended that was not the last; `seq` is the attempt, `mark` the
+    machine for the next one, or what `deaths` says of a loss.
+    """
     entry = Entry(
         f"!{kind}:{live.epoch}",
         live.attempt,
         kind,
         "failed",
         _encode(error).decode(),
-        fingerprint=machine,
+        fingerprint=mark,
         started_at=live.claimed_at,
         ended_at=batch.now,
     )
@@ -264,13 +271,15 @@ def stick(state: State, batch: Batch, facts: Facts, live: Live, error: RunError)
 def lose_all(state: State, batch: Batch, facts: Facts, lost: Live | Session, reason: str) -> None:
     """A run's worker is gone, or a session with everything that it holds."""
     run_ids = [lost.run_id] if isinstance(lost, Live) else sorted(lost.holds)
-    for run_id in run_ids:
-        live = state.lives.get(run_id)
-        if live is not None and lost in (live, live.session):
-            lose(state, batch, facts, live, reason)
+    gone = [live for run_id in run_ids if (live := state.lives.get(run_id)) is not None]
+    gone = [live for live in gone if lost in (live, live.session)]
+    how = lost.died if isinstance(lost, Session) else ""
+    mark = deaths.mark(how, sum(live.begun for live in gone))
+    for live in gone:
+        lose(state, batch, facts, live, reason, mark)
 
 
-def lose(state: State, batch: Batch, facts: Facts, live: Live, reason: str) -> None:
+def lose(state: State, batch: Batch, facts: Facts, live: Live, reason: str, mark: str = "") -> None:
     """The worker of an active run is gone: run it again elsewhere, within its own budget of losses.
 
     It costs no attempt. A run that was not begun only goes back to its lane.
@@ -278,17 +287,26 @@ def lose(state: State, batch: Batch, facts: Facts, live: Live, reason: str) -> N
     leave(state, batch, live)
     if live.cancel_at is not None:
         end(state, batch, live, Status.CANCELED, None, None, None)
+    elif live.begun:
+        count(state, batch, facts, live, reason, mark)
+    else:
+        # a body that began is a new start for the rate limit; an order that was withdrawn is not
+        enqueue(state, batch, place_of(live), resume=True)
+
+
+def count(state: State, batch: Batch, facts: Facts, live: Live, reason: str, mark: str) -> None:
+    """A run has left its slot with its worker, or the process that it had: again, or no more."""
+    before = facts.losses.get(live.run_id) or LossesRow(live.run_id)
+    error, is_last = deaths.judged(before, mark, reason)
+    if is_last:
+        end(state, batch, live, Status.CRASHED, None, None, error)
         return
-    if live.begun:
-        lost = facts.losses.get(live.run_id, 0) + 1
-        message = f"Its worker was lost {lost} times; the last time: {reason}."
-        error = RunError(message, "WorkerLost", code="worker_lost")
-        if lost > LOSSES:
-            end(state, batch, live, Status.CRASHED, None, None, error)
-            return
-        note(batch, facts, live, "lost", error)
-    # a body that began is a new start for the rate limit; an order that was withdrawn is not
-    enqueue(state, batch, place_of(live), resume=not live.begun)
+    note(batch, facts, live, "lost", error, mark)
+    if deaths.is_suspect(before, mark):
+        state.suspects.add(live.run_id)
+        park(state, batch, place_of(live), "retry", batch.now + deaths.PAUSE_MS)
+    else:
+        enqueue(state, batch, place_of(live))
 
 
 def place_of(live: Live) -> Place:

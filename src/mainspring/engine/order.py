@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from mainspring.engine import journal
+from mainspring.engine import deaths, journal
 from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.finish import policy_of
 from mainspring.engine.live import Live
@@ -77,6 +77,7 @@ class Order:
         self._generation = starts[0].generation if starts else 0
         self._start = journal.entry_of(starts[0]) if starts else _NO_TEXT
         self._machine = _machine_of(wish.live, rows)
+        self._apart = deaths.suspected(rows)
         self._payload: str | None = None
 
     async def complete(self, objects: Objects) -> None:
@@ -117,6 +118,7 @@ class Order:
         order = execute(self.live, self._payload or "null", row)
         order.journal = entries
         order.generation = self._generation
+        order.apart = self._apart
         if self._run is not None:
             order.metadata = self._run.metadata
             order.tags = self._run.tags

@@ -18,13 +18,15 @@ class Session:
         since: when it came, epoch ms; None = this process found it in the rows.
         received: number of the last frame that was taken in.
         holds: run ids of its active runs.
+        apart: whether it can give any run a process of its own.
+        died: how its process has ended, as `wire.beats.Named` tells it; "" = as it was told to.
         parked: runs whose coroutines wait in it without a slot, with the epoch they had then; set
             and cleared by `State.hold` and `State.let_go`.
     """
 
     __slots__ = (
-        "acked", "beat_at", "deliver", "env_id", "holds", "host", "id", "parked", "pid", "received",
-        "since", "slots", "tasks", "version",
+        "acked", "apart", "beat_at", "deliver", "died", "env_id", "holds", "host", "id", "parked",
+        "pid", "received", "since", "slots", "tasks", "version",
     )  # fmt: skip
 
     def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
@@ -42,6 +44,8 @@ class Session:
         self.host = ""
         self.pid = 0
         self.since: int | None = None
+        self.apart = False
+        self.died = ""
 
     @property
     def free(self) -> int:
@@ -55,6 +59,7 @@ class Session:
         self.slots = hello.slots
         self.host = hello.host
         self.pid = hello.pid
+        self.apart = hello.apart
         self.deliver = deliver
 
 
@@ -75,13 +80,18 @@ class Pool:
         """Free slots of all its sessions."""
         return sum(session.free for session in self.sessions if session.free > 0)
 
-    def pick(self, task: str | None = None) -> Session | None:
-        """The next session with a free slot (that has the task), or None."""
+    def pick(self, task: str | None = None, *, apart: bool = False) -> Session | None:
+        """The next session with a free slot (that has the task), or None.
+
+        With `apart` one that can give the run a process of its own, if there is any.
+        """
         sessions = self.sessions
         count = len(sessions)
         for step in range(1, count + 1):
             session = sessions[(self._turn + step) % count]
             if session.free > 0 and (task is None or task in session.tasks):
+                if apart and not session.apart:
+                    continue
                 self._turn = (self._turn + step) % count
                 return session
-        return None
+        return self.pick(task) if apart else None

@@ -24,12 +24,15 @@ PoolKey = tuple[int, str]
 
 
 class Await(Struct, eq=False):
-    """The code of an active run awaits the end of another, in its slot; `brief`: for a moment."""
+    """The code of an active run awaits the end of another, in its slot; `brief`: for a moment.
+    `stuck_at`: since when it looks as if that could never come, monotonic seconds.
+    """
 
     run_id: str
     awaited: str
     future: Future[Run]
     brief: bool = False
+    stuck_at: float | None = None
 
 
 class Head(Struct):
@@ -59,6 +62,8 @@ class State:
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
         heads: where streams end, by (run id, stream), of those written lately.
+        suspects: runs that may have ended processes. Their journals know it, too; here it is where
+            they are placed.
         awaited: runs that another than the run that triggered them waits for; may name too many.
     """
 
@@ -87,6 +92,7 @@ class State:
         self.holders: dict[str, Session] = {}
         self.outcomes: dict[str, list[Entry]] = {}
         self.awaited: set[str] = set()
+        self.suspects: set[str] = set()
         self.heads: dict[tuple[str, str], Head] = {}
 
     def reset(self) -> None:

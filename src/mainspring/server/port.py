@@ -164,8 +164,8 @@ class EnginePort(Protocol):
         """
         ...
 
-    def lost(self, env: EnvironmentRow, session_id: str) -> Awaitable[Any] | None:
-        """The session's process is dead: its supervisor says so."""
+    def lost(self, env: EnvironmentRow, session_id: str, how: str = "") -> Awaitable[Any] | None:
+        """The session's process is dead: its supervisor says so, and `how` (`wire.beats.Named`)."""
         ...
 
     @property

@@ -53,6 +53,17 @@ class JournalRow(Struct, array_like=True, gc=False):
     fingerprint: str
 
 
+class LossesRow(Struct, array_like=True, gc=False):
+    """How often a run has lost its worker: in all, with a process that died while it was alone in
+    it, and with one that was killed.
+    """
+
+    run_id: str
+    losses: int = 0
+    alone: int = 0
+    killed: int = 0
+
+
 class EndRow(Struct, array_like=True, gc=False):
     """A run that somebody waits for: whose it is, and its final status or ""."""
 
@@ -117,7 +128,7 @@ class Waits(Protocol):
         """The present generation of each of these runs; generation 0 is left out."""
         ...
 
-    async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+    async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, LossesRow]:
         """How often each of these runs has lost its worker since its code last came on: since the
         epoch of its last entry. Never is left out.
         """

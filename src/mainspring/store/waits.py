@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.store.database import Database, T
-from mainspring.store.waiting import EdgeRow, EndRow, JournalRow
+from mainspring.store.waiting import EdgeRow, EndRow, JournalRow, LossesRow
 
 
 class Waits:
@@ -37,8 +37,9 @@ class Waits:
     async def generations(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
         return dict(await self._of("journal_generations", tuple[str, int], shard_id, run_ids))
 
-    async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, int]:
-        return dict(await self._of("journal_losses", tuple[str, int], shard_id, run_ids))
+    async def losses(self, shard_id: int, run_ids: Sequence[str]) -> dict[str, LossesRow]:
+        found = await self._of("journal_losses", LossesRow, shard_id, run_ids)
+        return {row.run_id: row for row in found}
 
     async def ends(self, shard_id: int, run_ids: Sequence[str]) -> list[EndRow]:
         return await self._of("waits_ends", EndRow, shard_id, run_ids)

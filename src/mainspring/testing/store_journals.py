@@ -48,6 +48,12 @@ def edge(changes: Changes, run_id: str, key: str, waitpoint_id: str, **given: An
     changes.edge.append(tuple((row | given).values()))
 
 
+async def losses(store: Store, shard: Shard, *ids: str) -> dict[str, tuple[int, int, int]]:
+    """How often these runs have lost their workers: in all, alone, killed."""
+    found = await store.waits.losses(shard.shard_id, ids)
+    return {run_id: (row.losses, row.alone, row.killed) for run_id, row in found.items()}
+
+
 class JournalsContract:
     """Entries of runs, by key and as a whole."""
 
@@ -103,17 +109,18 @@ class JournalsContract:
         entry(changes, "one", "0/charge#1", epoch=6)
         entry(changes, "one", "0/mail#1", epoch=2)
         await shard.commit(changes)
-        assert await store.waits.losses(shard.shard_id, ["one"]) == {"one": 3}
+        assert await losses(store, shard, "one") == {"one": (3, 0, 0)}
 
     async def test_losses_are_counted_and_not_taken_for_steps(self, store: Store) -> None:
         shard = await Shard.taken(store)
         changes = shard.changes()
         for epoch in (2, 3, 11):
-            entry(changes, "one", f"!lost:{epoch}", kind="lost", status="failed")
+            how = {2: "alone", 3: "killed"}.get(epoch, "")
+            entry(changes, "one", f"!lost:{epoch}", kind="lost", status="failed", fingerprint=how)
         for key in ("!lost", "!losu", "lost:1", "!attempt:2"):
             entry(changes, "two", key)
         await shard.commit(changes)
-        assert await store.waits.losses(shard.shard_id, ["one", "two", "none"]) == {"one": 3}
+        assert await losses(store, shard, "one", "two", "none") == {"one": (3, 1, 1)}
 
     async def test_another_shard_sees_none_of_it(self, store: Store) -> None:
         one, two = await Shard.taken(store, "dev"), await Shard.taken(store, "prod")

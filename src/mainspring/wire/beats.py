@@ -13,9 +13,12 @@ LOST: Final = "/api/worker/v1/lost"
 
 
 class Named(Struct):
-    """The body of both: `{"session_id": …}`."""
+    """The body of both: `{"session_id": …}`. `how` it died: "crashed" = by itself, or code that it
+    executed ended it; "killed" = by SIGKILL, whoever sent that; "" = it was told to end.
+    """
 
     session_id: str
+    how: str = ""
 
 
 class Known(Struct):

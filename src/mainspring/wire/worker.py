@@ -25,6 +25,7 @@ class Hello(Struct, array_like=True, tag="hello"):
     """The first message of a link. `acked` is the last acknowledged frame number the worker knows;
     `runs` are the (run id, epoch) pairs it holds, for reconciling after a reconnect; `parked` those
     whose live coroutines wait in it without a slot, with the epoch they had when they parked.
+    `apart`: it can execute any run in a process of its own.
     """
 
     protocol: int
@@ -37,6 +38,7 @@ class Hello(Struct, array_like=True, tag="hello"):
     pid: int = 0
     runs: list[tuple[str, int]] = []
     parked: list[tuple[str, int]] = []
+    apart: bool = False
 
 
 class Started(Struct, array_like=True, tag="started", gc=False):
@@ -234,7 +236,8 @@ class Frame(Struct, array_like=True, tag="frame"):
 class Execute(Struct, array_like=True, tag="run", gc=False):
     """Run this attempt. `payload` is JSON text; `metadata` JSON text or None. `journal` is what the
     run has behind it, by `seq`; of an earlier attempt only what completed counts.
-    `trace` is the `traceparent` of whoever triggered it.
+    `trace` is the `traceparent` of whoever triggered it. `apart`: it may have ended processes, and
+    gets one of its own where the session can make one.
     """
 
     run_id: str
@@ -261,6 +264,7 @@ class Execute(Struct, array_like=True, tag="run", gc=False):
     journal: list[Entry] = []
     machine: str | None = None
     trace: str | None = None
+    apart: bool = False
 
 
 class Resume(Struct, array_like=True, tag="resume", gc=False):

@@ -29,7 +29,8 @@ class ChildConfig(Struct, frozen=True):
     shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
     any do it may take `memory` bytes (0 = any number); else it asks to be replaced. A run with a
     process of its own that waits keeps it for `warm_s`. Variables of `env_file` are set over those
-    that the server gives. `python` is the interpreter (default: this one), `folder` the working
+    that the server gives. With `apart` any run can be given a process of its own, not only those of
+    tasks that want one. `python` is the interpreter (default: this one), `folder` the working
     directory (default: this one).
     """
 
@@ -48,6 +49,7 @@ class ChildConfig(Struct, frozen=True):
     env_file: str = ""
     python: str = ""
     folder: str = ""
+    apart: bool = False
 
 
 class Problem(Struct, frozen=True):

@@ -241,11 +241,14 @@ def _problem(error: TaskError) -> Problem:
     return Problem(found.code, hidden.shown(found.message), hidden.shown(found.traceback))
 
 
-def _zygote(channel: ChildEnd) -> zygote.Started | None:
-    """The helper of tasks that want a process of their own; before the first thread starts."""
-    if all(task.spec.isolation != "process" for task in registry.tasks.values()):
+def _zygote(channel: ChildEnd, apart: bool) -> zygote.Started | None:
+    """The helper of runs that get a process of their own; before the first thread starts."""
+    wanted = any(task.spec.isolation == "process" for task in registry.tasks.values())
+    if not wanted and not apart:
         return None
     control, up = zygote.start(work, closing=(channel.fileno(),))
+    if not wanted:
+        return control, up
     if up.problem:
         log.error("tasks with isolation='process' cannot be executed: %s", up.problem)
     elif up.warning:
@@ -276,7 +279,7 @@ def main(fd: int) -> int:
     gc.collect()
     gc.freeze()  # what was imported is never garbage, so collections need not look at it
     gc.set_threshold(*COLLECT)
-    helper = _zygote(channel)
+    helper = _zygote(channel, config.apart)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(Child(config, channel, helper).run())

@@ -59,6 +59,7 @@ class Executor:
     ) -> None:
         self._isolate: Isolate | None = None
         self._apart: frozenset[str] = frozenset()
+        self._any = False
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._threads = threads
@@ -69,13 +70,13 @@ class Executor:
         self._from_threads: list[tuple[Held, Finished | None]] = []
         self._woken = False
 
-    def isolate(self, isolate: Isolate, tasks: Collection[str]) -> None:
-        """Have attempts of these tasks executed by `isolate`."""
-        self._isolate, self._apart = isolate, frozenset(tasks)
+    def isolate(self, isolate: Isolate, tasks: Collection[str], any_run: bool) -> None:
+        """Have attempts of these tasks, or `any_run` that is to be apart, executed by `isolate`."""
+        self._isolate, self._apart, self._any = isolate, frozenset(tasks), any_run
 
     def begin(self, run: Held, context: contextvars.Context) -> None:
         """Have the body entered soon, in this context."""
-        if self._apart and run.order.task in self._apart:
+        if (self._apart and run.order.task in self._apart) or (self._any and run.order.apart):
             run.apart = True
             run.work = _Task(self._isolated(run), loop=self._loop, context=context)
         elif hooks.has_hooks(run.task):

@@ -37,12 +37,11 @@ class Posts:
         """
         return self._post(BEAT, session_id)
 
-    def lost(self, session_id: str) -> None:
-        """Say that the session's process is dead, so that its runs go elsewhere at once.
-
-        Raises: as `beat`.
+    def lost(self, session_id: str, how: str = "") -> None:
+        """Say that the session's process is dead, and `how` it died, so that its runs go elsewhere
+        at once. Raises: as `beat`.
         """
-        self._post(LOST, session_id)
+        self._post(LOST, session_id, how)
 
     def variables(self) -> Given:
         """What the server gives to workers of this environment.
@@ -57,8 +56,8 @@ class Posts:
             self._connection.close()
             self._connection = None
 
-    def _post(self, path: str, session_id: str) -> bool:
-        body = msgspec.json.encode(Named(session_id))
+    def _post(self, path: str, session_id: str, how: str = "") -> bool:
+        body = msgspec.json.encode(Named(session_id, how))
         return self._answered("POST", path, body, decode_known).known
 
     def _answered(

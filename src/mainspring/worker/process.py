@@ -44,6 +44,7 @@ class ChildProcess:
         refused: why the server does not want it, if so.
         session_ids: the sessions that it was, the last one being current.
         began: when it was started, by `time.monotonic`.
+        asked: whether its supervisor has told it to end.
     """
 
     def __init__(self, config: ChildConfig, heard: Callable[[ChildProcess, Report], None]) -> None:
@@ -55,6 +56,7 @@ class ChildProcess:
         self.session_ids: list[str] = []
         self.pid = 0
         self.began = time.monotonic()
+        self.asked = False
         self._config = config
         self._heard = heard
         self._loop = loop
@@ -86,10 +88,12 @@ class ChildProcess:
 
     def drain(self) -> None:
         """Ask it to finish what it has and end."""
+        self.asked = True
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and everything that it has started, at once."""
+        self.asked = True
         if not self.ended.done() and self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)

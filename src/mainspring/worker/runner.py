@@ -49,6 +49,7 @@ class Runner:
         parking: the runs that wait without a slot.
         journals: through which runs with a journal speak.
         stirred: called after each change of how many runs are parked.
+        isolates: whether any run can be given a process of its own.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Runner:
         self._base = contextvars.copy_context()
         if capture is not None:
             self._base.run(sdk_logger.sink.set, capture.sink)
+        self.isolates = False
         self._emptied = Gathering()
         self.stirred: Callable[[], None] = lambda: None
 
@@ -93,10 +95,13 @@ class Runner:
         self._base.run(sdk_transport.active.set, transport)
         self.journals.transport = ask
 
-    def isolate(self, isolate: Isolate) -> None:
-        """Have tasks that want a process of their own executed by this; else they execute here."""
+    def isolate(self, isolate: Isolate, *, any_run: bool) -> None:
+        """Have tasks that want a process of their own executed by this, and `any_run` that is to be
+        apart; else they execute here.
+        """
+        self.isolates = any_run
         apart = [name for name, task in self._tasks.items() if task.spec.isolation == "process"]
-        self._executor.isolate(isolate, apart)
+        self._executor.isolate(isolate, apart, any_run)
 
     def post(self, message: FromWorker) -> None:
         """Send a message at the end of this iteration of the loop."""

@@ -123,6 +123,7 @@ class Session:
             os.getpid(),
             self._slots.pairs(),
             self._slots.parked_pairs(),
+            self.runner.isolates,
         )
 
     async def start(self, link: Link) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from mainspring.errors import MainspringError, from_code
@@ -33,6 +34,10 @@ LOOP_AT: Final = 5
 MARGIN_S: Final = 15.0
 """What a child needs beyond its drain time to clean up and leave, before it is killed."""
 TRIES: Final = 5
+FAULTS: Final = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS}
+)
+"""Signals that a process gets for what it does, not from others."""
 CONNECT_S: Final = 10.0
 """How long a fresh child may take to connect before the old one drains all the same."""
 
@@ -188,7 +193,10 @@ class Supervisor:
         began = time.monotonic()
         try:
             status = await child.ended
-            await self._report_lost(child)
+            how = "" if child.asked else _cause(status)
+            if how:
+                self._config = msgspec.structs.replace(self._config, apart=True)
+            await self._report_lost(child, how)
         finally:  # whatever failed, who waits for all ends must not wait for this one for ever
             del self._children[child]
         seat = next((seat for seat in self._seats if seat.child is child), None)
@@ -221,12 +229,12 @@ class Supervisor:
         if not self._stopping.is_set():
             await self._fill(seat)
 
-    async def _report_lost(self, child: ChildProcess) -> None:
+    async def _report_lost(self, child: ChildProcess, how: str) -> None:
         """Tell the server that the process is dead; otherwise it waits for the lease to run out."""
         for session_id in child.session_ids[-1:]:
             for attempt in range(TRIES):
                 try:
-                    await asyncio.to_thread(_post_lost, self._config, session_id)
+                    await asyncio.to_thread(_post_lost, self._config, session_id, how)
                     break
                 except MainspringError as error:
                     if attempt == TRIES - 1:
@@ -287,12 +295,19 @@ class Supervisor:
             return
 
 
-def _post_lost(config: ChildConfig, session_id: str) -> None:
+def _post_lost(config: ChildConfig, session_id: str, how: str) -> None:
     posts = Posts(config.url, config.key)
     try:
-        posts.lost(session_id)
+        posts.lost(session_id, how)
     finally:
         posts.close()
+
+
+def _cause(status: int) -> str:
+    """How a process died that nobody here has told to end, as `wire.beats.Named` tells it."""
+    if -status == signal.SIGKILL:
+        return "killed"  # by a person, or by a kernel without memory, whoever took that
+    return "crashed" if status > 0 or -status in FAULTS else ""
 
 
 def _how(status: int) -> str:

@@ -129,12 +129,12 @@ class Cluster:
             return self._engine.beat(env, session_id)
         return self._beat(env, session_id, frames.BEAT)
 
-    def lost(self, env: EnvironmentRow, session_id: str) -> Awaitable[bool] | None:
+    def lost(self, env: EnvironmentRow, session_id: str, how: str = "") -> Awaitable[bool] | None:
         """The session's process is dead."""
         if self._shares.owns(env.shard_id):
-            self._engine.lost(env, session_id)
+            self._engine.lost(env, session_id, how)
             return None
-        return self._beat(env, session_id, frames.LOST)
+        return self._beat(env, session_id, frames.LOST, how)
 
     async def follow(self, env: EnvironmentRow) -> None:
         """Have at hand what is watched of an environment. Raises: StoreUnavailable."""
@@ -202,16 +202,16 @@ class Cluster:
                     raise
             await self._look_again(until)
 
-    async def _beat(self, env: EnvironmentRow, session_id: str, kind: int) -> bool:
+    async def _beat(self, env: EnvironmentRow, session_id: str, kind: int, how: str = "") -> bool:
         peer = await self.owner(env, BEAT_S)
         if peer is None:
             if kind == frames.BEAT:
                 return await self._engine.beat(env, session_id)
-            self._engine.lost(env, session_id)
+            self._engine.lost(env, session_id, how)
             return True
         try:
             async with asyncio.timeout(BEAT_S):
-                message = await peer.ask(kind, (env, session_id))
+                message = await peer.ask(kind, (env, session_id), how.encode())
         except TimeoutError as error:
             raise StoreUnavailable("The owner of the session does not answer; repeat.") from error
         return _known(message.meta)

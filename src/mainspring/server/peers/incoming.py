@@ -112,7 +112,7 @@ class Incoming:
         if message.kind == frames.BEAT:
             known = await self._engine.beat(env, session_id or "")
         else:
-            self._engine.lost(env, session_id or "")
+            self._engine.lost(env, session_id or "", bytes(message.body).decode())
         self._wire.send(frames.ANSWER, message.id, known)
 
     async def _open(self, message: Message) -> None:

@@ -59,7 +59,12 @@ GROUP BY j.run_id;
 -- rows: run_id text
 -- takes: shard bigint
 -- ';' follows ':', and '"' follows '!', with which the keys of what the code did never begin.
-SELECT j.run_id, count(*) AS losses FROM {rows}
+SELECT
+  j.run_id,
+  count(*) AS losses,
+  sum(CASE WHEN j.fingerprint = 'alone' THEN 1 ELSE 0 END) AS alone,
+  sum(CASE WHEN j.fingerprint = 'killed' THEN 1 ELSE 0 END) AS killed
+FROM {rows}
 {probe journal j ON j.shard_id = :shard AND j.run_id = r.run_id AND j.key >= '!lost:' AND j.key < '!lost;'}
 WHERE j.epoch >= coalesce((
   SELECT max(s.epoch) FROM journal s

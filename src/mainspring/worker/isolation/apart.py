@@ -43,7 +43,7 @@ class Apart:
         self._session = session
         self._forks = forks
         self._warm_s = warm_s
-        session.runner.isolate(self.execute)
+        session.runner.isolate(self.execute, any_run=not forks.problem)
 
     @property
     def environment(self) -> str:
