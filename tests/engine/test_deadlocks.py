@@ -155,3 +155,38 @@ async def test_runs_that_await_each_other_are_one_whether_in_slots_or_not(
     with pytest.raises(Deadlock):
         await stuck
     await given_up(*waiting)
+
+
+async def test_slots_of_all_workers_that_are_full_of_waiting_runs_are_told_after_a_while(
+    house: House,
+) -> None:
+    worker = house.worker(FREE, queues=QUEUES, inside=True, slots=2)
+    parents = [await house.trigger(task="free") for _ in range(2)]
+    children = [await house.trigger(task="free", parent=parent) for parent in parents]
+    waiting = [awaits(house, *pair) for pair in zip(parents, children, strict=True)]
+    assert not await ends(house, waiting[0])  # a further worker may come
+    for _ in range(10):
+        await house.advance(2_000)
+    await house.breathe()
+    (end,) = [call for call in waiting if call.done()]
+    with pytest.raises(Deadlock, match="more workers"):
+        await end
+    worker.finish(parents[waiting.index(end)], outcome="aborted")
+    await house.settle()
+    assert set(worker.runs) & set(children)
+    await given_up(*waiting)
+
+
+async def test_they_are_none_while_one_of_those_runs_gives_its_slot_back(house: House) -> None:
+    house.worker(FREE, queues=QUEUES, inside=True, slots=2)
+    parents = [await house.trigger(task="free") for _ in range(2)]
+    children = [await house.trigger(task="free", parent=parent) for parent in parents]
+    waiting = [
+        awaits(house, parents[0], children[0]),
+        awaits(house, parents[1], children[1], brief=True),
+    ]
+    for _ in range(15):
+        await house.advance(2_000)
+    await house.breathe()
+    assert not any(call.done() for call in waiting)
+    await given_up(*waiting)

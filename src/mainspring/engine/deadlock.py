@@ -7,6 +7,7 @@ only await each other are one, too, whether in slots or not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ from mainspring.store.waiting import EdgeRow
 MOST: Final = 2_000
 """Runs that are looked at; a set that is larger is not found."""
 EVERY_S: Final = 2.0
+WORKERS_S: Final = 20.0
+"""How long a further worker is hoped for; less than one request of who awaits takes."""
 LIMITS: Final = frozenset(
     {Gate.ENVIRONMENT_LIMIT, Gate.QUEUE_LIMIT, Gate.QUEUE_TOTAL, Gate.KEY_LIMIT}
 )
@@ -29,10 +32,12 @@ LIMITS: Final = frozenset(
 
 class Need(Struct):
     """What a run that stands still waits for: it goes on when one of `any_of` has come, each of
-    which comes when all its runs go on.
+    which comes when all its runs go on. `of_workers`: what it waits for is a slot of any worker,
+    which a further one would have as well.
     """
 
     any_of: list[list[str]]
+    of_workers: bool = False
 
 
 async def look(owner: Owner) -> None:
@@ -57,19 +62,29 @@ async def _check(owner: Owner, awaits: list[Await]) -> None:
     if not awaits:
         return
     needs = await _needs(owner, [call.awaited for call in awaits])
-    stuck = _stuck(needs)
+    stuck, now = _stuck(needs), owner.state.clock.monotonic()
     for call in sorted(awaits, key=lambda call: call.run_id):
-        if call.future.done() or call.awaited not in stuck:
+        if call.future.done():
             continue
-        if call.run_id in _reached(needs, call.awaited):
-            error = Deadlock(
-                f"Run {call.awaited} cannot end before run {call.run_id} does: a limit that holds "
-                "it, or what it waits for, is full of runs that wait for each other in their "
-                "slots. Wait with `trigger_and_wait`, which gives the slot back, or use a queue "
-                "of its own for the awaited task."
-            )
-            call.future.set_exception(error)
+        reached = _reached(needs, call.awaited) if call.awaited in stuck else set()
+        if call.run_id not in reached:
+            call.stuck_at = None
+            continue
+        if call.stuck_at is None:
+            call.stuck_at = now
+        elastic = any(needs[run_id].of_workers for run_id in reached & needs.keys())
+        if not elastic or now - call.stuck_at >= WORKERS_S:
+            call.future.set_exception(_error(call))
             return
+
+
+def _error(call: Await) -> Deadlock:
+    return Deadlock(
+        f"Run {call.awaited} cannot end before run {call.run_id} does: a limit that holds it, the "
+        "slots of all workers, or what it waits for, are full of runs that wait for each other in "
+        "their slots. Wait outside of steps with `result` or `trigger_and_wait`, which give the "
+        "slot back; or use a queue of its own for the awaited task, or more workers."
+    )
 
 
 async def _needs(owner: Owner, first: list[str]) -> dict[str, Need]:
@@ -130,11 +145,36 @@ def _slot(state: State, row: LiveRow) -> Need | None:
             if live.env_id == env_id and queue in (None, live.queue) and key in (None, live.ckey)
         ],
     )
+    if found.gate in (Gate.NOTHING, Gate.BEHIND):
+        return _of_workers(state, row)
     if found.gate not in LIMITS or not found.holders or len(found.holders) != found.running:
         return None  # a slot is just being given, or there is none to give
-    if any(call.brief and call.run_id in found.holders for call in state.awaits):
-        return None  # that one gives its slot back soon
-    return Need([[run_id] for run_id in found.holders])
+    return _held(state, found.holders)
+
+
+def _of_workers(state: State, row: LiveRow) -> Need | None:
+    """The runs that hold all slots of the workers that could execute a ready run."""
+    version = row.version or state.current.get(row.env_id, "")
+    sessions = [
+        session
+        for (env_id, theirs), pool in state.pools.items()
+        if env_id == row.env_id and (not version or version == theirs)
+        for session in pool.sessions
+        if session.slots
+    ]
+    if not sessions or any(session.deliver is None or session.free > 0 for session in sessions):
+        return None
+    need = _held(state, [run_id for session in sessions for run_id in sorted(session.holds)])
+    if need is not None:
+        need.of_workers = True
+    return need
+
+
+def _held(state: State, holders: Sequence[str]) -> Need | None:
+    """Slots that these hold; None when one of them gives its own back soon."""
+    if any(call.brief and call.run_id in holders for call in state.awaits):
+        return None
+    return Need([[run_id] for run_id in holders])
 
 
 def _stuck(needs: dict[str, Need]) -> set[str]:
