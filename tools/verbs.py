@@ -35,6 +35,7 @@ def main(arguments: list[str], usage: str) -> int:
         "test": test,
         "check": check,
         "chaos": chaos,
+        "upgrade": upgrade,
         "bench": bench,
         "sim": sim,
         "crons": crons,
@@ -123,6 +124,16 @@ def chaos(arguments: list[str]) -> int:
     with postgres.server() as url:
         chosen = variables() | {postgres.VARIABLE: url, "MAINSPRING_CHAOS": "full"}
         command = [str(PYTHON), "-m", "pytest", "-q", "-s", *FAULTS, *arguments]
+        return subprocess.run(command, env=chosen, check=False).returncode
+
+
+def upgrade(arguments: list[str]) -> int:
+    """The release before and this one on one PostgreSQL; or its messages are written down."""
+    ensure("test")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with postgres.server() as url:
+        chosen = variables() | {postgres.VARIABLE: url}
+        command = [str(PYTHON), "-m", "tools.upgrade", *arguments]
         return subprocess.run(command, env=chosen, check=False).returncode
 
 

@@ -17,6 +17,8 @@ from mainspring.store.dialect import POSTGRES, SQLITE
 from mainspring.store.migrations import Applied, Migration
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
+from mainspring.testing.store_journals import entry
+from mainspring.testing.store_rows import Shard
 from tests.store.conftest import execute
 
 GLOBAL = {
@@ -124,19 +126,59 @@ async def test_a_database_without_our_tables_names_the_command(bare_url: str) ->
         await PostgresStore(bare_url).open()
 
 
-async def test_a_newer_database_is_refused(bare_url: str, tmp_path: Path) -> None:
-    note = "INSERT INTO schema_version VALUES (9999, '9999_pre_future', 'x', 0)"
-    path = tmp_path / "state.db"
-    await PostgresStore(bare_url).migrate()
-    await SqliteStore(path).migrate()
-    await execute(bare_url, note)
+async def told(bare_url: str, path: Path, statement: str) -> None:
+    """Execute the same in both databases."""
+    await execute(bare_url, statement)
     connection = apsw.Connection(str(path))
-    connection.execute(note)
+    connection.execute(statement)
     connection.close()
-    for store in (PostgresStore(bare_url), SqliteStore(path)):
+
+
+async def test_a_server_starts_beside_what_the_next_release_has_added_and_not_after_its_end(
+    bare_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.db"
+    stores: tuple[PostgresStore | SqliteStore, ...] = PostgresStore(bare_url), SqliteStore(path)
+    for store in stores:
+        await store.migrate()
+    await told(bare_url, path, "INSERT INTO schema_version VALUES (9998, '9998_pre_next', 'x', 0)")
+    for table in ("run", "ready", "active", "run_done", "journal"):
+        await told(bare_url, path, f"ALTER TABLE {table} ADD COLUMN next INTEGER")
+    for store in stores:
         for migrate in (True, False):
-            with pytest.raises(SchemaMismatch, match="9999_pre_future"):
+            await store.open(migrate=migrate)
+            await store.close()
+        await store.open(migrate=False)
+        shard = await Shard.taken(store)
+        changes, [done, ready] = shard.changes(), shard.ids(2)
+        for run_id in (done, ready):
+            shard.run(changes, run_id)
+        shard.done(changes, done)
+        shard.ready(changes, ready)
+        entry(changes, done, "step")
+        await shard.commit(changes)
+        ends = await store.live.known(shard.shard_id, [done, ready])
+        assert ends == {done: "completed", ready: ""}
+        await store.close()
+        assert await store.migrate() == []
+    await told(bare_url, path, "INSERT INTO schema_version VALUES (9999, '9999_post_next', 'x', 0)")
+    for store in stores:
+        for migrate in (True, False):
+            with pytest.raises(SchemaMismatch, match=r"9999_post_next.*Upgrade mainspring"):
                 await store.open(migrate=migrate)
+
+
+async def test_a_server_does_not_start_before_the_last_step_that_it_needs(
+    bare_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.db"
+    last = [one for one in migrations.known(SQLITE) if one.phase == "pre"][-1]
+    for store in (PostgresStore(bare_url), SqliteStore(path)):
+        await store.migrate()
+    await told(bare_url, path, f"DELETE FROM schema_version WHERE number = {last.number}")
+    for store in (PostgresStore(bare_url), SqliteStore(path)):
+        with pytest.raises(SchemaMismatch, match=f"{last.name}.*mainspring db migrate"):
+            await store.open(migrate=False)
 
 
 def step(number: int, phase: str, checksum: str = "c") -> Migration:

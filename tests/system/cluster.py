@@ -30,6 +30,7 @@ class Cluster:
 
     Attributes:
         deaths: when each process was killed, monotonic ns just before the signal.
+        source: where the code of mainspring is that starts from now on; None = this one.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Cluster:
     server: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     tasks: Path = TASKS
+    source: Path | None = None
 
     def __post_init__(self) -> None:
         self.key = new_key("dev", random.Random(str(self.root)))
@@ -129,6 +131,10 @@ class Cluster:
         whole, _, _ = self.history.read_bytes().rpartition(b"\n")
         return [json.loads(line) for line in whole.splitlines()]
 
+    def migrate(self) -> None:
+        """Bring a PostgreSQL to the schema of the code that starts from now on."""
+        assert self._start("db", "migrate", "--database", self.database).wait() == 0
+
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = (self.root / f"{arguments[0]}.log").open("ab")
         with log:
@@ -139,6 +145,7 @@ class Cluster:
                     **os.environ,
                     "MAINSPRING_SECRET_KEY": self.key,
                     "CRASH_HISTORY": str(self.history),
+                    **({"PYTHONPATH": str(self.source)} if self.source else {}),
                 },
                 stdout=log,
                 stderr=log,

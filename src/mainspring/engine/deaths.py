@@ -20,7 +20,7 @@ DEATHS: Final = 3
 """How many processes a run may end, without progress, before it counts as the one that does."""
 LOSSES: Final = 10
 """How often a run may lose its worker, for whatever reason, without progress."""
-KILLS: Final = 2
+KILLS: Final = 5
 """How often its process may be killed before it gets one of its own."""
 PAUSE_MS: Final = 2_000
 """Before a suspect executes again: a worker that can give it a process has to be there."""

@@ -17,6 +17,7 @@ from mainspring.store.statements import ROOT, expanded
 
 Phase = Literal["pre", "post", "all"]
 _NAME: Final = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
+_PRE: Final = "_pre_"
 _ONLY: Final = re.compile(r"^-- only: (\w+)\n", re.MULTILINE)
 
 TABLE: Final = """CREATE TABLE IF NOT EXISTS schema_version (
@@ -29,8 +30,8 @@ TABLE: Final = """CREATE TABLE IF NOT EXISTS schema_version (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step forward. `pre` runs before the code of its release, `post` after the last server of
-    the release before is gone.
+    """One step forward. `pre` runs before the code of its release, and only adds what the release
+    before does not notice; `post` after the last server of the release before is gone.
     """
 
     number: int
@@ -82,15 +83,18 @@ def _parts(name: str) -> tuple[int, str]:
 def pending(
     migrations: Sequence[Migration], applied: Sequence[Applied], phase: Phase = "all"
 ) -> list[Migration]:
-    """What is still to be applied.
+    """What is still to be applied. Steps `pre` of later releases are of no matter: servers of the
+    release before go on beside them, and start again.
 
     Raises:
-        SchemaMismatch: the database is newer than this release, or was made by another text.
+        SchemaMismatch: a later release has finished its upgrade, or the text was another one.
     """
     had = {row.number: row for row in applied}
     by_number = {migration.number: migration for migration in migrations}
     for row in applied:
         mine = by_number.get(row.number)
+        if mine is None and _PRE in row.name:
+            continue
         if mine is None:
             raise SchemaMismatch(
                 f"The database has migration {row.name}, which this release does not know (its "
