@@ -24,6 +24,19 @@ EMPTY = f"""
     END $$
 """
 
+HAS_CITUS = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
+EMPTY_NODES = """
+    SELECT run_command_on_all_nodes($all$ DO $$ DECLARE t text; BEGIN
+      SET LOCAL citus.enable_manual_changes_to_shards = on;
+      FOR t IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{6,}$'
+               AND relnamespace = CAST('public' AS regnamespace) AND pg_relation_size(oid) > 0
+               AND relname !~ '^schema_version' LOOP
+        EXECUTE format('DELETE FROM %I', t);
+      END LOOP;
+    END $$ $all$)
+"""
+"""The same on a Citus cluster, where it would take seconds to ask each table as a whole."""
+
 
 class Cleaner:
     """Deletes all rows of databases, much faster than a database for each test would be made.
@@ -60,7 +73,8 @@ class Cleaner:
             is_new = await connection.fetchval(IS_NEW)
         if is_new:  # or some test has dropped its tables
             await migrate(locate(url))
-        await connection.execute(EMPTY)
+        has_citus = await connection.fetchval(HAS_CITUS)
+        await connection.execute(EMPTY_NODES if has_citus else EMPTY)
 
     async def _close(self) -> None:
         for connection in self._connections.values():

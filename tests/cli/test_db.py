@@ -127,3 +127,12 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
     assert result.exit_code == 5
     assert "[store_unavailable]" in result.stderr
     assert "hidden" not in result.stderr
+
+
+def test_without_citus_nothing_is_distributed(database: str) -> None:
+    run("migrate", "--database", database)
+    for more in ((), ("--dry-run",)):
+        result = run("distribute", "--database", database, *more)
+        assert result.exit_code == 2
+        assert "Citus" in result.stderr
+        assert "[configuration]" in result.stderr

@@ -23,6 +23,10 @@ pytest.register_assert_rewrite("mainspring.testing.store_objects")
 pytest.register_assert_rewrite("mainspring.testing.store_variables")
 
 
+CITUS = os.environ.get("MAINSPRING_TEST_CITUS", "")
+"""The coordinator of a Citus cluster: with it, the contract of a store is kept there, too."""
+
+
 @pytest.fixture(scope="session")
 def store_url(postgres_url: str, worker_id: str) -> Iterator[str]:
     """A migrated database of these tests alone."""
@@ -50,8 +54,25 @@ async def postgres(empty_url: str) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
-@pytest.fixture(params=["memory", "file", "postgres"])
-def closed_store(request: pytest.FixtureRequest, tmp_path: Path) -> SqliteStore | PostgresStore:
+@pytest.fixture(scope="session")
+def citus_url() -> str:
+    """A database of that cluster, with run data distributed."""
+
+    async def distributed() -> None:
+        store = PostgresStore(CITUS)
+        await store.migrate()
+        await store.database.distribute(8, apply=True)
+
+    asyncio.run(distributed())
+    return CITUS
+
+
+@pytest.fixture(params=["memory", "file", "postgres", *(["citus"] if CITUS else [])])
+def closed_store(
+    request: pytest.FixtureRequest, tmp_path: Path, cleaner: Cleaner
+) -> SqliteStore | PostgresStore:
+    if request.param == "citus":
+        return PostgresStore(cleaner.empty(request.getfixturevalue("citus_url")))
     if request.param == "postgres":
         return PostgresStore(request.getfixturevalue("empty_url"))
     path = ":memory:" if request.param == "memory" else tmp_path / "store.db"

@@ -3,16 +3,17 @@
 Every statement on run data stays within one shard: each table in it is asked for that shard's rows.
 One thing a single node does otherwise: rows to be deleted are named by their place (ctid), which is
 unique in a table of one node only; beside it, the shard would lead the planner to walk all of it.
-`CITUS` is what `mainspring db distribute` has to use instead.
+With MAINSPRING_TEST_CITUS the contract of a store (`test_contract.py`) is kept by a real cluster.
 """
 
-import dataclasses
 import re
 
 import asyncpg
 import pytest
 
-from mainspring.store.dialect import POSTGRES
+from mainspring.store import distribution
+from mainspring.store.dialect import CITUS, POSTGRES
+from mainspring.store.migrations import known
 from mainspring.store.statements import Statement, Statements, compiled, texts
 from tests.store.test_schema import GLOBAL
 
@@ -42,13 +43,8 @@ UNION ALL SELECT 'foreign key ' || conname FROM pg_constraint x
 UNION ALL SELECT 'sequence ' || relname FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' WHERE relkind IN ('S', 'v', 'm')
 """  # noqa: E501 - a query for people
-CITUS = dataclasses.replace(
-    POSTGRES,
-    among=lambda *given: f"shard_id = :shard AND {POSTGRES.among(*given)}",
-)
-MOVED = ("WHERE ready.ctid = q.ctid", "WHERE ready.shard_id = :shard AND ready.ctid = q.ctid")
 STATEMENTS: dict[str, Statement] = {
-    name: compiled(text.replace(*MOVED), CITUS, name) for name, text in texts(POSTGRES).items()
+    name: compiled(text, CITUS, name) for name, text in texts(CITUS).items()
 }
 HERE = Statements(POSTGRES)
 
@@ -125,6 +121,19 @@ async def test_tables_have_nothing_that_cannot_be_distributed(empty_url: str) ->
     found = await connection.fetch(BAD_THINGS)
     await connection.close()
     assert found == []
+
+
+async def test_each_of_our_tables_has_its_place(run_data: set[str]) -> None:
+    ours = distribution.tables(known(POSTGRES))
+    assert {name for name, is_run_data in ours.items() if is_run_data} == run_data
+    assert ours.keys() == run_data | GLOBAL
+    assert distribution.KEPT <= GLOBAL
+
+
+def test_no_place_of_a_row_is_named_beyond_one_node() -> None:
+    for name, statement in STATEMENTS.items():
+        outside = re.sub(r"SELECT \w+\.ctid, \w+\.\*", "", statement.sql)
+        assert "ctid" not in outside, name
 
 
 def test_a_statement_without_its_shard_is_noticed() -> None:

@@ -88,7 +88,10 @@ def test_an_override_says_why_it_is_one() -> None:
         for name in re.findall(r"-- name: (\w+)", file.read_text(encoding="utf-8"))
     }
     found = overrides()
-    assert [(database, name) for database, name, _text in found] == [("postgres", "claim")]
+    assert [(database, name) for database, name, _text in found] == [
+        ("postgres", "claim"),
+        ("citus", "claim"),
+    ]
     for database, name, text in found:
         assert name in shared, f"{database}: {name} overrides nothing"
         assert "-- Why not the shared text:" in text, f"{database}: {name} does not say why"

@@ -102,6 +102,21 @@ async def migrate(place: Location, phase: Phase = "all") -> list[str]:
     return names
 
 
+async def distribute(place: Location, parts: int, *, apply: bool) -> list[str]:
+    """What spreads run data over a Citus cluster, as SQL in order; with `apply` it is done. Nothing
+    when all of it is spread already.
+
+    Raises: ConfigurationError for SQLite and without Citus, SchemaMismatch, StoreUnavailable.
+    """
+    if place.kind != "postgres":
+        raise ConfigurationError(
+            f"{place.shown} is a SQLite database, which is one file. Run data is distributed over "
+            "the nodes of PostgreSQL with Citus: give its postgresql://… URL as --database."
+        )
+    statements: list[str] = await _store(place, owner=True).database.distribute(parts, apply=apply)
+    return statements
+
+
 async def schema(place: Location) -> list[Applied]:
     """The steps that the schema has had; none when there is no file yet.
 

@@ -96,6 +96,7 @@ CATALOG: Final = {
     "db migrate": "Bring the database to this release's schema.",
     "db status": "Say which schema the database has.",
     "db sql": "Print the SQL of the schema, for review.",
+    "db distribute": "Spread run data over the nodes of a Citus cluster.",
     "capacity": "Say what so many runs a day take of PostgreSQL and of workers.",
     "completion": "Print what completes commands in a shell.",
     "doctor": "Check that everything needed is in place.",

@@ -41,9 +41,13 @@ READER: Final = {"idle_in_transaction_session_timeout": "5000", "statement_timeo
 """The same for every other call. Owners take shards with it, which locks, too."""
 PATIENT: Final = {"statement_timeout": "0"}
 """A migration takes as long as it takes."""
-_FLUSH: Final = (
+_SETTLE: Final = (
+    # an acknowledgement means a flushed log, even where the default is off; and Citus can plan no
+    # statement without the values of its parameters
     "SELECT set_config('synchronous_commit', 'on', {local}) "
-    "WHERE current_setting('synchronous_commit') = 'off'"
+    "WHERE current_setting('synchronous_commit') = 'off'; "
+    "SELECT set_config('plan_cache_mode', 'auto', {local}) FROM pg_extension "
+    "WHERE extname = 'citus'"
 )
 
 
@@ -96,7 +100,7 @@ class Place:
         settings = "; ".join(
             f"SET LOCAL {name} = {value}" for name, value in (PLANS | more).items()
         )
-        return f"BEGIN; {settings}; {_FLUSH.format(local='true')}"
+        return f"BEGIN; {settings}; {_SETTLE.format(local='true')}"
 
     async def dial(self, dsn: str, /, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
         """A connection that is set up; what it raises is the driver's. Also for the pool."""
@@ -104,8 +108,7 @@ class Place:
             connection = await self.hosts.dial({"dsn": dsn, **options})
             try:
                 if not self.pooled:
-                    # an acknowledgement means a flushed log, even where the default is off
-                    await connection.execute(_FLUSH.format(local="false"))
+                    await connection.execute(_SETTLE.format(local="false"))
             except BaseException:  # also canceled: nobody else knows of it yet
                 connection.terminate()
                 raise

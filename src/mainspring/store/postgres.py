@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, get_origin
 import asyncpg
 
 from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
-from mainspring.store import migrations
+from mainspring.store import distribution, migrations
 from mainspring.store.changes import Changes, Claimed, Row
 from mainspring.store.database import (
     FENCED_OUT,
@@ -23,7 +23,7 @@ from mainspring.store.database import (
     scalars,
     steps,
 )
-from mainspring.store.dialect import POSTGRES
+from mainspring.store.dialect import CITUS, POSTGRES
 from mainspring.store.links import OWNER, PATIENT, READER, Place
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.pool import Pool
@@ -78,6 +78,9 @@ class PostgresDatabase:
         else:
             migrations.check(migrations.known(POSTGRES), await self.schema())
         await self._pool.open()
+        if await self._pool.read(distribution.HAS_CITUS, ()):
+            self.statements = Statements(CITUS)
+            self._at_once = False  # there, a statement with many parts is many statements
 
     async def close(self) -> None:
         if not self._pool.is_open:
@@ -122,11 +125,28 @@ class PostgresDatabase:
                 for migration in todo:
                     await connection.execute(migration.sql)
                     await connection.execute(migrations.record(migration, POSTGRES))
+                if todo and await distribution.is_distributed(connection):
+                    for statement in await distribution.missing(connection):
+                        await connection.execute(statement)
         except ERRORS as error:
             raise self._place.unavailable(error) from error
         finally:
             connection.terminate()
         return [migration.name for migration in todo]
+
+    async def distribute(self, parts: int, *, apply: bool) -> list[str]:
+        """What `store.distribution` has to do here, in order; with `apply` it is done.
+
+        Raises: StoreUnavailable, SchemaMismatch, ConfigurationError.
+        """
+        migrations.check(migrations.known(POSTGRES), await self.schema())
+        connection = await self._place.connect(PATIENT)
+        try:
+            return await distribution.distribute(connection, parts, apply=apply)
+        except ERRORS as error:
+            raise self._place.unavailable(error) from error
+        finally:
+            connection.terminate()
 
     async def schema(self) -> list[Applied]:
         connection = await self._place.connect(READER)

@@ -11,8 +11,8 @@ SQL text for both databases:
 `{rows}` is the whole batch as a FROM item named `r`, so that a commit of a thousand rows is one
 statement. `{probe table alias ON condition}` looks a table up by index for each row so far,
 `{maybe …}` the same as a left join. `{among table: columns}` is the WHERE of the rows whose columns
-are in the batch. The same name in `sql/sqlite/` or `sql/postgres/`
-overrides; such a text begins with a comment that says why.
+are in the batch. The same name in the folder of a dialect, such as `sql/sqlite/`, overrides; such a
+text begins with a comment that says why.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from mainspring.store.arrays import literals
-from mainspring.store.dialect import POSTGRES, SQLITE, Dialect
+from mainspring.store.dialect import CITUS, POSTGRES, SQLITE, Dialect
 
 ROOT: Final = files("mainspring.store") / "sql"
 COMPOSED: Final = 256
@@ -111,7 +111,7 @@ def overrides() -> list[tuple[str, str, str]]:
     """(database, name, text) of each statement that one database has for itself."""
     return [
         (dialect.name, name, text)
-        for dialect in (SQLITE, POSTGRES)
+        for dialect in (SQLITE, POSTGRES, CITUS)
         if (folder := ROOT / dialect.name).is_dir()
         for name, text in _read(folder)
     ]

@@ -5,7 +5,7 @@
 SELECT 'active' AS place, a.run_id, a.env_id, n.task, a.queue, a.ckey, a.version, a.ord, a.epoch,
   a.attempt, a.started_at, a.active_ms, a.session_id, a.cancel_at, '' AS kind, 0 AS due_at,
   n.options, n.parent_id, n.root_id, n.depth, n.created_at
-FROM active a {probe run n ON n.shard_id = a.shard_id AND n.run_id = a.run_id}
+FROM active a {probe run n ON n.shard_id = :shard AND n.run_id = a.run_id}
 WHERE a.shard_id = :shard
 ORDER BY a.run_id;
 
@@ -25,7 +25,7 @@ FROM {rows} {probe active a ON a.shard_id = :shard AND a.run_id = r.run_id};
 SELECT 'ready' AS place, q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch,
   q.attempt, q.started_at, q.active_ms, '' AS session_id, NULL AS cancel_at, 'resume' AS kind,
   0 AS due_at, n.options, n.parent_id, n.root_id, n.depth, n.created_at
-FROM ready q {probe run n ON n.shard_id = q.shard_id AND n.run_id = q.run_id}
+FROM ready q {probe run n ON n.shard_id = :shard AND n.run_id = q.run_id}
 WHERE q.shard_id = :shard AND q.resume = 1
 ORDER BY q.env_id, q.queue, q.ckey, q.version, q.ord, q.run_id;
 
@@ -37,7 +37,7 @@ SELECT 'active' AS place, a.run_id, a.env_id, n.task, a.queue, a.ckey, a.version
   n.options, n.parent_id, n.root_id, n.depth, n.created_at
 FROM {rows}
 {probe active a ON a.shard_id = :shard AND a.run_id = r.run_id}
-{probe run n ON n.shard_id = a.shard_id AND n.run_id = a.run_id}
+{probe run n ON n.shard_id = :shard AND n.run_id = a.run_id}
 UNION ALL
 SELECT 'ready', q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q.epoch, q.attempt,
   q.started_at, q.active_ms, '', CAST(NULL AS bigint),
@@ -45,14 +45,14 @@ SELECT 'ready', q.run_id, q.env_id, n.task, q.queue, q.ckey, q.version, q.ord, q
   n.created_at
 FROM {rows}
 {probe ready q ON q.shard_id = :shard AND q.run_id = r.run_id}
-{probe run n ON n.shard_id = q.shard_id AND n.run_id = q.run_id}
+{probe run n ON n.shard_id = :shard AND n.run_id = q.run_id}
 UNION ALL
 SELECT 'parked', p.run_id, p.env_id, n.task, p.queue, p.ckey, p.version, p.ord, p.epoch, p.attempt,
   p.started_at, p.active_ms, p.session_id, CAST(NULL AS bigint), p.kind, p.due_at, n.options,
   n.parent_id, n.root_id, n.depth, n.created_at
 FROM {rows}
 {probe parked p ON p.shard_id = :shard AND p.run_id = r.run_id}
-{probe run n ON n.shard_id = p.shard_id AND n.run_id = p.run_id};
+{probe run n ON n.shard_id = :shard AND n.run_id = p.run_id};
 
 -- name: live_known
 -- rows: run_id text

@@ -24,28 +24,28 @@ SELECT n.run_id, n.env_id, n.task, n.queue, n.ckey, n.version, n.created_at,
   {greatest}(n.change, coalesce(d.change, 0), coalesce(a.change, 0), coalesce(q.change, 0),
     coalesce(p.change, 0), coalesce(m.change, 0), coalesce((
       SELECT max(t.change) FROM run_tag t
-      WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id), 0), coalesce((
+      WHERE t.shard_id = :shard AND t.run_id = n.run_id), 0), coalesce((
       SELECT max(s.change) FROM stream s
-      WHERE s.shard_id = n.shard_id AND s.run_id = n.run_id), 0)) AS change,
+      WHERE s.shard_id = :shard AND s.run_id = n.run_id), 0)) AS change,
   CAST((
     SELECT {json_group}(x.tag) FROM (
-      SELECT t.tag FROM run_tag t WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id
+      SELECT t.tag FROM run_tag t WHERE t.shard_id = :shard AND t.run_id = n.run_id
       ORDER BY t.tag
     ) x
   ) AS text) AS tags,
   CAST((
     SELECT {json_group}(x.stream) FROM (
-      SELECT s.stream FROM stream s WHERE s.shard_id = n.shard_id AND s.run_id = n.run_id
+      SELECT s.stream FROM stream s WHERE s.shard_id = :shard AND s.run_id = n.run_id
       ORDER BY s.stream
     ) x
   ) AS text) AS streams
 FROM {rows}
 {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id}
-{maybe run_done d ON d.shard_id = n.shard_id AND d.run_id = n.run_id}
-{maybe active a ON a.shard_id = n.shard_id AND a.run_id = n.run_id}
-{maybe ready q ON q.shard_id = n.shard_id AND q.run_id = n.run_id}
-{maybe parked p ON p.shard_id = n.shard_id AND p.run_id = n.run_id}
-{maybe metadata m ON m.shard_id = n.shard_id AND m.run_id = n.run_id};
+{maybe run_done d ON d.shard_id = :shard AND d.run_id = n.run_id}
+{maybe active a ON a.shard_id = :shard AND a.run_id = n.run_id}
+{maybe ready q ON q.shard_id = :shard AND q.run_id = n.run_id}
+{maybe parked p ON p.shard_id = :shard AND p.run_id = n.run_id}
+{maybe metadata m ON m.shard_id = :shard AND m.run_id = n.run_id};
 
 -- name: runs_tagged
 -- rows: tag text

@@ -46,7 +46,7 @@ ORDER BY number LIMIT :most;
 SELECT n.env_id, n.task, n.batch_id, n.parent_id, n.root_id, coalesce(d.status, '') AS status,
   CAST((
     SELECT {json_group}(t.tag) FROM run_tag t
-    WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id
+    WHERE t.shard_id = :shard AND t.run_id = n.run_id
   ) AS text) AS tags
 FROM run n LEFT JOIN run_done d ON d.shard_id = n.shard_id AND d.run_id = n.run_id
 WHERE n.shard_id = :shard AND n.run_id = :run_id;

@@ -108,8 +108,8 @@ SELECT n.run_id, n.env_id, n.parent_id, n.root_id, m.metadata, coalesce(m.epoch,
   coalesce(m.frame, 0) AS frame,
   CAST((
     SELECT {json_group}(t.tag) FROM run_tag t
-    WHERE t.shard_id = n.shard_id AND t.run_id = n.run_id
+    WHERE t.shard_id = :shard AND t.run_id = n.run_id
   ) AS text) AS tags
 FROM {rows}
 {probe run n ON n.shard_id = :shard AND n.run_id = r.run_id}
-{maybe metadata m ON m.shard_id = n.shard_id AND m.run_id = n.run_id};
+{maybe metadata m ON m.shard_id = :shard AND m.run_id = n.run_id};
