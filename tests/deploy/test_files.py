@@ -168,10 +168,21 @@ def test_who_is_stopped_has_the_time_to_finish() -> None:
 def test_nothing_runs_as_root() -> None:
     assert re.search(r"^USER \d{4,}$", DOCKERFILE, re.MULTILINE)
     for name, pod in pods():
-        if name != "mainspring-migrate":
-            assert pod["spec"]["securityContext"]["runAsNonRoot"], name
+        assert pod["spec"]["securityContext"]["runAsNonRoot"], name
     for unit in UNITS:
         assert read(unit)["Service"]["User"] == "mainspring"
+
+
+def test_pods_pass_the_restricted_standard_that_their_namespace_enforces() -> None:
+    [space] = [one for one in OBJECTS if one["kind"] == "Namespace"]
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for name, pod in pods():
+        assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["spec"]["automountServiceAccountToken"] is False, name
+        for container in pod["spec"]["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
 
 
 def test_the_image_is_built_of_files_that_are_there() -> None:
