@@ -24,6 +24,8 @@ from bench.place import Platform, database, fill_finished, platform
 from bench.processes import drain_processes
 from bench.realtime import subscribers
 from bench.schedules import schedules_100k
+from bench.servers import servers_2
+from bench.shards import shards_100
 from bench.streams import stream_latency, stream_latency_20
 from bench.tasks import MARKS, noop, stamp
 from bench.work import SLOTS, drain, worker
@@ -168,4 +170,6 @@ CASES: dict[str, Case] = {
     "subscribers": subscribers,
     "stream_latency": stream_latency,
     "stream_latency_20": stream_latency_20,
+    "shards_100": shards_100,
+    "servers_2": servers_2,
 }
