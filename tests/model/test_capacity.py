@@ -33,6 +33,8 @@ def test_the_page_says_what_the_model_says() -> None:
         "log": [one.log_bytes_per_day for one in found],
         "log at the peak": [one.log_bytes_per_s for one in found],
         "slots": [one.slots for one in found],
+        "servers and workers": [one.server_cores for one in found],
+        "PostgreSQL": [one.database_cores for one in found],
     }
     for row, values in rows.items():
         for value, shown in zip(values, told(row), strict=True):

@@ -11,6 +11,11 @@ KEPT_BYTES: Final = 600
 """A plain run's rows that stay, with their indexes, without payload and output."""
 LOG_BYTES: Final = 1_600
 """What it writes to the log, without payload and output."""
+SERVER_US: Final = 120
+"""Processor time of a plain run in the server and its worker together, triggered by the thousand;
+requests over HTTP come on top."""
+DATABASE_US: Final = 60
+"""The same in PostgreSQL, without vacuum and checkpoints."""
 CONNECTIONS: Final = 5
 """Those that a server holds at most."""
 
@@ -31,7 +36,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What that takes; bytes, and runs a second."""
+    """What that takes; bytes, and runs a second. `server_cores` and `database_cores` are busy with
+    it in the busiest second.
+    """
 
     average_per_s: float
     peak_per_s: float
@@ -39,6 +46,8 @@ class Capacity:
     log_bytes_per_day: int
     log_bytes_per_s: float
     slots: int
+    server_cores: float
+    database_cores: float
     connections: int
 
 
@@ -54,5 +63,7 @@ def capacity(load: Load) -> Capacity:
         load.runs_per_day * logged,
         peak * logged,
         ceil(peak * load.run_s),
+        peak * SERVER_US / 1e6,
+        peak * DATABASE_US / 1e6,
         load.servers * CONNECTIONS,
     )

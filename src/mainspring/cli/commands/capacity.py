@@ -49,6 +49,8 @@ def command(
         ("log a day", found.log_bytes_per_day / 1e9, "GB"),
         ("log at the peak", found.log_bytes_per_s / 1e6, "MB/s"),
         ("slots of workers", found.slots, "runs"),
+        ("servers and workers at the peak", found.server_cores, "cores"),
+        ("PostgreSQL at the peak", found.database_cores, "cores"),
         ("connections", found.connections, ""),
     ]
     items: list[dict[str, Any]] = [
