@@ -1,67 +1,75 @@
-"""Mainspring's public names. It re-exports and holds nothing else."""
+"""Mainspring's public names. Each is imported at its first use."""
 
-from mainspring.errors import (
-    AbortRun,
-    Conflict,
-    InvalidOptions,
-    InvalidPayload,
-    JournalFull,
-    MainspringError,
-    Misplaced,
-    NotFound,
-    RateLimited,
-    ResultTimeout,
-    RetryRun,
-    RunCanceled,
-    RunFailed,
-    ServerUnreachable,
-    StepConflict,
-    StepFailed,
-    Unauthorized,
-    UnknownTask,
-    WaitTimeout,
-)
-from mainspring.sdk import (
-    batches,
-    bulk,
-    env_vars,
-    events,
-    hooks,
-    idempotency,
-    observe,
-    queues,
-    retrying as retry,
-    runs,
-    schedules,
-    streams,
-    sync,
-    tags,
-    tasks,
-    wait,
-)
-from mainspring.sdk.atomic import transaction
-from mainspring.sdk.batch import Batch
-from mainspring.sdk.call import Call
-from mainspring.sdk.checkpoint import checkpoint
-from mainspring.sdk.children import gather
-from mainspring.sdk.client import Client, SyncClient
-from mainspring.sdk.context import Context, current
-from mainspring.sdk.continuing import continue_with
-from mainspring.sdk.cron import Cron
-from mainspring.sdk.decorate import schedule, task
-from mainspring.sdk.handles import Handle
-from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
-from mainspring.sdk.locals import Local
-from mainspring.sdk.logger import logger
-from mainspring.sdk.machine import Machine
-from mainspring.sdk.metadata import metadata
-from mainspring.sdk.moments import now, random, uuid
-from mainspring.sdk.parallel import parallel
-from mainspring.sdk.remote import RemoteTask
-from mainspring.sdk.step import Step, step
-from mainspring.sdk.task import Task
-from mainspring.sdk.transport import configure
-from mainspring.wire.ticks import ScheduledPayload
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.errors import (
+        AbortRun,
+        Conflict,
+        InvalidOptions,
+        InvalidPayload,
+        JournalFull,
+        MainspringError,
+        Misplaced,
+        NotFound,
+        RateLimited,
+        ResultTimeout,
+        RetryRun,
+        RunCanceled,
+        RunFailed,
+        ServerUnreachable,
+        StepConflict,
+        StepFailed,
+        Unauthorized,
+        UnknownTask,
+        WaitTimeout,
+    )
+    from mainspring.sdk import (
+        batches,
+        bulk,
+        env_vars,
+        events,
+        hooks,
+        idempotency,
+        observe,
+        queues,
+        retrying as retry,
+        runs,
+        schedules,
+        streams,
+        sync,
+        tags,
+        tasks,
+        wait,
+    )
+    from mainspring.sdk.atomic import transaction
+    from mainspring.sdk.batch import Batch
+    from mainspring.sdk.call import Call
+    from mainspring.sdk.checkpoint import checkpoint
+    from mainspring.sdk.children import gather
+    from mainspring.sdk.client import Client, SyncClient
+    from mainspring.sdk.context import Context, current
+    from mainspring.sdk.continuing import continue_with
+    from mainspring.sdk.cron import Cron
+    from mainspring.sdk.decorate import schedule, task
+    from mainspring.sdk.handles import Handle
+    from mainspring.sdk.limits import Debounce, Queue, RateLimit, Retry
+    from mainspring.sdk.locals import Local
+    from mainspring.sdk.logger import logger
+    from mainspring.sdk.machine import Machine
+    from mainspring.sdk.metadata import metadata
+    from mainspring.sdk.moments import now, random, uuid
+    from mainspring.sdk.parallel import parallel
+    from mainspring.sdk.remote import RemoteTask
+    from mainspring.sdk.step import Step, step
+    from mainspring.sdk.task import Task
+    from mainspring.sdk.transport import configure
+    from mainspring.wire.ticks import ScheduledPayload
+else:
+    from mainspring.sdk.names import (
+        listed as __dir__,  # noqa: F401 - what `dir` of this module calls
+        public as __getattr__,  # noqa: F401 - what the first use of a name calls
+    )
 
 __all__ = [
     "AbortRun",

@@ -1,15 +1,19 @@
 """What `import mainspring` shows is what the reference page documents, and it loads quickly."""
 
+import ast
 import re
 import subprocess
 import sys
 import types
 
+import pytest
+
 import mainspring
+from mainspring.sdk import names
 from mainspring.sdk.declaration import TaskOptions
 from mainspring.sdk.options import Options
 from mainspring.sdk.runs import Filters
-from tests.architecture.sources import ROOT
+from tests.architecture.sources import PACKAGE, ROOT, tree
 
 PAGE = (ROOT / "docs" / "reference" / "sdk.md").read_text()
 NAMES = {
@@ -80,6 +84,27 @@ def test_every_option_stands_in_the_reference() -> None:
             assert re.search(rf"\b{name}[:=]", PAGE), f"{options.__name__}: {name}"
 
 
+def test_names_are_found_where_checkers_see_them_imported() -> None:
+    block = next(node for node in tree(PACKAGE / "__init__.py").body if isinstance(node, ast.If))
+    seen = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = {name: (f"mainspring.{home}", name) for name, home in names.HOMES.items()}
+    modules = {
+        name: ("mainspring.sdk", home.removeprefix("sdk.")) for name, home in names.MODULES.items()
+    }
+    assert seen == homes | modules
+    assert set(mainspring.__all__) <= set(dir(mainspring))
+
+
+def test_a_name_that_is_none_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'tsak'"):
+        _ = mainspring.tsak  # type: ignore[attr-defined]
+
+
 def test_importing_the_package_loads_no_client_server_or_driver() -> None:
     heavy = "httpx2 uvicorn starlette websockets apsw asyncpg pydantic click rich"
     program = f"import sys, mainspring; print([m for m in {heavy.split()} if m in sys.modules])"
@@ -87,3 +112,13 @@ def test_importing_the_package_loads_no_client_server_or_driver() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_importing_the_package_loads_nothing_that_is_not_used() -> None:
+    program = (
+        "import sys, mainspring; print(sum(name.startswith('mainspring') for name in sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(ran.stdout) == 3  # the package, its sdk, and the table of names

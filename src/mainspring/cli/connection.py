@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 from collections.abc import Awaitable, Callable
@@ -112,6 +111,8 @@ def talking(
         quiet: bool,
         **rest: Any,
     ) -> int | None:
+        import asyncio  # heavy as well
+
         async def conversation() -> int | None:
             from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
 

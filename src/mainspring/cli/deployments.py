@@ -12,7 +12,6 @@ from mainspring.cli.connection import Talk
 from mainspring.cli.item import Columns, Item
 from mainspring.errors import ConfigurationError
 from mainspring.model.key import PERSONAL
-from mainspring.sdk.http import HttpTransport
 from mainspring.wire import deployments as wire
 from mainspring.wire.deploying import Deployment, DeploymentDetail
 
@@ -71,6 +70,8 @@ async def of_environment(talk: Talk, slug: str | None) -> AsyncIterator[Talk]:
             f"The key is one of environment {settings.environment!r}, not of {slug!r}. Give the "
             f"key of {slug!r} with --key, or a login that has it with --profile."
         )
+    from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
+
     transport = HttpTransport(settings.url, key, environment=slug)
     try:
         yield Talk(replace(settings, environment=slug), talk.out, transport.call)

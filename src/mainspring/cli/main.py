@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import traceback
@@ -30,7 +29,7 @@ class Root(LazyGroup):
         except click.ClickException as problem:
             faults.tell_usage(problem)
             code = faults.USAGE
-        except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        except (click.Abort, KeyboardInterrupt, _canceled()):
             code = faults.INTERRUPTED
         except BrokenPipeError:
             # the reader (head, less) has gone; nothing more can be written, not even at exit
@@ -42,6 +41,13 @@ class Root(LazyGroup):
         except Exception as error:  # noqa: BLE001 - the edge: people see words, never our traceback
             code = _unexpected(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _canceled() -> type[BaseException]:
+    """Looked at only when something was raised, because asyncio is half of what `--help` takes."""
+    import asyncio
+
+    return asyncio.CancelledError
 
 
 def _unexpected(error: Exception) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -45,10 +46,13 @@ _BY_STATUS: Final[dict[int, type[MainspringError]]] = {
 }
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decoders: Final[dict[type, msgspec.msgpack.Decoder[Any]]] = {
-    request: msgspec.msgpack.Decoder(response) for request, response in RESPONSES.items()
-}
 _Connection = AsyncIterator[httpx2.AsyncClient]
+
+
+@cache
+def _decoder(request: type) -> msgspec.msgpack.Decoder[Any]:
+    """Of the response to such a request; made at the first, because all of them take long."""
+    return msgspec.msgpack.Decoder(RESPONSES[request])
 
 
 class HttpTransport:
@@ -94,7 +98,7 @@ class HttpTransport:
         patience = request.timeout_ms / 1000 if isinstance(request, Patient) else 0.0
         body = await self._post(ROUTE, _encode(request), {REQUEST_KEY: key}, patience)
         try:
-            answer: Response = _decoders[type(request)].decode(body)
+            answer: Response = _decoder(type(request)).decode(body)
         except msgspec.DecodeError as error:
             raise ConfigurationError(
                 f"What answers at {self.url} is not a Mainspring server of this version ({error}); "
