@@ -1,5 +1,7 @@
 """`mainspring init` gives a newcomer something that works, and never touches their files."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +35,19 @@ def test_init_says_when_the_folder_cannot_be_made(tmp_path: Path) -> None:
     result = CliRunner().invoke(root, ["init", str(tmp_path / "file" / "below")])
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+def test_init_writes_the_file_of_a_pipeline(tmp_path: Path) -> None:
+    result = CliRunner().invoke(root, ["init", str(tmp_path), "--ci", "github"])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / ".github" / "workflows" / "deploy.yml").read_text()
+    steps = re.findall(r"run: mainspring (.*)", text)
+    assert len(steps) == 3
+    for step in steps:  # every command and option in it is one
+        words = [word for word in shlex.split(step) if not word.startswith("$")]
+        known = CliRunner().invoke(root, [*words[: 1 + (words[0] == "branches")], "--help"])
+        assert known.exit_code == 0
+        assert all(word in known.output for word in words if word.startswith("--"))
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from mainspring.cli.templates import ci
 from mainspring.errors import ConfigurationError
 
-TEMPLATES = ("plain", "fastapi", "django", "webhook")
+TEMPLATES = ("plain", "fastapi", "django", "agent", "webhook")
 
 
 @click.command("init")
@@ -19,9 +20,15 @@ TEMPLATES = ("plain", "fastapi", "django", "webhook")
     type=click.Choice(TEMPLATES),
     default=TEMPLATES[0],
     show_default=True,
-    help="Tasks alone, inside a FastAPI or Django project, or behind an endpoint for webhooks.",
+    help="Tasks alone, inside FastAPI or Django, an agent, or an endpoint for webhooks.",
 )
-def command(folder: Path, *, template: str) -> None:
+@click.option(
+    "--ci",
+    "host",
+    type=click.Choice(tuple(ci.FILES)),
+    help="Also the file of a pipeline that tests and deploys.",
+)
+def command(folder: Path, *, template: str, host: str | None) -> None:
     """Write first tasks and a test of them into FOLDER (default: here).
 
     A file that exists is kept as it is.
@@ -30,6 +37,10 @@ def command(folder: Path, *, template: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in chosen.FILES.items():
+            _write(folder / name, text)
+        if host is not None:
+            name, text = ci.FILES[host]
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _write(folder / name, text)
     except OSError as error:
         raise ConfigurationError(
