@@ -183,8 +183,11 @@ def test_no_tick_is_fired_twice_early_or_forgotten(
 
 
 def test_random_schedules_agree_with_cronsim() -> None:
-    """`./dev crons` compares 100,000."""
-    assert list(disagreements(300, 7, REGULAR)) == []
+    """`./dev crons` compares 100,000, and tells what is left out here: where cronsim contradicts
+    itself, which comes next by where it began to look.
+    """
+    found = list(disagreements(300, 7, schedule.zones()))
+    assert [one.text for one in found if not one.doubtful] == []
 
 
 ODD = {
