@@ -25,6 +25,7 @@ FAULTS = (
     "tests/system/frozen.py",
     "tests/system/test_full_disk.py",
     "tests/system/test_crash.py",
+    "tests/system/test_schedules_of_servers.py",
 )
 
 
