@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -14,7 +15,9 @@ from urllib.parse import quote
 import asyncpg
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from mainspring.cli.main import root
 from mainspring.model.variables import HIDDEN
 from mainspring.wire import calls
 from tests.worker import test_real_server
@@ -146,10 +149,19 @@ LISTS = ("/api/v1/runs", "/api/v1/projects/any/envvars/dev", "/metrics", "/api/m
          "/api/v1/projects/any/envvars/dev/SPOKEN", "/api/mainspring/v1/audit")  # fmt: skip
 
 
-async def answers(house: House, ids: list[str]) -> str:
-    """What the API tells of these runs, on every route that tells of runs."""
+ASKED = (
+    {"type": "find_lines"}, {"type": "errors"}, {"type": "workers"}, {"type": "count_runs"},
+    {"type": "batches"}, {"type": "schedules"}, {"type": "deployments"},
+)  # fmt: skip
+"""What the pages of the dashboard ask, besides what the API answers."""
+COMMANDS = ("runs ls", "env ls", "tasks ls", "queues ls", "whoami", "config show", "deploys ls")
+OF_RUNS = ("get", "logs", "journal")
+
+
+async def answers(house: House, ids: list[str], key: str) -> str:
+    """What the API tells of these runs, on every route that tells of runs, and to the dashboard."""
     told: list[str] = []
-    headers = {"authorization": f"Bearer {house.key}"}
+    headers = {"authorization": f"Bearer {key}", "x-mainspring-environment": "dev"}
     async with httpx2.AsyncClient(base_url=house.server.url, headers=headers) as http:
         for path in (*(path.format(run_id) for run_id in ids for path in PATHS), *LISTS):
             try:
@@ -158,11 +170,24 @@ async def answers(house: House, ids: list[str]) -> str:
                     told += [piece async for piece in answer.aiter_text()]
             except httpx2.ReadTimeout:
                 continue  # a stream that goes on
+        asked = [dict(body) for body in ASKED]
+        asked += [{"type": "inspect", "run_id": run_id} for run_id in ids]
+        for body in asked:
+            answer = await http.post("/api/mainspring/v1/call", json=body)
+            told.append(f"\n{answer.status_code} {body['type']}\n{answer.text}")
         for run_id in ids:
             trace = (await http.get(f"/api/v1/runs/{run_id}/trace")).json()
             shown = [await http.get(f"/api/v1/runs/{run_id}/spans/{id_}") for id_ in spans(trace)]
             told += [f"\n{answer.status_code} span\n{answer.text}" for answer in shown]
     return "".join(told)
+
+
+def typed(house: House, *arguments: str) -> str:
+    """What a command prints, in a shell that knows the server."""
+    shell = {"MAINSPRING_URL": house.server.url, "MAINSPRING_SECRET_KEY": house.key}
+    ran = CliRunner(env=shell).invoke(root, arguments)
+    assert ran.exit_code in (0, 1), ran.output
+    return ran.output
 
 
 def spans(value: Any) -> Iterator[str]:
@@ -186,16 +211,21 @@ async def test_a_secret_is_nowhere_but_where_it_is_needed(
         ids += await house.trigger(task, "{}")
     ids += await house.trigger("apart", '{"number": 1}')
     runs = [await house.ended(run_id) for run_id in ids]
-    told = await answers(house, ids)
+    add = ("people", "add", "ann", "--role", "admin", "--database", database, "-q")
+    personal = (await asyncio.to_thread(typed, house, *add)).strip()
+    told = await answers(house, ids, house.key) + await answers(house, [], personal)
+    for line in (*COMMANDS, *(f"runs {verb} {id_}" for id_ in ids for verb in OF_RUNS)):
+        told += await asyncio.to_thread(typed, house, *line.split())
     printed = capfd.readouterr()
     seen = told + repr(runs) + printed.out + printed.err + caplog.text
     kept = await stored(database)
     assert set(re.findall(r"^\d{3} .*", told, re.MULTILINE)) > {"200 span", "200 /metrics"}
     assert not re.findall(r"^(?:404|5\d\d) .*", told, re.MULTILINE)
     assert f"imported with {HIDDEN}" in printed.out
-    for secret in (SPOKEN, RETURNED, house.key, SEALING):
+    assert personal.startswith("tr_pat_")
+    for secret in (SPOKEN, RETURNED, house.key, SEALING, personal):
         assert found(seen, secret) == []
-    for secret in (SPOKEN, house.key, SEALING):
+    for secret in (SPOKEN, house.key, SEALING, personal):
         assert found(kept, secret) == []
     assert [run.status.value for run in runs] == [*["failed"] * 4, "completed", "completed"]
     assert seen.count(HIDDEN) > 40
