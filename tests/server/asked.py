@@ -302,6 +302,17 @@ ROUTES: dict[str, Of] = {
     "GET /api/v1/runs/{run}/spans/{span}": lambda ids: [
         Ask(f"/api/v1/runs/{ids.run}/spans/{ids.span}")
     ],
+    "GET /api/mainspring/v1/environment": lambda ids: [Ask("/api/mainspring/v1/environment")],
+    "POST /api/mainspring/v1/environment/limits": lambda ids: [
+        Ask("/api/mainspring/v1/environment/limits", {"concurrencyLimit": None, "burst": 1})
+    ],
+    "POST /api/mainspring/v1/environment/archive": lambda ids: [
+        Ask("/api/mainspring/v1/environment/archive", own=400)
+    ],
+    "GET /api/mainspring/v1/branches": lambda ids: [Ask("/api/mainspring/v1/branches", own=400)],
+    "POST /api/mainspring/v1/branches": lambda ids: [
+        Ask("/api/mainspring/v1/branches", {"branch": "x"}, own=400)
+    ],
     "POST /api/mainspring/v1/environment/pause": lambda ids: [
         Ask("/api/mainspring/v1/environment/pause", {"action": "resume"})
     ],

@@ -77,10 +77,10 @@ class WatchedKeyring(Keyring):
         self._check()
         return await super().environments_of_shard(shard_id)
 
-    async def signing(self, env_id: int) -> Signing | None:
-        self.looked_up.append(str(env_id))
+    async def signing(self, env: int | str) -> Signing | None:
+        self.looked_up.append(str(env))
         self._check()
-        return await super().signing(env_id)
+        return await super().signing(env)
 
     async def make(self, key: str, env: EnvironmentRow, scopes: str = "", now: int = 0) -> KeyRow:
         """Make that key valid."""

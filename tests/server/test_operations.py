@@ -347,7 +347,10 @@ async def test_an_environment_is_paused_as_a_whole(whole: Whole, api: Api) -> No
     worker = await whole.worker()
     path = "/api/mainspring/v1/environment/pause"
     shown = await api("POST", path, body={"action": "pause"})
-    assert shown == {"name": "dev", "paused": True, "concurrencyLimit": None}
+    assert shown == {
+        "name": "dev", "paused": True, "concurrencyLimit": None, "burst": 1.0,
+        "running": 0, "queued": 0,
+    }  # fmt: skip
     run_id = await whole.trigger()
     assert (await whole.run(run_id))["status"] == "QUEUED"
     assert (await api("POST", path, body={"action": "resume"}))["paused"] is False

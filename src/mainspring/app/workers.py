@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from mainspring.model.branch import is_branch
 from mainspring.settings import Settings
 from mainspring.worker.channel import ChildConfig
 from mainspring.worker.reload import reload_on_change
@@ -67,9 +68,12 @@ class Workers:
 
 
 def child_config(
-    settings: Settings, url: str, key: str, root: Path, version: str = ""
+    settings: Settings, url: str, key: str, root: Path, version: str = "", environment: str = ""
 ) -> ChildConfig:
-    """What children need to know, from the settings of the folder `root`; its code is `version`."""
+    """What children need to know, from the settings of the folder `root`; its code is `version`.
+
+    `environment` matters where it is a branch, which a key of `preview` is used for.
+    """
     return ChildConfig(
         url=url,
         key=key,
@@ -82,4 +86,5 @@ def child_config(
         warm_s=settings.worker.warm_s,
         parked=settings.worker.parked,
         memory=settings.worker.memory_mb * 1024 * 1024,
+        environment=environment if is_branch(environment) else "",
     )

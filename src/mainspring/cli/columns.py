@@ -189,6 +189,14 @@ SCHEDULE_SHEET: Final[Columns] = {
     "external id": text("externalId"),
 }
 TICK: Final[Columns] = {"UTC": text("at"), "THERE": text("local")}
+ENVIRONMENT: Final[Columns] = {
+    "environment": text("name"),
+    "paused": lambda item: "paused" if item["paused"] else "",
+    "limit": _of("concurrencyLimit"),
+    "burst": text("burst"),
+    "running": text("running"),
+    "queued": text("queued"),
+}
 NAMES: Final[Columns] = {"NAME": text("name")}
 VARIABLE: Final[Columns] = {
     "NAME": text("name"),

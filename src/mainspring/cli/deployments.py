@@ -11,6 +11,7 @@ from mainspring.cli.columns import text, when
 from mainspring.cli.connection import Talk
 from mainspring.cli.item import Columns, Item
 from mainspring.errors import ConfigurationError
+from mainspring.model.branch import PREVIEW, slug_of
 from mainspring.model.key import PERSONAL
 from mainspring.wire import deployments as wire
 from mainspring.wire.deploying import Deployment, DeploymentDetail
@@ -28,6 +29,7 @@ SHEET: Final[Columns] = {
     "ID": text("id"),
     "PYTHON": text("runtimeVersion"),
     "SIZE": lambda item: f"{item['size']:,} bytes" if item["size"] else "not kept here",
+    "IMAGE": text("image"),
     "HASH": text("hash"),
     "TASKS": lambda item: ", ".join(item["tasks"]),
     "QUEUES": lambda item: ", ".join(item["queues"]),
@@ -55,17 +57,24 @@ def detailed(answer: DeploymentDetail) -> Item:
 
 
 @asynccontextmanager
-async def of_environment(talk: Talk, slug: str | None) -> AsyncIterator[Talk]:
-    """The conversation about that environment (None: the one of the key).
+async def of_environment(
+    talk: Talk, slug: str | None, branch: str | None = None
+) -> AsyncIterator[Talk]:
+    """The conversation about that environment (None: the one of the key), or a branch of it.
 
-    Raises: ConfigurationError for a key of another one.
+    Raises: ConfigurationError for a key of another one; InvalidOptions for a name of no branch.
     """
     settings = talk.settings
     key = settings.key or ""
+    if branch is not None:
+        if slug not in (None, PREVIEW):
+            raise ConfigurationError(f"--branch goes with --env {PREVIEW}, not with {slug!r}.")
+        slug = slug_of(branch)
     if slug is None or slug == settings.environment:
         yield talk
         return
-    if not key.startswith(PERSONAL):
+    opens = key.startswith(f"tr_{PREVIEW}_") and slug.partition("-")[0] == PREVIEW
+    if not key.startswith(PERSONAL) and not opens:
         raise ConfigurationError(
             f"The key is one of environment {settings.environment!r}, not of {slug!r}. Give the "
             f"key of {slug!r} with --key, or a login that has it with --profile."

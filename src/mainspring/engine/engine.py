@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from mainspring.clock import Clock
-from mainspring.engine import deadlock, forget, inbox
+from mainspring.engine import deadlock, environments, forget, inbox
 from mainspring.engine.answer import answer
 from mainspring.engine.connect import Connection, Door
 from mainspring.engine.exporting import Exporter
@@ -23,11 +23,13 @@ from mainspring.engine.sweep import Sweep
 from mainspring.engine.variables import Variables, no_vault
 from mainspring.errors import MainspringError, StoreUnavailable
 from mainspring.ids import Bits
+from mainspring.model.branch import slug_of
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import EnvironmentRow, Store
 from mainspring.store.variables import Vault
 from mainspring.telemetry.metrics import Sample
 from mainspring.wire import calls
+from mainspring.wire.environments import CreateBranch, EnvironmentState
 from mainspring.wire.worker import Hello
 
 TICK_S = 0.25
@@ -118,6 +120,10 @@ class Engine:
     ) -> calls.Response:
         """Answer a request of an environment; see `engine.answer`."""
         owner = self.shares.owner(env)
+        if isinstance(request, CreateBranch):
+            environments.check_preview(env)
+            made = await self.environment(slug_of(request.name))
+            return EnvironmentState(made.slug, made.paused, made.limit, made.burst)
         response = await answer(owner, env, request, run_id, epoch)
         if run_id is None:
             response = await self.variables.shown(env, response)

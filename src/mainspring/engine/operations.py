@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import msgspec
-
-from mainspring.engine import deployments, observing, query, schedules, trace, versioning
-from mainspring.engine.elsewhere import check_held
+from mainspring.engine import (
+    deployments,
+    environments,
+    observing,
+    query,
+    schedules,
+    trace,
+    versioning,
+)
 from mainspring.engine.listing import tell_status
 from mainspring.engine.neighbours import cut
 from mainspring.engine.owner import Owner
@@ -17,6 +22,7 @@ from mainspring.store.operating import BulkRow, Window
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import operating as wire
 from mainspring.wire.deploying import DeployingRequest
+from mainspring.wire.environments import EnvironmentRequest
 from mainspring.wire.observing import ObservingRequest
 
 PAGE_LIMIT = 100
@@ -32,6 +38,8 @@ async def answer(  # noqa: C901 - one line per request is the table
         return await versioning.answer(owner, env, request)
     if isinstance(request, ObservingRequest):
         return await observing.answer(owner, env, request)
+    if isinstance(request, EnvironmentRequest):
+        return await environments.answer(owner, env, request)
     match request:
         case wire.InspectRun():
             return await inspect(owner, env, request.run_id)
@@ -64,7 +72,7 @@ async def answer(  # noqa: C901 - one line per request is the table
         case wire.CurrentDeployment():
             return await deployments.current(owner, env)
         case wire.PauseEnvironment():
-            return await pause(owner, env, request.paused)
+            return await environments.pause(owner, env, request.paused)
         case _:
             assert_never(request)
 
@@ -102,16 +110,6 @@ async def bulks(owner: Owner, env: EnvironmentRow, wanted: wire.ListBulks) -> wi
         next=next_.bulk_id if next_ is not None else None,
         previous=previous.bulk_id if previous is not None else None,
     )
-
-
-async def pause(owner: Owner, env: EnvironmentRow, paused: bool) -> wire.EnvironmentState:
-    """Keep whether the environment is paused, then apply it."""
-    await owner.store.operations.pause(env.env_id, paused)
-    await check_held(owner.store, owner.state.shard_id, owner.epoch)
-    row = msgspec.structs.replace(owner.state.environments[env.env_id], paused=paused)
-    owner.state.set_environment(row)
-    owner.ring()
-    return wire.EnvironmentState(row.slug, row.paused, row.limit)
 
 
 async def _bulk_row(owner: Owner, env: EnvironmentRow, bulk_id: str) -> BulkRow:

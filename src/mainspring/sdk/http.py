@@ -25,6 +25,7 @@ from mainspring.errors import (
     classes,
     from_code,
 )
+from mainspring.model.branch import is_branch
 from mainspring.model.key import PERSONAL
 from mainspring.wire.calls import RESPONSES, Patient, Request, Response, Trigger
 
@@ -84,7 +85,7 @@ class HttpTransport:
             "Content-Type": "application/msgpack",
             "User-Agent": "mainspring-python",
         }
-        if key.startswith(PERSONAL):
+        if key.startswith(PERSONAL) or is_branch(environment):
             self._headers["x-mainspring-environment"] = environment
         self._clients: WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, _Connection]

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from mainspring.clock import Clock, SystemClock
 from mainspring.errors import CallerError, NotFound
 from mainspring.model.audit import Entry
+from mainspring.model.branch import PREVIEW, slug_of
 from mainspring.model.pepper import Pepper
 from mainspring.server import answers
 from mainspring.server.api import (
@@ -44,7 +45,7 @@ from mainspring.server.api import (
     unbuilt,
     waitpoints,
 )
-from mainspring.server.auth import ENVIRONMENT, Keys
+from mainspring.server.auth import BRANCH, ENVIRONMENT, Keys
 from mainspring.server.budget import Budget
 from mainspring.server.caller import Admitted, Caller, nobody
 from mainspring.server.edge import Edge
@@ -317,8 +318,8 @@ class Application:
             await self._engine.follow(admitted.env)
             served = serve_subscriber(socket, admitted, self.realtime, self._clock.now)
         elif path == LINK.encode():
-            slug = ""
-            admitted = await self._keys.admit(header)
+            slug = _header(socket.scope, ENVIRONMENT.encode()) or ""
+            admitted = await self._keys.admit(header, slug)
             admitted.caller.permit("write", "workers")
             served = serve_link(socket, admitted.env, self._engine, self._stopping)
         else:
@@ -353,7 +354,13 @@ def _hosts(settings: ServerSettings) -> tuple[str, ...]:
 
 
 def _slug(route: Route, parameters: tuple[str, ...], scope: Scope) -> str:
-    """The environment that the path or a header names; "" for none."""
+    """The environment that the path or a header names, a branch if it names one; "" for none."""
+    slug = _named(route, parameters, scope)
+    branch = _header(scope, BRANCH.encode())
+    return slug_of(branch) if branch and slug in ("", PREVIEW) else slug
+
+
+def _named(route: Route, parameters: tuple[str, ...], scope: Scope) -> str:
     steps = [step for step in route.path.split("/") if step.startswith("{")]
     if "{env}" in steps:
         return parameters[steps.index("{env}")]

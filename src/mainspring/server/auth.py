@@ -10,9 +10,10 @@ from typing import Final, Generic, TypeVar
 from starlette.types import Scope
 
 from mainspring.clock import Clock
-from mainspring.errors import CallerError, Forbidden, MainspringError, Unauthorized
+from mainspring.errors import CallerError, Forbidden, MainspringError, NotFound, Unauthorized
 from mainspring.ids import shard_of
 from mainspring.model.audit import Entry
+from mainspring.model.branch import PREVIEW, is_branch
 from mainspring.model.key import PERSONAL, check_key
 from mainspring.model.pepper import Pepper
 from mainspring.server import signed
@@ -26,6 +27,8 @@ from mainspring.wire.waitpoints import proves
 log = logging.getLogger("mainspring.server")
 ENVIRONMENT: Final = "x-mainspring-environment"
 """The header in which people say which environment they mean."""
+BRANCH: Final = "x-trigger-branch"
+"""The header in which a key of `preview` says which of its branches it means."""
 
 KEPT_S: Final = 3.0
 """How long what was found is used without asking again; so long a revoked key still works."""
@@ -114,7 +117,7 @@ class Keys:
             return await self._person(text, slug)
         if "." in text:  # no key has one, and every token two
             return await self._token(text)
-        return await self._key(text)
+        return await self._key(text, slug)
 
     async def reach(self, header: str) -> list[tuple[str, str]]:
         """The environments that a credential opens, each with a person's role there.
@@ -192,7 +195,7 @@ class Keys:
         if self._noting is not None:
             await self._noting
 
-    async def _key(self, text: str) -> Admitted:
+    async def _key(self, text: str, slug: str) -> Admitted:
         check_key(text)
         hash_ = self._pepper.stored(text)
         kept = self._by_key.get(hash_)
@@ -204,7 +207,19 @@ class Keys:
             found = kept[1]
         if found is None or not found[0].key.works(self._clock.now()):
             raise Unauthorized(_UNKNOWN)
+        if is_branch(slug) and found[1].env.slug == PREVIEW:
+            return await self._branch(found[1], slug)
         return found[1]
+
+    async def _branch(self, admitted: Admitted, slug: str) -> Admitted:
+        """A key of `preview` opens all of its branches."""
+        proofs = await self._by_env.find(slug, lambda: self._proofs(slug))
+        if proofs is None:
+            raise NotFound(
+                f"There is no branch {slug[:80]!r}, or it is archived. `mainspring branches "
+                "create` makes one."
+            )
+        return Admitted(admitted.caller, proofs.env, proofs.newest)
 
     async def _find_key(self, hash_: str) -> tuple[FoundKey, Admitted] | None:
         found = await self._access.find_key(hash_)
@@ -281,8 +296,8 @@ class Keys:
                 self._proved[text] = found
         return found[0] if tokens.holds(found[0], subject, now // 1000) else None
 
-    async def _proofs(self, env_id: int) -> _Proofs | None:
-        found = await self._access.signing(env_id)
+    async def _proofs(self, env: int | str) -> _Proofs | None:
+        found = await self._access.signing(env)
         return None if found is None else _Proofs(found, self._pepper)
 
     async def _environments(self, shard_id: int) -> list[EnvironmentRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mainspring.wire import calls, deploying, observing, operating
+from mainspring.wire import calls, deploying, environments, observing, operating
 
 _READS: Final = ("List", "Get", "Retrieve", "Await", "Explain", "Read", "Find")
 _PERMITS: Final[dict[type, tuple[str, str]]] = {
@@ -36,6 +36,11 @@ _PERMITS: Final[dict[type, tuple[str, str]]] = {
     operating.RunSchedule: ("trigger", "tasks"),
     operating.NextTicks: ("read", "schedules"),
     operating.PauseEnvironment: ("write", "queues"),
+    environments.GetEnvironment: ("read", "queues"),
+    environments.SetEnvironment: ("write", "queues"),
+    environments.ArchiveEnvironment: ("write", "deployments"),
+    environments.CreateBranch: ("write", "deployments"),
+    environments.ListBranches: ("read", "deployments"),
     operating.InspectRun: ("read", "runs"),
     operating.TraceRun: ("read", "runs"),
     operating.CurrentDeployment: ("read", "deployments"),
@@ -66,6 +71,9 @@ _AUDITED: Final[dict[type, str]] = {
     operating.SwitchSchedule: "schedules.switch",
     operating.DeleteSchedule: "schedules.delete",
     operating.PauseEnvironment: "queues.pause",
+    environments.SetEnvironment: "queues.limits",
+    environments.ArchiveEnvironment: "deployments.archive",
+    environments.CreateBranch: "deployments.branches",
     deploying.Deploy: "deployments.deploy",
     deploying.Promote: "deployments.promote",
     deploying.Rollback: "deployments.rollback",

@@ -49,7 +49,12 @@ GET /api/v1/schedules/{schedule}/next       List the next ticks of a schedule
 GET /api/v1/timezones                       List time zones
 GET /api/v1/deployments                     List deployments
 GET /api/v1/deployments/current             Show the current deployment
+GET /api/mainspring/v1/environment   The environment of the key
 POST /api/mainspring/v1/environment/pause   Pause or resume an environment
+POST /api/mainspring/v1/environment/limits   Limit how many runs an environment may have at once
+POST /api/mainspring/v1/environment/archive   End a branch of preview for good
+GET /api/mainspring/v1/branches   The branches of preview
+POST /api/mainspring/v1/branches   Make a branch of preview
 POST /api/v1/waitpoints/tokens              Make a token to wait for
 GET /api/v1/waitpoints/tokens               List wait tokens
 GET /api/v1/waitpoints/tokens/{token}       Show a wait token

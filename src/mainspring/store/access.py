@@ -203,8 +203,8 @@ class Access(Protocol):
         """
         ...
 
-    async def signing(self, env_id: int) -> Signing | None:
-        """What proves tokens of that environment; None = there is no such environment."""
+    async def signing(self, env: int | str) -> Signing | None:
+        """What proves tokens of that environment, by number or slug; None = there is none."""
         ...
 
     async def rotate_signing(

@@ -96,13 +96,14 @@ class Keyring:
     async def use_keys(self, rows: Sequence[tuple[str, int, int]]) -> list[str]:
         return [key_id for (key_id,) in await self._database.write(("keys_use", {}, rows))]
 
-    async def signing(self, env_id: int) -> Signing | None:
-        values = {"env_id": env_id}
-        envs = await self._database.fetch("environment_by_id", StoredEnvironment, values)
+    async def signing(self, env: int | str) -> Signing | None:
+        name = "environment_by_slug" if isinstance(env, str) else "environment_by_id"
+        values = {"slug" if isinstance(env, str) else "env_id": env}
+        envs = await self._database.fetch(name, StoredEnvironment, values)
         if not envs:
             return None
-        rotations = await self._database.fetch("signing_of", SigningRow, values)
-        return Signing(envs[0].row(), rotations, await self.keys(env_id))
+        rotations = await self._database.fetch("signing_of", SigningRow, {"env_id": envs[0].env_id})
+        return Signing(envs[0].row(), rotations, await self.keys(envs[0].env_id))
 
     async def rotate_signing(
         self, env_id: int, now: int, former_until: int, chain: bytes, entry: Entry

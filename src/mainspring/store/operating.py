@@ -127,3 +127,11 @@ class Operating(Protocol):
     async def pause(self, env_id: int, paused: bool) -> None:
         """Keep that the environment is paused, or not."""
         ...
+
+    async def limit(self, env_id: int, limit: int | None, burst: float) -> None:
+        """Keep how many runs the environment may have at once."""
+        ...
+
+    async def archive(self, env_id: int, slug: str, now: int) -> None:
+        """Keep that the environment is over: its keys end, and it is called `slug`."""
+        ...

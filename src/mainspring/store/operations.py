@@ -82,6 +82,16 @@ class Operations:
             ("environment_pause", {"env_id": env_id, "paused": int(paused)}, ())
         )
 
+    async def limit(self, env_id: int, limit: int | None, burst: float) -> None:
+        values = {"env_id": env_id, "run_limit": limit, "burst": burst}
+        await self._database.write(("environment_limit", values, ()))
+
+    async def archive(self, env_id: int, slug: str, now: int) -> None:
+        await self._database.write(
+            ("keys_end", {"env_id": env_id, "now": now}, ()),
+            ("environment_archive", {"env_id": env_id, "slug": slug}, ()),
+        )
+
 
 async def page(
     database: Database, name: str, into: type[T], shard_id: int, env_id: int, window: Window

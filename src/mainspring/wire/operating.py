@@ -14,6 +14,12 @@ from mainspring.wire.deploying import (
     DeployingResponse,
     Deployment as Deployment,
 )
+from mainspring.wire.environments import (
+    ENVIRONMENTS,
+    EnvironmentRequest,
+    EnvironmentResponse,
+    EnvironmentState as EnvironmentState,
+)
 from mainspring.wire.observing import OBSERVING, ObservingRequest, ObservingResponse
 
 
@@ -219,12 +225,6 @@ class PauseEnvironment(Struct, tag="pause_environment"):
     paused: bool
 
 
-class EnvironmentState(Struct):
-    slug: str
-    paused: bool
-    limit: int | None = None
-
-
 class TraceRun(Struct, tag="trace"):
     """What happened in a run and the runs below it → Trace. With `span_id` only that span, with its
     data, and what is directly below it. Raises NotFound, also for a span.
@@ -299,6 +299,7 @@ OperatingRequest = (
     | ListDeployments
     | CurrentDeployment
     | PauseEnvironment
+    | EnvironmentRequest
     | TraceRun
 )
 OperatingResponse = (
@@ -312,7 +313,7 @@ OperatingResponse = (
     | Ticks
     | TriggerAnswer
     | DeploymentPage
-    | EnvironmentState
+    | EnvironmentResponse
     | Trace
 )
 OPERATING: dict[type[Struct], type[Struct]] = {
@@ -333,5 +334,6 @@ OPERATING: dict[type[Struct], type[Struct]] = {
     CurrentDeployment: Deployment,
     PauseEnvironment: EnvironmentState,
     TraceRun: Trace,
+    **ENVIRONMENTS,
     **OBSERVING,
 }

@@ -13,7 +13,6 @@ from mainspring.errors import CallerError, NotFound
 from mainspring.model.task import default_queue
 from mainspring.wire.calls import Queue
 from mainspring.wire.moments import iso
-from mainspring.wire.operating import EnvironmentState
 from mainspring.wire.pages import OffsetPagination
 
 _TASK: Final = default_queue("")
@@ -65,12 +64,6 @@ class Override(Naming, rename="camel", kw_only=True):
 
     concurrency_limit: int | UnsetType = UNSET
     percent: float | UnsetType = UNSET
-
-
-class ShownEnvironment(Struct, rename="camel"):
-    name: str
-    paused: bool
-    concurrency_limit: int | None
 
 
 def queue_id(name: str) -> str:
@@ -152,8 +145,3 @@ def limit(body: Any) -> tuple[int | None, float | None]:
             f'Body Error: "concurrencyLimit" must be a whole number from 0 to {_MOST:,}.'
         )
     return value, None
-
-
-def environment(found: EnvironmentState) -> dict[str, Any]:
-    """The environment as a whole."""
-    return {"name": found.slug, "paused": found.paused, "concurrencyLimit": found.limit}

@@ -29,9 +29,10 @@ class ChildConfig(Struct, frozen=True):
     shown on the terminal as well. At most `parked` runs may wait in the child's memory, and while
     any do it may take `memory` bytes (0 = any number); else it asks to be replaced. A run with a
     process of its own that waits keeps it for `warm_s`. Variables of `env_file` are set over those
-    that the server gives. With `apart` any run can be given a process of its own, not only those of
-    tasks that want one. `python` is the interpreter (default: this one), `folder` the working
-    directory (default: this one).
+    that the server gives. `environment` is the branch that a key of `preview` is used for. With
+    `apart` any run can be given a process of its own, not only those of tasks that want one.
+    `python` is the interpreter (default: this one), `folder` the working directory (default: this
+    one).
     """
 
     url: str
@@ -47,6 +48,7 @@ class ChildConfig(Struct, frozen=True):
     parked: int = 20_000
     memory: int = 0
     env_file: str = ""
+    environment: str = ""
     python: str = ""
     folder: str = ""
     apart: bool = False

@@ -85,7 +85,7 @@ class Child:
         # Ctrl-C reaches every process of a terminal; the supervisor decides what it means
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         beats = Beats(
-            Posts(self._config.url, self._config.key),
+            Posts(self._config.url, self._config.key, environment=self._config.environment),
             renewed=lambda lease: self._on_loop(loop, lease, _renewed),
             lapsed=lambda lease: self._on_loop(loop, lease, Session.lapse),
             lifeline=self._channel.fileno(),
@@ -121,6 +121,7 @@ class Child:
                 session.hello,
                 lease=lease,
                 tell=lambda up, reason: self._channel.tell(Connection(up, reason)),
+                environment=self._config.environment,
             )
             if self._forks is not None:
                 Apart(session, self._forks, self._capture, warm_s=self._config.warm_s)

@@ -39,7 +39,7 @@ def take_on(config: ChildConfig, channel: ChildEnd) -> bool:
 
 
 def _asked(config: ChildConfig, channel: ChildEnd) -> Given | None:
-    posts = Posts(config.url, config.key, WHOLE_S)
+    posts = Posts(config.url, config.key, WHOLE_S, config.environment)
     delay = FIRST_DELAY_S
     try:
         while True:

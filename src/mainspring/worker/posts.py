@@ -21,12 +21,20 @@ TIMEOUT_S: Final = 3.0
 T = TypeVar("T")
 
 
+def credentials(key: str, environment: str) -> dict[str, str]:
+    """The headers with a key and, of a key of `preview`, with the branch that is meant."""
+    found = {"Authorization": f"Bearer {key}"}
+    return found | {"x-mainspring-environment": environment} if environment else found
+
+
 class Posts:
     """Speaks to one server with one key, from one thread at a time."""
 
-    def __init__(self, url: str, key: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, key: str, timeout_s: float = TIMEOUT_S, environment: str = ""
+    ) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._headers = credentials(key, environment) | {"Content-Type": "application/json"}
         self._timeout_s = timeout_s
         self._connection: HTTPConnection | None = None
 

@@ -296,7 +296,7 @@ class Supervisor:
 
 
 def _post_lost(config: ChildConfig, session_id: str, how: str) -> None:
-    posts = Posts(config.url, config.key)
+    posts = Posts(config.url, config.key, environment=config.environment)
     try:
         posts.lost(session_id, how)
     finally:

@@ -27,6 +27,7 @@ from mainspring.wire.worker import (
 from mainspring.worker.lease import Lease
 from mainspring.worker.link import OnOrders, acknowledge
 from mainspring.worker.outbox import Outbox
+from mainspring.worker.posts import credentials
 from mainspring.worker.proxies import proxy_for
 
 FIRST_DELAY_S: Final = 0.1
@@ -68,11 +69,13 @@ class WebSocketLink:
         *,
         lease: Lease | None = None,
         tell: Callable[[bool, str], None] = lambda up, reason: None,
+        environment: str = "",
     ) -> None:
         self.outbox = Outbox()
         self._server = url
         self._url = socket_url(url)
         self._key = key
+        self._environment = environment
         self._hello = hello
         self._lease = lease
         self._tell = tell
@@ -121,7 +124,7 @@ class WebSocketLink:
         """One connection, from its opening to its end; answers why it ended."""
         async with connect(
             self._url,
-            additional_headers={"Authorization": f"Bearer {self._key}"},
+            additional_headers=credentials(self._key, self._environment),
             compression=None,
             proxy=proxy_for(self._server),
             open_timeout=OPEN_TIMEOUT_S,

@@ -63,7 +63,9 @@ def command(
 
 
 async def _work(settings: Settings, server: ClientSettings, reload: bool, version: str) -> None:
-    config = child_config(settings, server.url, server.key or "", Path.cwd(), version)
+    config = child_config(
+        settings, server.url, server.key or "", Path.cwd(), version, server.environment
+    )
     workers = Workers(config, settings.worker.processes, Teller(), reload=reload)
     click.echo(f"Mainspring worker for {server.url}", err=True)
     with stop_signals(workers.kill) as stop:
@@ -77,7 +79,9 @@ async def _deployed(settings: Settings, server: ClientSettings) -> None:
     def configure(prepared: Prepared) -> ChildConfig:
         own = load(prepared.root, {}).settings.tasks
         root, version = prepared.root, prepared.version
-        config = child_config(settings, server.url, server.key or "", root, version)
+        config = child_config(
+            settings, server.url, server.key or "", root, version, server.environment
+        )
         return msgspec.structs.replace(
             config, dirs=own.dirs, ignore=own.ignore, python=prepared.python, folder=str(root)
         )

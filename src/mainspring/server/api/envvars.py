@@ -9,6 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from mainspring.errors import CallerError, NotFound
+from mainspring.model.branch import PREVIEW, is_branch
 from mainspring.model.variables import TOTAL_BYTES
 from mainspring.server.answers import json
 from mainspring.server.asking import ask
@@ -28,7 +29,8 @@ def _explained(handler: Callable[[Exchange], Awaitable[Response]]) -> Handler:
     @wraps(handler)
     async def answered(exchange: Exchange) -> Response:
         slug = exchange.parameters[1]
-        if slug != exchange.env.slug:
+        is_parent = slug == PREVIEW and is_branch(exchange.env.slug)
+        if slug != exchange.env.slug and not is_parent:
             raise CallerError(
                 f"This key belongs to {exchange.env.slug}, not to {slug[:60]!r}; use a key of that "
                 "environment."

@@ -220,3 +220,16 @@ SELECT key, generation, seq, kind, status, started_at, ended_at,
 FROM journal
 WHERE shard_id = :shard AND (run_id, key) > (:run_id, '') AND (run_id, key) < (:run_id, '~~')
 ORDER BY run_id, key, generation LIMIT :most;
+
+-- name: environment_limit
+-- takes: env_id bigint, run_limit bigint, burst double
+UPDATE environment SET run_limit = :run_limit, burst = :burst WHERE env_id = :env_id;
+
+-- name: environment_archive
+-- takes: env_id bigint, slug text
+-- The row stays, so that its number is never given again; its slug is free.
+UPDATE environment SET slug = :slug, paused = 1 WHERE env_id = :env_id;
+
+-- name: keys_end
+-- takes: env_id bigint, now bigint
+UPDATE api_key SET revoked_at = :now WHERE env_id = :env_id AND revoked_at IS NULL;
