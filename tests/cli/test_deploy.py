@@ -1,6 +1,7 @@
 """Deploying a folder, and which version new runs get, against a running server."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,31 @@ def test_workers_of_deployed_code_follow_promotions(
         assert (ended["output"], ended["version"]) == ("!", one)
         worker.wait_for(f"Version {one} has no runs left")
         assert worker.end() == 0
+
+
+def test_an_image_is_made_where_an_engine_is(
+    deploying: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines, image = tmp_path / "bin", "shop:1"
+    engines.mkdir()
+    monkeypatch.setenv("PATH", str(engines))
+    refused = deploying("deploy", "--image", image, "--build")
+    assert refused.exit_code == 2
+    assert "neither docker nor podman is on PATH" in refused.output
+    (engines / "podman").write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, shutil, sys\n"
+        f"shutil.copytree(sys.argv[-1], {str(tmp_path / 'seen')!r})\n"
+        "sys.exit(sys.argv[1:4] != ['build', '--tag', 'shop:1'])\n"
+    )
+    (engines / "podman").chmod(0o755)
+    made = json.loads(deploying("deploy", "--image", image, "--build").stdout)
+    assert (made["image"], made["current"]) == (image, False)
+    seen = tmp_path / "seen"
+    assert (seen / "shop/mail.py").exists()
+    assert 'ENTRYPOINT ["mainspring", "worker"]' in (seen / "Dockerfile").read_text()
+    early = deploying("promote", made["version"])
+    assert early.exit_code == 1
+    assert f"mainspring worker --version {made['version']}" in early.output
+    assert deploying("deploy", "--build").exit_code == 2
+    assert deploying("deploy", "--image", image, "--preflight").exit_code == 2

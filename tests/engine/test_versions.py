@@ -345,3 +345,113 @@ async def test_a_resumed_run_can_be_carried_while_it_waits_for_a_worker(calm: Ho
     new = house.worker(version=version)
     await house.settle()
     assert new.runs.keys() == {run}
+
+
+async def test_a_run_that_was_triggered_for_a_version_is_not_carried_to_another(
+    calm: House,
+) -> None:
+    house = calm
+    one = await deploy(house, "1", external_id="commit-1")
+    old = house.worker(version=one)
+    for options in ({"version": one}, {"deployment": "commit-1"}):
+        run = await started(house, old, **options)
+        waits(old, run, "wait:time", "time", after_ms=60_000)
+    await house.settle()
+    two = await deploy(house, "2")
+    page = await house.ask(ListWaiting(two))
+    ids = [one.order.run_id for one in page.runs]
+    assert len(ids) == 2
+    assert (await house.ask(CarryRuns(two, ids))).run_ids == []
+
+
+async def test_a_run_for_a_deployment_starts_in_its_version_at_once(calm: House) -> None:
+    house = calm
+    one = house.worker(version=await deploy(house, "1", external_id="commit-1"))
+    house.worker(version=await deploy(house, "2"))
+    run = await house.trigger(deployment="commit-1")
+    await house.settle()
+    assert one.runs.keys() == {run}
+    with pytest.raises(InvalidOptions, match="another name"):
+        await house.trigger(deployment="commit-1", version="2")
+
+
+async def test_a_run_waits_for_its_deployment_and_for_workers_of_it(calm: House) -> None:
+    house = calm
+    worker = house.worker(version=await deploy(house, "1"))
+    runs = [await house.trigger(deployment="commit-2"), await house.trigger(deployment="commit-2")]
+    delayed = await house.trigger(deployment="commit-2", delay_ms=5_000)
+    other = await house.trigger(deployment="never")
+    await house.advance(1)
+    assert not worker.runs
+    assert [await house.status(run) for run in (*runs, other)] == ["pending_version"] * 3
+    explained: calls.Explanation = await house.ask(calls.ExplainRun(runs[0]))
+    assert "'commit-2'" in explained.text
+    assert "mainspring deploy --external-id commit-2" in explained.text
+    version = await deploy(house, "2", promote=False, external_id="commit-2")
+    explained = await house.ask(calls.ExplainRun(runs[0]))
+    assert f"has version '{version}'" in explained.text
+    await house.crash()
+    new = house.worker(version=version)
+    worker.connect()
+    await house.advance(5_000)
+    assert new.runs.keys() == {*runs, delayed}
+    assert not worker.runs
+    assert (await house.run(runs[0])).version == version
+    new.finish(runs[0], outcome="retry", retry_after_ms=0)
+    await house.advance(1)
+    assert new.runs.keys() == {*runs, delayed}
+    assert await house.status(other) == "pending_version"
+
+
+async def test_subscribers_see_that_a_run_waits_for_its_version(calm: House) -> None:
+    house = calm
+    await deploy(house, "1")
+    run = await house.trigger()
+    show = house.engine.show(house.env)
+    assert [found.status for found in await show.runs([run])] == [Status.PENDING_VERSION]
+
+
+async def test_the_code_of_old_versions_goes_once_nothing_needs_it(calm: House) -> None:
+    house = calm
+    house.engine.keep_versions = 2
+    names = [await deploy(house, str(number)) for number in range(7)]
+    sleeper = house.worker(version=names[0])
+    run = await started(house, sleeper, version=names[0])
+    waits(sleeper, run, "wait:time", "time", after_ms=DAY)
+    await house.settle()
+    sleeper.drop()
+    served = house.worker(version=names[1])
+    for version in (names[6], names[2], names[3]):  # current, and before it
+        await house.ask(Promote(version))
+    await house.advance(3_600_000)
+    await house.engine.tick()
+    rows = {name: await house.store.catalog.deployment(1, house.env.env_id, name) for name in names}
+    assert [name for name, row in rows.items() if row is None or not row.bundle_ref] == [names[4]]
+    assert (await house.ask(GetBundle(names[1]))).version == served.version
+    with pytest.raises(Conflict, match="keep_versions"):
+        await house.ask(GetBundle(names[4]))
+    with pytest.raises(Conflict, match="Deploy it again"):
+        await house.ask(Promote(names[4]))
+    again: Deployment = await house.ask(code("4", external_id="again"))
+    assert (await house.ask(GetBundle(again.version))).bundle == code("4").bundle
+
+
+async def test_a_version_in_an_image_is_promoted_once_its_workers_are_there(calm: House) -> None:
+    house = calm
+    named = Deploy("", "", Manifest([WORK], []), "c1", "3.12.1", "shop:1")
+    made: Deployment = await house.ask(named)
+    assert (made.image, made.hash, made.size) == ("shop:1", "", 0)
+    assert (await house.ask(named)).id == made.id
+    with pytest.raises(Conflict, match="other code"):
+        await house.ask(code("a", external_id="c1"))
+    for asked in (Promote(made.version), GetBundle(made.version)):
+        with pytest.raises(Conflict, match=rf"'shop:1'.*worker --version {made.version}"):
+            await house.ask(asked)
+    with pytest.raises(InvalidOptions, match="not both"):
+        await house.ask(code("a", image="shop:1"))
+    worker = house.worker(version=made.version)
+    await house.settle()
+    assert (await house.ask(Promote(made.version))).current
+    run = await house.trigger()
+    await house.settle()
+    assert worker.runs.keys() == {run}

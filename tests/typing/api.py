@@ -163,6 +163,7 @@ async def right() -> None:
         max_duration="10m",
         machine="micro",
         version="v1",
+        external_deployment_id="commit",
         debounce=Debounce("k", 5, mode="trailing", max_delay="1m"),
         connection=object(),
         test=True,

@@ -194,7 +194,6 @@ def test_a_bad_payload_alone_is_an_invalid_payload() -> None:
     [
         ("concurrency", ["db"], []),
         ("gates", [{"queue": "mail", "concurrencyKey": "k"}], []),
-        ("externalDeploymentId", "9f8e7d", " "),
     ],
 )
 def test_an_option_that_would_change_the_meaning_is_refused_until_it_is_built(
@@ -205,6 +204,12 @@ def test_an_option_that_would_change_the_meaning_is_refused_until_it_is_built(
     assert triggers.trigger("t", {"options": {name: nothing}}).options == TriggerOptions()
     with pytest.raises(NotBuilt, match="resumeParentOnCompletion"):
         triggers.trigger("t", {"options": {"resumeParentOnCompletion": True}})
+
+
+def test_a_run_may_be_for_a_deployment_by_its_own_id() -> None:
+    for text, found in (("9f8e7d", "9f8e7d"), (" 9f8e7d\n", "9f8e7d"), (" ", None)):
+        body = {"options": {"externalDeploymentId": text}}
+        assert triggers.trigger("t", body).options.deployment == found
 
 
 def test_the_limit_of_a_payload_counts_bytes_of_the_stored_text() -> None:

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from mainspring.app import images
 from mainspring.errors import CallerError, NotFound, TaskImportFailed
+from mainspring.model.branch import is_branch
 from mainspring.settings import Settings
 from mainspring.wire.calls import Request
 from mainspring.wire.deploying import Deploy, Deployment
@@ -35,8 +37,11 @@ async def send(
     secret: str | None = None,
     external_id: str | None = None,
     variables: Mapping[str, str] | None = None,
+    image: str = "",
+    build: bool = False,
 ) -> Deployment:
-    """Keep the code of a folder as a new version, which is not current yet.
+    """Keep the code of a folder as a new version, which is not current yet. With an `image` that
+    has the code, only its name is kept; `build` = it is made of the folder.
 
     `secret` is a text that must not be in it; `variables` are set while it is imported. Raises:
     ConfigurationError, PayloadTooLarge; TaskImportFailed, with the code's own traceback, and then
@@ -45,6 +50,13 @@ async def send(
     root = root.resolve()  # noqa: ASYNC240 - once, and people are told of it
     packed = await asyncio.to_thread(bundle.pack, root, secret)
     told = await asyncio.to_thread(_declared, packed, root, settings, variables or {})
+    if image:
+        if build:
+            await asyncio.to_thread(images.build, root, image, packed)
+        named: Deployment = await ask(
+            Deploy("", "", told.manifest, external_id, told.runtime, image)
+        )
+        return named
     data = base64.b64encode(packed.data).decode()
     made: Deployment = await ask(
         Deploy(data, packed.hash, told.manifest, external_id, told.runtime)
@@ -52,9 +64,9 @@ async def send(
     return made
 
 
-def variables_of(url: str, key: str) -> dict[str, str]:
+def variables_of(url: str, key: str, environment: str = "") -> dict[str, str]:
     """What workers of the environment are given; nothing where the key may not have it."""
-    posts = Posts(url, key, 10.0)
+    posts = Posts(url, key, 10.0, environment if is_branch(environment) else "")
     try:
         return dict(posts.variables().variables)
     except (NotFound, CallerError):

@@ -78,6 +78,7 @@ async def hosted(
             vault_of(place, settings),
         )
         engine.keep_ms = settings.keep_days * DAY_MS
+        engine.keep_versions = settings.keep_versions
         if settings.otlp_endpoint:
             collector = collector_at(settings)
             stack.push_async_callback(collector.close)

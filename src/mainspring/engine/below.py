@@ -45,6 +45,7 @@ async def put(
         each.parent_id = parent
         each.root_id = root_id
         each.depth = above.depth + 1
-        if each.awaited and each.version is None:
+        if each.awaited and each.version is None and each.deployment is None:
             each.version = above.version or None
+            each.inherits = True
         each.trace = trace and tracing.below(trace, root_id, tracing.span_id(parent))

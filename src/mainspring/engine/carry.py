@@ -6,6 +6,7 @@ import asyncio
 from asyncio import Future
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from mainspring.engine import deployments
@@ -14,10 +15,12 @@ from mainspring.engine.owner import Owner
 from mainspring.engine.place import Place, enqueue
 from mainspring.engine.state import State
 from mainspring.errors import InvalidOptions
+from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import EnvironmentRow, LiveRow
 from mainspring.wire.deploying import Carried, CarryRuns
 
 MOST: Final = 100
+_decode_options: Final = msgspec.json.Decoder(RunOptions).decode
 
 
 class CarryCall(Struct):
@@ -38,7 +41,7 @@ class CarryCall(Struct):
         carried = []
         for run_id in self.run_ids:
             row = facts.located.get(run_id)
-            if row is None or row.env_id != self.env_id or not row.started_at:
+            if row is None or row.env_id != self.env_id or not row.started_at or _chosen(row):
                 continue
             if row.version != self.version and row.place == "parked":
                 self._park(batch, row)
@@ -88,8 +91,14 @@ class CarryCall(Struct):
         batch.changes.pin.append((run_id, self.version))
 
 
+def _chosen(row: LiveRow) -> bool:
+    """Whether who triggered the run has said which version it is for; it is not carried then."""
+    return bool(row.options) and _decode_options(row.options).pinned
+
+
 async def carry(owner: Owner, env: EnvironmentRow, wanted: CarryRuns) -> Carried:
-    """Carry runs over; those that have ended or execute at the moment stay as they are.
+    """Carry runs over; those that have ended, execute at the moment, or were triggered for a
+    version, stay as they are.
 
     Raises: NotFound for a version that is none, InvalidOptions for too many runs.
     """

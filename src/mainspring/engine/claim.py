@@ -32,10 +32,16 @@ def plan(state: State, batch: Batch) -> bool:
             continue
         current = state.current.get(env_id, "")
         only = bool(current) and version != current  # new runs are for the current version
-        claims = state.core.claim(env_id, version, free, batch.now, pinned=only)
+        claims = []
+        former = state.awaited_versions.get((env_id, version))
+        if former is not None:  # first: nothing is added to it any more
+            claims = state.core.claim(env_id, former, free, batch.now, pinned=True)
+        if free > len(claims):
+            left = free - len(claims)
+            claims += state.core.claim(env_id, version, left, batch.now, pinned=only)
         more = more or len(claims) == free
         for lane, ord, run_id, resume in claims:
-            pin = lane.version or current
+            pin = version if lane.version == former else lane.version or current
             session = _session_for(state, pool, env_id, run_id, pin)
             session.holds.add(run_id)
             batch.picked[run_id] = Picked(lane, ord, session, resume, pin)

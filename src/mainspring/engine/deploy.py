@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from mainspring.engine import deployments
+from mainspring.engine import bundles, deployments
 from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import State
@@ -21,6 +21,7 @@ from mainspring.model import limits
 from mainspring.model.deployment import (
     BUNDLE_LIMIT,
     EXTERNAL_ID_LENGTH,
+    IMAGE_LENGTH,
     day_prefix,
     next_version,
 )
@@ -56,8 +57,11 @@ class DeployCall(Struct):
                 one.bundle_size,
                 one.manifest_ref,
                 one.runtime,
+                one.image,
             )
         )
+        if one.external_id is not None:
+            state.name_version(self.env_id, one.external_id, one.version)
         batch.answer(self.future, None)
         return True
 
@@ -74,21 +78,24 @@ async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deploymen
     async with state.deploying:
         if wanted.external_id is not None:
             old = await versions.deployment_of_external(*place, wanted.external_id)
-            if old is not None and old.bundle_hash != wanted.hash:
+            if old is not None and (old.bundle_hash, old.image) != (wanted.hash, wanted.image):
                 raise Conflict(
                     f"External id {wanted.external_id!r} is that of version {old.version}, which "
                     "has other code. Give each state of the code an id of its own."
                 )
             if old is not None:
                 return await deployments.shown(owner, env, old)
-        bundle_ref = await owner.objects.put(wanted.bundle)
-        manifest_ref = await owner.objects.put(_encode(wanted.manifest).decode())
         now = state.clock.now()
+        deployment_id = state.ids.new(deployments.PREFIX, now, state.shard_id)
+        bundle_ref = None
+        if not wanted.image:
+            bundle_ref = await owner.objects.put(bundles.sealed(deployment_id, wanted.bundle))
+        manifest_ref = await owner.objects.put(_encode(wanted.manifest).decode())
         prefix = day_prefix(now)
         version = next_version(prefix, await versions.versions(*place, prefix))
         row = DeploymentRow(
             version,
-            state.ids.new(deployments.PREFIX, now, state.shard_id),
+            deployment_id,
             now,
             now,
             wanted.external_id,
@@ -97,6 +104,7 @@ async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deploymen
             size,
             manifest_ref,
             wanted.runtime,
+            wanted.image,
         )
         future: Future[None] = asyncio.get_running_loop().create_future()
         owner.submit(DeployCall(env.env_id, row, future))
@@ -112,6 +120,11 @@ def _checked(wanted: Deploy) -> int:
         limits.check_text(wanted.runtime, "runtime", limits.NAME_LENGTH)
     if not wanted.manifest.tasks:
         raise InvalidOptions("The code declares no task; nothing could run in that version.")
+    if wanted.image:
+        limits.check_text(wanted.image, "image", IMAGE_LENGTH)
+        if wanted.bundle or wanted.hash:
+            raise InvalidOptions("A version is a bundle or an image, not both.")
+        return 0
     try:
         data = base64.b64decode(wanted.bundle, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.engine import bundles
 from mainspring.engine.neighbours import cut
 from mainspring.engine.owner import Owner
 from mainspring.engine.versions import serves
@@ -104,13 +105,24 @@ async def manifest(owner: Owner, env: EnvironmentRow, row: DeploymentRow) -> Man
 async def bundle(owner: Owner, env: EnvironmentRow, name: str) -> Bundle:
     """The code of a version. Raises: NotFound, Conflict when it is not kept here."""
     row = await found(owner, env, name)
+    if row.image:
+        raise Conflict(
+            f"The code of version {row.version!r} is in the image {row.image!r}. Start containers "
+            f"of it with `mainspring worker --version {row.version}`."
+        )
+    if row.bundle_ref is None and row.bundle_hash:
+        raise Conflict(
+            f"The code of version {row.version!r} is gone: it was old, and no run needed it; the "
+            "setting server.keep_versions says how many are kept. Deploy it again."
+        )
     if row.bundle_ref is None:
         raise Conflict(
             f"The code of version {row.version!r} is not kept here: only workers have announced it."
             " `mainspring deploy` keeps the code of a folder."
         )
     try:
-        return Bundle(row.version, row.bundle_hash, await owner.objects.get(row.bundle_ref))
+        text = await owner.objects.get(row.bundle_ref)
+        return Bundle(row.version, row.bundle_hash, bundles.opened(text))
     except NotFound as error:
         raise Conflict(
             f"The code of version {row.version!r} is gone: {error.message} Deploy it again."
@@ -141,4 +153,5 @@ def _shown(
         row.bundle_hash,
         row.bundle_size,
         row.runtime,
+        row.image,
     )

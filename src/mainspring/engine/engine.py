@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from mainspring.clock import Clock
-from mainspring.engine import deadlock, environments, forget, inbox
+from mainspring.engine import bundles, deadlock, environments, forget, inbox
 from mainspring.engine.answer import answer
 from mainspring.engine.connect import Connection, Door
 from mainspring.engine.exporting import Exporter
@@ -48,6 +48,7 @@ class Engine:
     Attributes:
         shares: what this server owns of the shards.
         keep_ms: how long runs stay after their end; 0 = for ever.
+        keep_versions: of how many versions the code stays in any case; 0 = of all.
         exporter: hears of runs that have ended; set before `start`.
     """
 
@@ -67,6 +68,7 @@ class Engine:
         self.server_id = server_id
         self.access = store.access
         self.keep_ms = 0
+        self.keep_versions = 0
         self.exporter: Exporter | None = None
         self.variables = Variables(store.variables, clock, open_vault, self.environment)
         self.given = self.variables.given
@@ -207,6 +209,7 @@ class Engine:
             await deadlock.look(owner)
             owner.bulks.go_on()
             await forget.look(owner, self.keep_ms)
+            await bundles.look(owner, self.keep_versions)
             if owner.rounds.ring(owner.commits):
                 owner.ring()
             owner.feed.sweep(self.clock.monotonic())

@@ -9,7 +9,8 @@ from mainspring.dispatch.explain import Explanation, Gate, explain as ask_core
 from mainspring.engine.owner import Owner
 from mainspring.engine.query import one
 from mainspring.engine.state import State
-from mainspring.engine.versions import lacks_workers
+from mainspring.engine.versions import lacks_workers, real
+from mainspring.model.deployment import AWAITED
 from mainspring.model.duration import spell
 from mainspring.model.run import Run, Status
 from mainspring.store.protocol import EnvironmentRow, LiveRow
@@ -35,6 +36,11 @@ NO_VERSION: Final = (
     "starts one; `mainspring promote` lets new runs get another version."
 )
 
+NO_DEPLOYMENT: Final = (
+    "There is no deployment with the external id {version!r}, which it needs. `mainspring deploy "
+    "--external-id {version}` makes one."
+)
+
 WAITS: Final = {
     "time": "It waits for {wait} more, in {key!r}.",
     "run": "It waits in {key!r} for other runs, among them {point}.",
@@ -56,9 +62,11 @@ async def explain(owner: Owner, env: EnvironmentRow, run_id: str) -> calls.Expla
         return _not_queued(run, owner.state.clock.now())
     row, state = rows[0], owner.state
     now = state.clock.now()
-    pinned = row.version or state.current.get(env.env_id, "")
+    pinned = real(state, env.env_id, row.version) or state.current.get(env.env_id, "")
     if lacks_workers(state, env.env_id, pinned):
-        text = NO_VERSION.format(version=pinned)
+        awaited = pinned.startswith(AWAITED)
+        text = NO_DEPLOYMENT if awaited else NO_VERSION
+        text = text.format(version=pinned.removeprefix(AWAITED) if awaited else pinned)
         return calls.Explanation(run_id, "pending_version", text)
     pools = [
         pool

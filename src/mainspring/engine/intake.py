@@ -16,6 +16,7 @@ from mainspring.engine.uploads import payload_at
 from mainspring.errors import InvalidOptions, InvalidPayload, UnknownTask
 from mainspring.ids import shard_of
 from mainspring.model import limits, payload, template
+from mainspring.model.deployment import awaited_version
 from mainspring.model.run import INLINE_LIMIT, TriggerOptions, TriggerRequest
 from mainspring.model.task import TaskSpec, default_queue
 from mainspring.model.tracing import read
@@ -119,6 +120,12 @@ def prepare_one(state: State, env_id: int, request: TriggerRequest) -> Prepared:
     options = request.options
     limits.check_payload(request.payload)
     limits.check_options(options)
+    if options.deployment is not None:
+        if options.version is not None:
+            raise InvalidOptions(
+                "A run takes a version or an external_deployment_id, which is another name of one."
+            )
+        options.version = state.versions.get((env_id, options.deployment))
     if options.run_id is not None:
         check_id(state, options.run_id)
     if not options.checked and spec.payload_schema is not None:
@@ -165,7 +172,7 @@ def assemble(env_id: int, spec: TaskSpec, request: TriggerRequest) -> Prepared:
             env_id,
             options.queue or spec.queue or default_queue(spec.id),
             ckey or "",
-            options.version or "",
+            options.version or (awaited_version(options.deployment) if options.deployment else ""),
         ),
         request.payload,
         None,
@@ -208,6 +215,7 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         or options.bulk_id
         or options.awaited
         or options.trace
+        or _is_chosen(options)
     ):
         return None
     return RunOptions(
@@ -227,7 +235,14 @@ def _kept(options: TriggerOptions, ttl: int | None) -> RunOptions | None:
         bulk_id=options.bulk_id,
         awaited=options.awaited,
         trace=read(options.trace),
+        pinned=_is_chosen(options),
     )
+
+
+def _is_chosen(options: TriggerOptions) -> bool:
+    """Whether the caller has said which version the run is for."""
+    chosen = options.version is not None and not options.inherits
+    return chosen or options.deployment is not None
 
 
 def unknown(state: State, env_id: int, task: str) -> UnknownTask:

@@ -80,8 +80,10 @@ async def rollback(owner: Owner, env: EnvironmentRow) -> Deployment:
 
 async def _make_current(owner: Owner, env: EnvironmentRow, row: DeploymentRow) -> None:
     state, env_id = owner.state, env.env_id
-    if row.bundle_ref is not None:
+    if row.bundle_ref is not None or (row.bundle_hash and not serves(state, env_id, row.version)):
         await deployments.bundle(owner, env, row.version)  # it must be there to be fetched
+    elif row.image and not serves(state, env_id, row.version):
+        await deployments.bundle(owner, env, row.version)  # says what is to be started
     elif not serves(state, env_id, row.version):
         raise Conflict(
             f"Version {row.version!r} is gone: no worker has it now, and its code is not kept here "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mainspring.engine import versions
 from mainspring.engine.connect import Door
 from mainspring.engine.owner import Owner
 from mainspring.engine.shown import hide
@@ -30,7 +31,8 @@ class Show:
         return self._owner.feed.last
 
     async def runs(self, run_ids: Sequence[str]) -> list[Run]:
-        """These runs as they are stored, unknown and foreign ones missing. Everything that their
+        """These runs as they are stored, unknown and foreign ones missing, and whether they wait
+        for workers of their version at this moment: of that no number tells. Everything that their
         numbers stand for has been told to the watches when this returns.
         """
         owner = self._owner
@@ -42,6 +44,8 @@ class Show:
             if owner.is_over:
                 raise StoreUnavailable("This server does not own the run any more; repeat shortly.")
             await owner.turn_over()
+        for run in found:
+            versions.tell_pending(owner.state, run)
         redaction = await owner.variables.redaction(self._env)
         return [hide(redaction, run) for run in found] if redaction else found
 

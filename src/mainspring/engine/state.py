@@ -14,6 +14,7 @@ from mainspring.dispatch.timers import Timers
 from mainspring.engine.live import Live
 from mainspring.engine.session import Pool, Session
 from mainspring.ids import Bits, IdSource
+from mainspring.model.deployment import awaited_version
 from mainspring.model.run import Run
 from mainspring.model.task import QueueSpec, TaskSpec, default_queue
 from mainspring.store.protocol import EnvironmentRow, QueueRow
@@ -55,9 +56,11 @@ class State:
         awaits: those of them that are runs, `awaits_seen_at` when all were looked at last
             (monotonic seconds), `awaits_seen` held by who looks at any.
         current: the version that new runs of an environment get; none or "" = any.
+        versions: the version by (env_id, external id of its deployment); `awaited_versions`, by
+            (env_id, version), what stood for it in runs that were made before it.
         announced: what a worker of a version has said last.
         scheduling: held by who reads and writes a schedule; `setting` by who does so with a queue,
-            `deploying` with a version.
+            `deploying` with a version. `bundles_at`: when the code of old versions is looked at.
         holders: sessions by the run whose coroutine is parked in them.
         outcomes: of ready runs that are resumed, what their waits have brought since they were
             parked; a run that is not in it has to be told from its journal.
@@ -85,8 +88,11 @@ class State:
         self.awaits_seen_at = 0.0
         self.awaits_seen = Lock()
         self.current: dict[int, str] = {}
+        self.versions: dict[tuple[int, str], str] = {}
+        self.awaited_versions: dict[PoolKey, str] = {}
         self.announced: dict[PoolKey, Hello] = {}
         self.deploying = Lock()
+        self.bundles_at = 0
         self.scheduling = Lock()
         self.setting = Lock()
         self.holders: dict[str, Session] = {}
@@ -141,6 +147,11 @@ class State:
         name = spec.queue or default_queue(spec.id)
         if (env_id, name) not in self.queues:
             self.set_queue(QueueRow(env_id, QueueSpec(name)))
+
+    def name_version(self, env_id: int, external_id: str, version: str) -> None:
+        """Know which version a deployment is that runs may have been made for by its own id."""
+        self.versions[env_id, external_id] = version
+        self.awaited_versions[env_id, version] = awaited_version(external_id)
 
     def pool(self, session: Session) -> Pool:
         """The pool that a session belongs to."""

@@ -52,8 +52,11 @@ async def rebuild(state: State, store: Store, heard: Mapping[str, float] = NOBOD
     awaited = await store.waits.foreign(shard_id)
     timers = await _read_timers(store, shard_id, 0, until)
     current = {env_id: await _promoted(store, shard_id, env_id) for env_id in state.environments}
+    named = await store.catalog.external_ids(shard_id)
     state.reset()
     state.current = current
+    for env_id, external_id, version in named:
+        state.name_version(env_id, external_id, version)
     state.awaited.update(awaited)
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
     for row in active:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mainspring.engine.state import State
+from mainspring.model.deployment import AWAITED
 from mainspring.model.run import Run, Status
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.protocol import QueueRow
@@ -19,9 +20,16 @@ def serves(state: State, env_id: int, version: str) -> bool:
     return pool is not None and any(session.deliver is not None for session in pool.sessions)
 
 
+def real(state: State, env_id: int, version: str) -> str:
+    """The version that a run waits for, by its name once the deployment is there."""
+    if version.startswith(AWAITED):
+        return state.versions.get((env_id, version.removeprefix(AWAITED)), version)
+    return version
+
+
 def lacks_workers(state: State, env_id: int, version: str) -> bool:
     """Whether a run of that version ("" = the current one) waits because nobody has it."""
-    wanted = version or state.current.get(env_id, "")
+    wanted = real(state, env_id, version) or state.current.get(env_id, "")
     return bool(wanted) and not serves(state, env_id, wanted)
 
 

@@ -9,6 +9,15 @@ from typing import Final
 BUNDLE_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of a packed bundle."""
 EXTERNAL_ID_LENGTH: Final = 128
+IMAGE_LENGTH: Final = 500
+
+
+AWAITED: Final = "@"
+
+
+def awaited_version(external_id: str) -> str:
+    """What stands for the version of a deployment that nobody has made yet."""
+    return f"{AWAITED}{external_id}"
 
 
 def day_prefix(now: int) -> str:

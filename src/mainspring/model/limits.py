@@ -127,6 +127,7 @@ def check_options(options: TriggerOptions) -> None:
         (options.idempotency_shown, "idempotency_shown", KEY_LENGTH),
         (options.request_key, "request_key", KEY_LENGTH),
         (options.version, "version", NAME_LENGTH),
+        (options.deployment, "external_deployment_id", NAME_LENGTH),
         (options.batch_id, "batch_id", NAME_LENGTH),
         (options.parent_id, "parent_id", NAME_LENGTH),
         (options.root_id, "root_id", NAME_LENGTH),

@@ -70,8 +70,9 @@ class TriggerOptions(Struct, omit_defaults=True):
     `request_key` makes a repeated request answer with the same run. `upload` is the storage path at
     which the payload lies instead. `checked` = the caller's side has validated the payload against
     the task's own types, so the server need not. `awaited`: the parent waits for the end of the
-    run. `schedule_id` and `bulk_id` name what made the run. `trace` is the caller's W3C
-    `traceparent`.
+    run. `deployment` is the external id of the deployment whose version the run is for, `inherits`
+    says that `version` is that of the parent. `schedule_id` and `bulk_id` name what made the run.
+    `trace` is the caller's W3C `traceparent`.
     """
 
     queue: str | None = None
@@ -90,6 +91,8 @@ class TriggerOptions(Struct, omit_defaults=True):
     max_duration_ms: int | None = None
     machine: str | None = None
     version: str | None = None
+    deployment: str | None = None
+    inherits: bool = False
     is_test: bool = False
     debounce: Debounce | None = None
     parent_id: str | None = None

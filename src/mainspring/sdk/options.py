@@ -36,6 +36,9 @@ class Options(TypedDict, total=False):
         tags: at most 10 of at most 128 characters.
         metadata: JSON of at most 256 KB that the run and its readers see.
         priority: seconds of head start over others in the queue.
+        version: of the code, such as "20261121.1"; the run waits for workers that have it.
+        external_deployment_id: the same by the id of the deployment, such as a commit; the run also
+            waits for the deployment.
         connection: a PostgreSQL connection of yours; the run exists once you commit.
         client: a `Client` or `SyncClient`, whose server gets the run.
         test: marks the run and those it triggers.
@@ -55,6 +58,7 @@ class Options(TypedDict, total=False):
     max_duration: Duration
     machine: str
     version: str
+    external_deployment_id: str
     debounce: Debounce
     connection: Any
     client: Client
@@ -138,6 +142,7 @@ def resolve(given: Options) -> Resolved:
         max_attempts=given.get("max_attempts"),
         machine=given.get("machine"),
         version=given.get("version"),
+        deployment=given.get("external_deployment_id"),
         is_test=given.get("test", False),
     )
     if "delay" in given:

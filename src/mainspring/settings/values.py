@@ -57,6 +57,11 @@ class ServerSettings:
         Meta(ge=0, le=36_500),
         Said("Days that runs stay after their end, with all that is theirs; 0: for ever."),
     ] = 0
+    keep_versions: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Said("Newest deployments whose code stays; of others while runs need it. 0: of all."),
+    ] = 100
     drain_s: Annotated[Seconds, Said("Seconds that requests have to finish at a stop.")] = 10.0
     otlp_endpoint: Annotated[
         str,

@@ -192,7 +192,10 @@ class Claimed(Struct, array_like=True, gc=False):
 
 
 class RunOptions(Struct, omit_defaults=True):
-    """What a run keeps of its trigger's options; stored as JSON in `run.options`."""
+    """What a run keeps of its trigger's options; stored as JSON in `run.options`.
+
+    `pinned`: its version was chosen by who triggered it.
+    """
 
     max_attempts: int | None = None
     max_duration_ms: int | None = None
@@ -210,3 +213,4 @@ class RunOptions(Struct, omit_defaults=True):
     bulk_id: str | None = None
     awaited: bool = False
     trace: str | None = None
+    pinned: bool = False

@@ -41,6 +41,20 @@ class Deployments:
         found = await self._database.fetch("deployment_of_external", DeploymentRow, values)
         return found[0] if found else None
 
+    async def external_ids(self, shard_id: int) -> list[tuple[int, str, str]]:
+        return await self._database.fetch(
+            "deployment_external_ids", tuple[int, str, str], {"shard": shard_id}
+        )
+
+    async def in_use(self, shard_id: int, env_id: int) -> set[str]:
+        values = {"shard": shard_id, "env_id": env_id}
+        found = await self._database.fetch("versions_in_use", tuple[str], values)
+        return {version for (version,) in found}
+
+    async def drop_bundle(self, shard_id: int, epoch: int, env_id: int, version: str) -> None:
+        values = {"shard": shard_id, "env_id": env_id, "version": version}
+        await self._database.write(("deployment_drop_bundle", values, ()), fence=(shard_id, epoch))
+
     async def versions(self, shard_id: int, env_id: int, prefix: str) -> list[str]:
         values = {"shard": shard_id, "env_id": env_id, "low": prefix, "high": f"{prefix}~"}
         found = await self._database.fetch("deployment_versions", tuple[str], values)

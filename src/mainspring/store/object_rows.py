@@ -37,6 +37,11 @@ class ObjectRows:
             raise NotFound(f"object {ref} is gone from the database; it was removed.")
         return "".join(data for (data,) in found)
 
+    async def drop(self, ref: str) -> None:
+        if is_reference(ref):
+            values = {"shard": _shard(ref), "object_id": ref}
+            await self._database.write(("object_drop", values, ()))
+
     async def keep(
         self, place: tuple[int, int], path: str, type_: str, parts: AsyncIterator[str], now: int
     ) -> None:

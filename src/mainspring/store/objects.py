@@ -40,6 +40,10 @@ class Objects(Protocol):
         """The text. Raises: NotFound when the object is gone."""
         ...
 
+    async def drop(self, ref: str) -> None:
+        """Delete the text, if it is there. Only for one that nobody else can have put."""
+        ...
+
     async def keep(
         self, place: tuple[int, int], path: str, type_: str, parts: AsyncIterator[str], now: int
     ) -> None:
@@ -80,6 +84,10 @@ class DirectoryObjects:
 
     async def get(self, ref: str) -> str:
         return await asyncio.to_thread(self._get_blocking, ref)
+
+    async def drop(self, ref: str) -> None:
+        if is_reference(ref):
+            await asyncio.to_thread((self._root / ref[:2] / ref).unlink, missing_ok=True)
 
     async def keep(
         self, place: tuple[int, int], path: str, type_: str, parts: AsyncIterator[str], now: int

@@ -16,7 +16,7 @@ from mainspring.store.operating import Window
 class DeploymentRow(Struct, array_like=True):
     """A version, since it was deployed or its first worker came, and until the last one that
     announced it. The bundle and the manifest are objects; a version without is one that only
-    workers have announced.
+    workers have announced, or one whose code is in an `image`.
     """
 
     version: str
@@ -29,6 +29,7 @@ class DeploymentRow(Struct, array_like=True):
     bundle_size: int
     manifest_ref: str | None
     runtime: str
+    image: str = ""
 
 
 class PromotionRow(Struct, array_like=True):
@@ -59,6 +60,18 @@ class Versions(Protocol):
     async def deployment_of_external(
         self, shard_id: int, env_id: int, external_id: str
     ) -> DeploymentRow | None: ...
+
+    async def external_ids(self, shard_id: int) -> list[tuple[int, str, str]]:
+        """(env_id, external id, version) of all deployments that have one."""
+        ...
+
+    async def in_use(self, shard_id: int, env_id: int) -> set[str]:
+        """The versions that runs are pinned to which have not ended. It looks at all of these."""
+        ...
+
+    async def drop_bundle(self, shard_id: int, epoch: int, env_id: int, version: str) -> None:
+        """Know of a version that its code is not kept any more. Raises: FencedOut."""
+        ...
 
     async def versions(self, shard_id: int, env_id: int, prefix: str) -> list[str]:
         """The versions that begin so."""

@@ -42,6 +42,16 @@ class ObjectsContract:
         with pytest.raises(NotFound, match="0123abcd"):
             await objects.get("0123abcd" * 8)
 
+    async def test_a_text_that_is_dropped_is_gone_and_may_be_put_again(
+        self, objects: Objects
+    ) -> None:
+        ref = await objects.put(LARGE)
+        for name in (ref, ref, "no reference"):
+            await objects.drop(name)
+        with pytest.raises(NotFound, match="gone"):
+            await objects.get(ref)
+        assert await objects.get(await objects.put(LARGE)) == LARGE
+
     async def test_an_upload_is_found_with_its_type(self, objects: Objects) -> None:
         await objects.keep(PLACE, PATH, "application/super+json", parts(LARGE, "", "end"), NOW)
         found = await objects.kept(PLACE, PATH)

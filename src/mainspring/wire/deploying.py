@@ -23,8 +23,9 @@ class Deploy(Struct, tag="deploy"):
     """Keep a version of the code → Deployment. It becomes current by `Promote` only.
 
     `bundle` is base64 of a tar.gz, `hash` its SHA-256 in hex; `runtime` the Python that the code
-    was imported with, such as "3.12.4". A repeat with the same `external_id` and hash answers with
-    the deployment that there is. Raises: Conflict when that id has other code.
+    was imported with, such as "3.12.4". With an `image`, which has the code, bundle and hash are
+    empty. A repeat with the same `external_id` and hash answers with the deployment that there is.
+    Raises: Conflict when that id has other code.
     """
 
     bundle: str
@@ -32,6 +33,7 @@ class Deploy(Struct, tag="deploy"):
     manifest: Manifest
     external_id: str | None = None
     runtime: str = ""
+    image: str = ""
 
 
 class Promote(Struct, tag="promote"):
@@ -97,8 +99,8 @@ class WaitingPage(Struct):
 
 
 class CarryRuns(Struct, tag="carry_runs"):
-    """Let runs that wait go on in another version, at most 100 → Carried. Those that have ended or
-    execute at the moment stay as they are.
+    """Let runs that wait go on in another version, at most 100 → Carried. Those that have ended,
+    execute at the moment or were triggered for a version stay as they are.
     """
 
     version: str
@@ -126,6 +128,7 @@ class Deployment(Struct):
     hash: str = ""
     size: int = 0
     runtime: str = ""
+    image: str = ""
 
 
 class DeploymentDetail(Struct):

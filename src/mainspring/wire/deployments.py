@@ -36,6 +36,7 @@ class ShownDeployment(Struct, rename="camel", kw_only=True):
     workers: int
     current: bool
     promoted_at: str | None
+    image: str | None
 
 
 class DeploymentQuery(
@@ -73,6 +74,7 @@ def shown(found: Deployment) -> dict[str, Any]:
         "workers": found.workers,
         "current": found.current,
         "promotedAt": None if found.promoted_at is None else moments.iso(found.promoted_at),
+        "image": found.image or None,
     }
 
 

@@ -248,11 +248,11 @@ def _gates(_: TriggerOptions, value: Any) -> None:
         raise NotBuilt("gates are not built yet; use a queue, or leave it out")
 
 
-def _deployment(_: TriggerOptions, value: Any) -> None:
+def _deployment(options: TriggerOptions, value: Any) -> None:
     if not isinstance(value, str):
         raise Misshapen("must be text")
     if value.strip():
-        raise NotBuilt("runs of one deployment are not built yet; use lockToVersion")
+        options.deployment = _text(value.strip(), limits.NAME_LENGTH)
 
 
 def _size(_: TriggerOptions, value: Any) -> None:

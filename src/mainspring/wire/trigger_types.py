@@ -54,6 +54,7 @@ class Options(Struct, rename="camel"):
     priority: float | UnsetType = UNSET
     test: bool | UnsetType = UNSET
     lock_to_version: Text = UNSET
+    external_deployment_id: Text = UNSET
     parent_run_id: Text = UNSET
     debounce: Debounce | UnsetType = UNSET
 

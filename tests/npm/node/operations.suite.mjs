@@ -36,6 +36,29 @@ export default function () {
     assert.notEqual(filtered[0].id, handle.id);
   });
 
+  it("a run for a deployment waits until there is one of that id", async () => {
+    const externalDeploymentId = unique("commit");
+    const handle = await tasks.trigger("echo", { value: 1 }, { externalDeploymentId });
+    assert.equal((await runs.retrieve(handle.id)).status, "PENDING_VERSION");
+    const listed = await runs.list({ status: "PENDING_VERSION", taskIdentifier: "echo" });
+    assert.ok(listed.data.some((run) => run.id === handle.id));
+    for await (const run of runs.subscribeToRun(handle.id)) {
+      assert.equal(run.status, "PENDING_VERSION");
+      break;
+    }
+    await runs.cancel(handle.id);
+    assert.equal((await ended(handle)).status, "CANCELED");
+  });
+
+  it("deployments.list takes a status, a period and a cursor", async () => {
+    assert.equal((await deployments.list({ status: "FAILED" })).data.length, 0);
+    const [one] = (await deployments.list({ status: "DEPLOYED", limit: 1 })).data;
+    assert.equal(one.status, "DEPLOYED");
+    assert.equal(one.externalId, null);
+    assert.match(one.shortCode, /^\w{8}$/);
+    assert.equal((await deployments.list({ period: "1d" })).data[0].id, one.id);
+  });
+
   it("deployments.list shows the versions that workers have announced", async () => {
     const [newest] = (await deployments.list()).data;
     assert.equal(newest.status, "DEPLOYED");

@@ -11,6 +11,10 @@ SELECT :shard, :object_id, r.part, r.data FROM {rows} WHERE true ON CONFLICT DO 
 -- takes: shard bigint, object_id text
 SELECT data FROM object WHERE shard_id = :shard AND object_id = :object_id ORDER BY part;
 
+-- name: object_drop
+-- takes: shard bigint, object_id text
+DELETE FROM object WHERE shard_id = :shard AND object_id = :object_id;
+
 -- name: upload_put
 -- rows: part bigint, data text
 -- takes: shard bigint, env_id bigint, path text, parts bigint, type text, now bigint

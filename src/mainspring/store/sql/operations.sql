@@ -57,18 +57,18 @@ ON CONFLICT (shard_id, schedule_id) DO UPDATE SET active = excluded.active,
 DELETE FROM schedule WHERE {among schedule: schedule_id};
 
 -- name: deployment
--- rows: env_id bigint, version text, deployment_id text, created_at bigint, seen_at bigint, external_id text, bundle_ref text, bundle_hash text, bundle_size bigint, manifest_ref text, runtime text
+-- rows: env_id bigint, version text, deployment_id text, created_at bigint, seen_at bigint, external_id text, bundle_ref text, bundle_hash text, bundle_size bigint, manifest_ref text, runtime text, image text
 -- takes: shard bigint
 -- A worker may have announced the version in this moment; then its row gets the bundle.
 INSERT INTO deployment (shard_id, env_id, version, deployment_id, created_at, seen_at, external_id,
-  bundle_ref, bundle_hash, bundle_size, manifest_ref, runtime)
+  bundle_ref, bundle_hash, bundle_size, manifest_ref, runtime, image)
 SELECT :shard, r.env_id, r.version, r.deployment_id, r.created_at, r.seen_at, r.external_id,
-  r.bundle_ref, r.bundle_hash, r.bundle_size, r.manifest_ref, r.runtime
+  r.bundle_ref, r.bundle_hash, r.bundle_size, r.manifest_ref, r.runtime, r.image
 FROM {rows} WHERE true
 ON CONFLICT (shard_id, env_id, version) DO UPDATE SET external_id = excluded.external_id,
   bundle_ref = excluded.bundle_ref, bundle_hash = excluded.bundle_hash,
   bundle_size = excluded.bundle_size, manifest_ref = excluded.manifest_ref,
-  runtime = excluded.runtime
+  runtime = excluded.runtime, image = excluded.image
 WHERE deployment.bundle_ref IS NULL;
 
 -- name: promotion
@@ -169,7 +169,7 @@ ON CONFLICT (shard_id, env_id, version) DO UPDATE SET seen_at = excluded.seen_at
 -- name: deployment_older
 -- takes: shard bigint, env_id bigint, low text, high text, most bigint
 SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
-  bundle_size, manifest_ref, runtime
+  bundle_size, manifest_ref, runtime, image
 FROM deployment WHERE shard_id = :shard
   AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
 ORDER BY env_id DESC, deployment_id DESC LIMIT :most;
@@ -177,7 +177,7 @@ ORDER BY env_id DESC, deployment_id DESC LIMIT :most;
 -- name: deployment_newer
 -- takes: shard bigint, env_id bigint, low text, high text, most bigint
 SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
-  bundle_size, manifest_ref, runtime
+  bundle_size, manifest_ref, runtime, image
 FROM deployment WHERE shard_id = :shard
   AND (env_id, deployment_id) > (:env_id, :low) AND (env_id, deployment_id) < (:env_id, :high)
 ORDER BY env_id, deployment_id LIMIT :most;
@@ -185,15 +185,33 @@ ORDER BY env_id, deployment_id LIMIT :most;
 -- name: deployment_one
 -- takes: shard bigint, env_id bigint, version text
 SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
-  bundle_size, manifest_ref, runtime
+  bundle_size, manifest_ref, runtime, image
 FROM deployment WHERE shard_id = :shard AND env_id = :env_id AND version = :version;
 
 -- name: deployment_of_external
 -- takes: shard bigint, env_id bigint, external_id text
 SELECT version, deployment_id, created_at, seen_at, external_id, bundle_ref, bundle_hash,
-  bundle_size, manifest_ref, runtime
+  bundle_size, manifest_ref, runtime, image
 FROM deployment WHERE shard_id = :shard AND env_id = :env_id AND external_id = :external_id
   AND external_id IS NOT NULL;
+
+-- name: deployment_external_ids
+-- takes: shard bigint
+-- At takeover: one entry for each deployment of a pipeline.
+SELECT env_id, external_id, version FROM deployment
+WHERE shard_id = :shard AND external_id IS NOT NULL ORDER BY env_id, external_id;
+
+-- name: versions_in_use
+-- takes: shard bigint, env_id bigint
+-- Once an hour, and only where old bundles are: it goes through all live runs.
+SELECT version FROM ready WHERE shard_id = :shard AND env_id = :env_id AND version <> ''
+UNION SELECT version FROM active WHERE shard_id = :shard AND env_id = :env_id AND version <> ''
+UNION SELECT version FROM parked WHERE shard_id = :shard AND env_id = :env_id AND version <> '';
+
+-- name: deployment_drop_bundle
+-- takes: shard bigint, env_id bigint, version text
+UPDATE deployment SET bundle_ref = NULL
+WHERE shard_id = :shard AND env_id = :env_id AND version = :version;
 
 -- name: deployment_versions
 -- takes: shard bigint, env_id bigint, low text, high text
