@@ -79,7 +79,7 @@ class Client(Operator):
 
     async def _make(self, *wanted: TriggerRequest, **more: Any) -> list[str]:
         """Trigger; the ids of what is stored for certain."""
-        now = self._network.world.wall_ms()
+        now = self._network.world.passed_ms()
         answer = await self.ask(calls.Trigger(list(wanted), **more))
         if answer is None:
             return []
@@ -193,7 +193,7 @@ class Client(Operator):
         if not delayed:
             return
         run_id, delay = self.random.choice(delayed), self.random.choice((0, 1_000, 9_000))
-        due = self._network.world.wall_ms() + delay
+        due = self._network.world.passed_ms() + delay
         self._ledger.due[run_id] = min(self._ledger.due[run_id], due)
         await self.ask(calls.RescheduleRun(run_id, delay_ms=delay))
 

@@ -34,6 +34,7 @@ class Fates:
         fails: nothing of the transaction reaches the database.
         doubtful: its answer is lost, whether it was written or not.
         slow: it takes up to `slow_s`.
+        slow_reads: the answer of a reading one, or of one that is not fenced, takes up to a second.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class Fates:
         self.doubtful = 0.0
         self.slow = 0.0
         self.slow_s = 1.0
+        self.slow_reads = 0.0
         self.down = False
 
 
@@ -237,10 +239,14 @@ class Database:
         except MainspringError as error:
             self._later(partial(self._settle, future, None, error))
         else:
-            self._later(partial(self._settle, future, result, None))
+            fates, chance = self._disk.fates, self._world.random.random
+            late = chance() if fates.slow_reads and chance() < fates.slow_reads else 0.0
+            lost = fates.doubtful > 0 and chance() < fates.doubtful  # what was written stays
+            error = StoreUnavailable(LOST) if lost else None
+            self._later(partial(self._settle, future, result, error), late)
 
-    def _later(self, deed: Callable[[], None]) -> None:
-        self._world.after(0.0002 + self._world.random.random() * 0.001, deed)
+    def _later(self, deed: Callable[[], None], late: float = 0.0) -> None:
+        self._world.after(0.0002 + self._world.random.random() * 0.001 + late, deed)
 
     def _settle(self, future: Future[Any], result: Any, error: MainspringError | None) -> None:
         """The answer is back at the process, if that is still there."""

@@ -52,9 +52,10 @@ class Ledger:
         runs: stored runs, `done` how they ended.
         active: runs that hold a slot by the rows, with their epoch.
         holders: ids of the sessions that they were given to last.
-        due: before which moment (epoch ms) a run must not begin.
+        due: before which moment (`World.passed_ms`) a run must not begin.
         limits: of a queue, what was in force since when.
         ticks: what holds of schedules.
+        copies: runs with the payload, and so the number, of another one.
         bulks: what became of bulk actions so far.
         paused: queues whose pause was acknowledged, since when (epoch ms).
         setting: queues that somebody sets at the moment; `unsure` those of which nobody knows what
@@ -81,11 +82,12 @@ class Ledger:
             spec.name: [(0, spec.limit)] for spec in QUEUES.values()
         }
         self.ticks = Ticks(world)
+        self.copies: set[str] = set()
         self.bulks: dict[str, str] = {}
         self.paused: dict[str, int] = {}
         self.setting: set[str] = set()
         self.unsure: set[str] = set()
-        self.starts: dict[str, list[int]] = defaultdict(list)
+        self.starts: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.commits = 0
         self.executed = 0
         self.live = 0
@@ -154,6 +156,7 @@ class Ledger:
         bulk_id, of = options.get("bulk_id"), options["replay_of"]
         if bulk_id is None:
             return
+        self.copies.add(run_id)
         if (bulk_id, of) in self._replayed:
             self.world.fail(f"{bulk_id} has replayed {of} once more, as {run_id}")
         self._replayed.add((bulk_id, of))
@@ -172,7 +175,7 @@ class Ledger:
 
     def _keyed(self, key: Key, run_id: str, expires_at: int, now: int) -> None:
         holder, until = self.keys.get(key, ("", 0))
-        if holder and holder != run_id and until > now:
+        if holder and holder != run_id and until > max(now, self.world.latest_ms):
             status = self.done.get(holder)
             if status is None or status not in FREES_KEY:
                 self.world.fail(f"key {key} was {holder}'s ({status}), and is {run_id}'s now")
@@ -206,10 +209,12 @@ class Ledger:
         if rate is None:
             return
         starts = self.starts[made.queue]
-        starts.append(now)
+        real = int(self.world.now * 1000)
+        starts.append((now, real))
         burst = rate.burst or rate.limit
         for back in range(1, min(len(starts), 12)):
-            window = now - starts[-1 - back]
+            wall_at, real_at = starts[-1 - back]
+            window = max(now - wall_at, real - real_at)  # the wall clock may be set either way
             if back + 1 > burst + window * rate.limit // rate.period_ms:
                 self.world.fail(f"{back + 1} starts of queue {made.queue} within {window} ms")
 
@@ -307,7 +312,7 @@ class Ledger:
         """A body has begun."""
         self.executed += 1
         self.world.note("body", run_id, epoch, attempt)
-        now = self.world.wall_ms()
+        now = self.world.passed_ms()
         if now < self.due.get(run_id, 0):
             self.world.fail(f"{run_id} began {self.due[run_id] - now} ms too early")
         if attempt > most:
@@ -315,6 +320,10 @@ class Ledger:
         if run_id not in self.runs:
             self.world.fail(f"{run_id} executes and is not stored")
         self.check_executing()
+
+    def begins(self, run_id: str, number: str) -> str:
+        """What the numbers of its children begin with: those of a copy may come again."""
+        return f"{ANY}{run_id}" if run_id in self.copies else number
 
     def performs(self, run_id: str, generation: int, key: str) -> None:
         """The body of a step is executed."""
@@ -329,11 +338,11 @@ class Ledger:
 
     def waits_for(self, run_id: str, generation: int, place: int, ms: int) -> None:
         """Code begins to wait for time, or does so again after it was lost."""
-        self.waits.setdefault((run_id, generation, place), self.world.wall_ms() + ms)
+        self.waits.setdefault((run_id, generation, place), self.world.passed_ms() + ms)
 
     def waited(self, run_id: str, generation: int, place: int) -> None:
         """That wait is over."""
-        early = self.waits[run_id, generation, place] - self.world.wall_ms()
+        early = self.waits[run_id, generation, place] - self.world.passed_ms()
         if early > 0:
             self.world.fail(f"a wait of {run_id} ended {early} ms too early")
 

@@ -192,6 +192,36 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "started runs expire": [
         (_ENGINE + "due:Due.plan", " and not row.started_at:", ":"),
     ],
+    # schedules and bulk actions
+    "tick lost": [
+        (_ENGINE + "ticks:fire", "in firing.ticks:", "in firing.ticks[1:]:"),
+    ],
+    "tick fired twice": [
+        (_ENGINE + "ticks:fire", "in firing.ticks:", "in (*firing.ticks, last_at or row.next_at):"),
+    ],
+    "ticks lost at takeover": [
+        (_ENGINE + "ticks:load", "schedule_id in rows)", "schedule_id in rows[1:])"),
+    ],
+    "missed ticks not made up for": [
+        ("mainspring.model.firing:Timing.fire", "(*late[-MOST:], *in_time)", "(*in_time,)"),
+    ],
+    "switched off schedule goes on": [
+        (_ENGINE + "schedules:ScheduleCall.plan", "state.timers.cancel(ticks.timer(old))", "pass"),
+        (_ENGINE + "ticks:fire", " or not row.active or row.fire_at != due[0]", ""),
+    ],
+    "bulk action in doubt replays again": [
+        (
+            _ENGINE + "piece:ReplayPiece.want",
+            "item.repeat = item.run_id is not None",
+            "item.run_id = None",
+        ),
+    ],
+    "bulk action lost at takeover": [
+        (_ENGINE + "bulk:Bulks._work", "self._rows.setdefault(row.bulk_id, row)", "pass"),
+    ],
+    "pause of an environment ignored": [
+        (_ENGINE + "operations:pause", "owner.state.set_environment(row)", "pass"),
+    ],
 }  # fmt: skip
 
 
@@ -212,6 +242,9 @@ QUICK: Final = (
     "parked although its wait is over",
     "outcome not told to a run that executes",
     "timers early",
+    "tick lost",
+    "tick fired twice",
+    "ticks lost at takeover",
 )
 """Those that few seeds show."""
 

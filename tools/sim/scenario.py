@@ -104,7 +104,7 @@ class Scenario:
             for server in self.cluster.servers
             if not server.node.frozen and server.node.name not in self.disk.cut
         ]
-        if fates.down or fates.fails or fates.doubtful or fates.slow:
+        if fates.down or fates.fails or fates.doubtful or fates.slow or fates.slow_reads:
             able = []
         self._able = {one.node.name: self._able.get(one.node.name, now) for one in able}
         owning = [

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
+import warnings
 from asyncio import events
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +78,9 @@ def staged(world: World) -> Iterator[None]:
             node.dead = True
         events._set_running_loop(None)
         _bury(world)
-        gc.collect()
+        with warnings.catch_warnings():  # of what a process that died never began
+            warnings.simplefilter("ignore", RuntimeWarning)
+            gc.collect()
         gc.enable()
         engine.TICK_S = tick
         log.removeHandler(shouts)

@@ -42,8 +42,9 @@ async def play(ctx: Context, n: str, plan: list[Any]) -> str:
     run_id, generation = order.run_id, order.generation
     ledger = cast("Loop", asyncio.get_running_loop()).node.ledger
     ledger.entered(run_id, order.epoch, order.attempt, order.max_attempts)
+    mine = ledger.begins(run_id, n)
     for place, (verb, *given) in enumerate(plan):
-        await VERBS[verb](ctx, ledger, (run_id, generation, place), n, *given)
+        await VERBS[verb](ctx, ledger, (run_id, generation, place), mine, *given)
         ledger.check_executing()
     return n
 

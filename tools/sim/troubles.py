@@ -41,6 +41,7 @@ class Troubles:
         """Every trouble ends; there is a server, and a worker in each environment."""
         fates = self.disk.fates
         fates.fails = fates.doubtful = fates.slow = self.network.lost = 0.0
+        fates.slow_reads = 0.0
         fates.down = False
         self.network.cut.clear()
         self.disk.cut.clear()
@@ -61,6 +62,7 @@ class Troubles:
             self.kill_server, self.kill_worker, self.freeze_server, self.freeze_worker,
             self.stop_server, self.snap_links, self.part, self.stumble, self.doubt, self.slow,
             self.outage, self.jump, self.lose_calls, self.cut_off, self.die_in_a_commit,
+            self.set_back, self.slow_reads,
         ]  # fmt: skip
         if self.random.random() < 0.05:
             return []
@@ -188,7 +190,13 @@ class Troubles:
             )
 
     def jump(self) -> None:
-        self.world.wall_shift_ms += self.random.choice((50, 2_000, 60_000))
+        self.world.wall_shift_ms += self.random.choice((50, 2_000, 60_000, 150_000))
+
+    def set_back(self) -> None:
+        self.world.back_ms += self.random.choice((50, 2_000, 40_000))
+
+    def slow_reads(self) -> None:
+        self._fates("slow_reads", self.random.choice((0.05, 0.5)))
 
     def lose_calls(self) -> None:
         self.network.lost = 0.3

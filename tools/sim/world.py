@@ -58,7 +58,8 @@ class World:
 
     Attributes:
         now: seconds since the beginning.
-        wall_shift_ms: how far the wall clock was set forward.
+        wall_shift_ms: how far the wall clock was set forward; `back_ms`: and back.
+        latest_ms: the latest time that it has shown.
         node: the process whose code is executing; None between them.
         trace: what happened, for people; the last lines are shown with a violation.
     """
@@ -68,6 +69,8 @@ class World:
         self.random = random.Random(seed)
         self.now = 0.0
         self.wall_shift_ms = 0
+        self.back_ms = 0
+        self.latest_ms = 0
         self.node: Node | None = None
         self.nodes: list[Node] = []
         self.steps = 0
@@ -80,6 +83,12 @@ class World:
 
     def wall_ms(self) -> int:
         """The wall clock, epoch ms."""
+        now = self.passed_ms() - self.back_ms
+        self.latest_ms = max(self.latest_ms, now)
+        return now
+
+    def passed_ms(self) -> int:
+        """The same as if it had never been set back: no delay ends before it has passed here."""
         return BEGAN_MS + self.wall_shift_ms + int(self.now * 1000)
 
     def at(self, when: float, deed: Callable[[], None]) -> None:
