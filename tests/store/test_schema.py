@@ -24,6 +24,7 @@ from tests.store.conftest import execute
 GLOBAL = {
     "server", "environment", "api_key", "task", "queue", "env_var", "schema_version", "audit",
     "server_secret", "signing_key", "token_use", "person", "person_role", "person_token",
+    "person_password",
 }  # fmt: skip
 KEYS = """
 SELECT c.relname, i.relname, array_agg(a.attname::text ORDER BY k.at)

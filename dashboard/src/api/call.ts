@@ -61,6 +61,9 @@ const SESSION = "api/mainspring/v1/session";
 export const session = {
   show: () => request<Session>("GET", SESSION),
   begin: (token: string) => request<Session>("POST", SESSION, { token }),
+  beginWith: (name: string, password: string) => request<Session>("POST", SESSION, { name, password }),
+  beginFirst: (token: string, name: string, password: string) => request<Session>("POST", `${SESSION}/first`, { token, name, password }),
+  setPassword: (password: string, old: string) => request<Session>("POST", `${SESSION}/password`, { password, old }),
   beginHere: () => request<Session>("POST", `${SESSION}/dev`),
   end: () => request<Session>("DELETE", SESSION),
 };

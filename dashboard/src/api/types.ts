@@ -102,6 +102,18 @@ export interface RunDetail {
   parent: Run | null;
   children: Run[];
   schedule: Schedule | null;
+  usage?: Usage | null;
+}
+
+export interface Usage {
+  active_ms: number;
+  waiting_ms: number;
+  attempts: number;
+  bytes: number;
+  calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost: number;
 }
 
 export interface Span {
@@ -299,6 +311,8 @@ export interface Line {
 export interface Session {
   signedIn: boolean;
   dev: boolean;
+  /** Nobody is known here yet: who has a secret key may become the first admin. */
+  first?: boolean;
   release: string;
   name?: string;
   environment?: string;

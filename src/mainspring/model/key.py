@@ -12,6 +12,8 @@ from mainspring.ids import Bits
 
 _FORM: Final = re.compile(r"tr_(?:dev|stg|prod|preview)_sk_[0-9A-Za-z]{24}")
 PERSONAL: Final = "tr_pat_"
+SESSION: Final = "tr_pat_s_"
+"""Begins personal tokens that a sign-in with a password has made."""
 _LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Not a secret: a key has 143 bits of chance, so its hash cannot be guessed. The label keeps our
 # hashes apart from those that another program may keep of the same text.
@@ -37,7 +39,16 @@ def new_key(slug: str, bits: Bits) -> str:
 
 def new_personal(bits: Bits) -> str:
     """A new personal access token; `bits` as for `new_key`."""
-    return PERSONAL + "".join(_LETTERS[bits.getrandbits(192) % 62] for _ in range(40))
+    return PERSONAL + _letters(bits)
+
+
+def new_session(bits: Bits) -> str:
+    """The same for a session; it differs by how it begins."""
+    return SESSION + _letters(bits)
+
+
+def _letters(bits: Bits) -> str:
+    return "".join(_LETTERS[bits.getrandbits(192) % 62] for _ in range(40))
 
 
 def check_key(key: str) -> None:

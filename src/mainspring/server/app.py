@@ -53,6 +53,7 @@ from mainspring.server.exchange import Exchange
 from mainspring.server.guard import LOOPBACK, Hosts, Refusal
 from mainspring.server.leases import Credential, Leases
 from mainspring.server.measured import Measured
+from mainspring.server.passwords import Passwords
 from mainspring.server.port import EnginePort
 from mainspring.server.realtime import events, shapes, streams
 from mainspring.server.realtime.socket import (
@@ -146,7 +147,7 @@ class Application:
             (
                 *routes,
                 *metrics.routes(self._measured),
-                *session.routes(self._keys, self._sessions),
+                *session.routes(self._keys, self._sessions, Passwords(clock)),
                 *plain.routes(self._keys, self._sessions),
                 *pages.ROUTES,
             )

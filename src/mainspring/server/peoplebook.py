@@ -9,7 +9,7 @@ from typing import Final
 from mainspring.errors import InvalidOptions, NotFound
 from mainspring.ids import IdSource
 from mainspring.model.audit import Entry
-from mainspring.model.key import new_personal
+from mainspring.model.key import new_personal, new_session
 from mainspring.model.pepper import Pepper
 from mainspring.model.role import ROLES
 from mainspring.store.access import Access, PersonRow
@@ -34,9 +34,12 @@ class PeopleBook:
         self._origin = origin
 
     async def add(self, name: str, role: str, env: EnvironmentRow | None) -> str:
-        """A new person with a role in that environment (None = in all); returns a personal token,
-        shown this once. Raises: InvalidOptions.
-        """
+        """As `make`; returns a personal token, shown this once. Raises: InvalidOptions."""
+        await self.make(name, role, env)
+        return await self.token(name, None)
+
+    async def make(self, name: str, role: str, env: EnvironmentRow | None) -> None:
+        """A new person with a role in that environment (None = in all). Raises: InvalidOptions."""
         if not _NAME.fullmatch(name):
             raise InvalidOptions(
                 f"{name[:100]!r} is no name; expected letters, digits and . @ + - _, such as "
@@ -48,7 +51,6 @@ class PeopleBook:
         row = PersonRow(_ids.new("person", self._now, 0), name, self._now)
         await self._access.people.add(row, self._pepper.chain(), self._entry("people.add", name))
         await self.give(name, role, env)
-        return await self.token(name, None)
 
     async def give(self, name: str, role: str, env: EnvironmentRow | None) -> None:
         """Give that role in an environment (None = in all), or with "" take what is there.
@@ -66,9 +68,15 @@ class PeopleBook:
 
     async def token(self, name: str, expires_at: int | None) -> str:
         """One more personal token, shown this once. Raises: NotFound."""
+        return await self._keep(new_personal(_bits), name, expires_at, "people.token")
+
+    async def session(self, name: str, expires_at: int) -> str:
+        """A token for one session of a browser. Raises: NotFound."""
+        return await self._keep(new_session(_bits), name, expires_at, "people.session")
+
+    async def _keep(self, text: str, name: str, expires_at: int | None, what: str) -> str:
         person_id = await self._id(name)
-        text = new_personal(_bits)
-        entry = self._entry("people.token", f"{name} …{text[-4:]}")
+        entry = self._entry(what, f"{name} …{text[-4:]}")
         await self._access.people.add_token(
             self._pepper.stored(text),
             person_id,
@@ -80,8 +88,15 @@ class PeopleBook:
         )
         return text
 
+    async def set_password(self, name: str, hash_: str) -> None:
+        """Keep the hash of a person's password. Raises: NotFound."""
+        entry = self._entry("people.password", name)
+        await self._access.people.set_password(
+            await self._id(name), hash_, self._now, self._pepper.chain(), entry
+        )
+
     async def sign_out(self, name: str) -> None:
-        """End all personal tokens of a person. Raises: NotFound."""
+        """End all personal tokens of a person, and the password. Raises: NotFound."""
         entry = self._entry("people.sign_out", name)
         await self._access.people.drop_tokens(await self._id(name), self._pepper.chain(), entry)
 

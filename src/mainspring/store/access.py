@@ -122,8 +122,22 @@ class People(Protocol):
         """Make a personal token."""
         ...
 
+    async def end_token(self, token_hash: str) -> None:
+        """End one personal token, such as that of a session."""
+        ...
+
+    async def password(self, name: str) -> tuple[str, str] | None:
+        """The person of that name and the hash of the password, "" for none."""
+        ...
+
+    async def set_password(
+        self, person_id: str, hash_: str, now: int, chain: bytes, entry: Entry
+    ) -> None:
+        """Keep the hash of a password instead of the one before."""
+        ...
+
     async def drop_tokens(self, person_id: str, chain: bytes, entry: Entry) -> None:
-        """End all personal tokens of a person."""
+        """End all personal tokens of a person, and the password."""
         ...
 
     async def drop(self, person_id: str, chain: bytes, entry: Entry) -> None:

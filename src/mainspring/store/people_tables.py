@@ -32,6 +32,11 @@ class _Owner(PersonRow, array_like=True):
     expires_at: int | None
 
 
+class _Password(Struct, array_like=True):
+    person_id: str
+    hash: str
+
+
 class PeopleTables:
     """See `mainspring.store.access.People`."""
 
@@ -85,10 +90,25 @@ class PeopleTables:
         }
         await self._log.change(chain, [entry], ("person_token_add", values, ()))
 
+    async def end_token(self, token_hash: str) -> None:
+        await self._database.write(("person_token_end", {"token_hash": token_hash}, ()))
+
+    async def password(self, name: str) -> tuple[str, str] | None:
+        found = await self._database.fetch("password_find", _Password, {"name": name})
+        return (found[0].person_id, found[0].hash) if found else None
+
+    async def set_password(
+        self, person_id: str, hash_: str, now: int, chain: bytes, entry: Entry
+    ) -> None:
+        values = {"person_id": person_id, "hash": hash_, "now": now}
+        await self._log.change(chain, [entry], ("password_set", values, ()))
+
     async def drop_tokens(self, person_id: str, chain: bytes, entry: Entry) -> None:
-        await self._log.change(chain, [entry], ("person_tokens_drop", {"person_id": person_id}, ()))
+        whose = {"person_id": person_id}
+        names = ("person_tokens_drop", "password_drop")
+        await self._log.change(chain, [entry], *((name, whose, ()) for name in names))
 
     async def drop(self, person_id: str, chain: bytes, entry: Entry) -> None:
         whose = {"person_id": person_id}
-        names = ("person_tokens_drop", "person_roles_drop", "person_drop")
+        names = ("person_tokens_drop", "password_drop", "person_roles_drop", "person_drop")
         await self._log.change(chain, [entry], *((name, whose, ()) for name in names))

@@ -134,6 +134,21 @@ class AccessContract:
         await access.people.drop("person_1", CHAIN, entry("people.remove"))
         assert await access.people.members() == []
 
+    async def test_a_password_is_kept_for_a_person_until_it_is_dropped(self, store: Store) -> None:
+        people = store.access.people
+        assert await people.password("ann") is None
+        await people.add(PersonRow("person_1", "ann", NOW), CHAIN, entry("people.add"))
+        assert await people.password("ann") == ("person_1", "")
+        for hash_ in ("first", "second"):
+            await people.set_password("person_1", hash_, NOW, CHAIN, entry("people.password"))
+        assert await people.password("ann") == ("person_1", "second")
+        for hash_ in ("a", "b"):
+            await people.add_token(hash_, "person_1", "abcd", NOW, None, CHAIN, entry("token"))
+        await people.end_token("a")
+        assert [await people.find(hash_) is None for hash_ in ("a", "b")] == [True, False]
+        await people.drop_tokens("person_1", CHAIN, entry("people.tokens"))
+        assert await people.password("ann") == ("person_1", "")
+
     async def test_shared_values_are_those_of_the_first_server(self, store: Store) -> None:
         assert await store.access.secret("check", "") == ""
         await asyncio.gather(*(store.access.secret("check", text) for text in ("a", "b")))

@@ -22,7 +22,7 @@ async function deploy(code) {
 }
 
 export default function people() {
-  it("shows everything to a viewer, who can change nothing", async (page) => {
+  it("shows everything to a viewer, who can change nothing", async (page, _alone) => {
     const id = await trigger("forever");
     await enter(page, VIEWER, `/runs/${id}`);
     await page.getByRole("heading", { level: 1 }).getByText("Executing").waitFor();
@@ -38,7 +38,7 @@ export default function people() {
     await page.getByText("Not for this role").waitFor();
   });
 
-  it("leads an admin from one environment to another, and makes keys there", async (page) => {
+  it("leads an admin from one environment to another, and makes keys there", async (page, _alone) => {
     const id = await trigger("greet", { name: "Ada" });
     await enter(page, ADMIN, "/runs");
     const environments = page.getByRole("button", { name: /^Environment: / });
@@ -63,7 +63,7 @@ export default function people() {
     await page.getByRole("row").filter({ hasText: "keys.revoke" }).first().getByText("person").waitFor();
   });
 
-  it("promotes a version and goes back", async (page) => {
+  it("promotes a version and goes back", async (page, _alone) => {
     const versions = [];
     for (const code of ["one", "two"]) versions.push((await deploy(code)).version);
     await enter(page, ADMIN, "/deployments");

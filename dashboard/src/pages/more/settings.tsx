@@ -1,13 +1,14 @@
 /* This session, this server, and the versions of the tasks that it knows. */
 
+import { type FormEvent, useState } from "react";
 import { useAsk } from "../../api/ask.ts";
-import { at } from "../../api/call.ts";
+import { at, session as sessions } from "../../api/call.ts";
 import { Page } from "../../frame/page.tsx";
 import { useSession } from "../../frame/session.ts";
 import { switchTheme, useDark } from "../../frame/theme.ts";
 import { Button } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
-import { Command } from "../../ui/say.tsx";
+import { Command, say, sayFailure } from "../../ui/say.tsx";
 import { Ago } from "../../ui/time.tsx";
 
 interface Deployment {
@@ -39,6 +40,7 @@ export function SettingsPage() {
           </div>
         ))}
       </dl>
+      {session.name?.startsWith("person ") && <Password />}
       <section className="max-w-2xl px-4 py-3 md:px-5">
         <h2 className="mb-2 font-semibold">Programs find this server by</h2>
         <Command>{`MAINSPRING_URL=${at("").replace(/\/$/, "")}`}</Command>
@@ -58,5 +60,25 @@ export function SettingsPage() {
         />
       )}
     </Page>
+  );
+}
+
+/** A password, with which one signs in by name. */
+function Password() {
+  const [password, setPassword] = useState("");
+  const [old, setOld] = useState("");
+  const set = (event: FormEvent) => {
+    event.preventDefault();
+    sessions.setPassword(password, old).then(() => { setPassword(""); setOld(""); say("The password is set. Sign in with your name from now on."); }, sayFailure);
+  };
+  return (
+    <section className="max-w-2xl px-4 py-3 md:px-5">
+      <h2 className="mb-2 font-semibold">Password</h2>
+      <form className="flex flex-wrap items-end gap-2" onSubmit={set}>
+        <label className="min-w-48 flex-1">New password<input type="password" className="field mt-1" required minLength={10} autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} /></label>
+        <label className="min-w-48 flex-1">The old one, if there is one<input type="password" className="field mt-1" autoComplete="current-password" value={old} onChange={(event) => setOld(event.target.value)} /></label>
+        <Button type="submit">Set</Button>
+      </form>
+    </section>
   );
 }

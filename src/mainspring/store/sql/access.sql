@@ -151,6 +151,25 @@ DELETE FROM person_role WHERE person_id = :person_id AND env_id = :env_id;
 INSERT INTO person_token (token_hash, person_id, last_four, created_at, expires_at)
 VALUES (:token_hash, :person_id, :last_four, :now, :expires_at);
 
+-- name: person_token_end
+-- takes: token_hash text
+DELETE FROM person_token WHERE token_hash = :token_hash;
+
+-- name: password_find
+-- takes: name text
+SELECT p.person_id, coalesce(w.hash, '') AS hash
+FROM person p LEFT JOIN person_password w ON w.person_id = p.person_id
+WHERE p.name = :name;
+
+-- name: password_set
+-- takes: person_id text, hash text, now bigint
+INSERT INTO person_password (person_id, hash, set_at) VALUES (:person_id, :hash, :now)
+ON CONFLICT (person_id) DO UPDATE SET hash = excluded.hash, set_at = excluded.set_at;
+
+-- name: password_drop
+-- takes: person_id text
+DELETE FROM person_password WHERE person_id = :person_id;
+
 -- name: person_tokens_drop
 -- takes: person_id text
 DELETE FROM person_token WHERE person_id = :person_id;
