@@ -3,7 +3,7 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAct, useAsk } from "../../api/ask.ts";
-import { call } from "../../api/call.ts";
+import { at, call } from "../../api/call.ts";
 import type { Schedule, Task } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
@@ -37,7 +37,11 @@ export function SchedulesPage() {
   const run = async (one: Schedule) => {
     await act(async () => {
       const { run_id } = await call<{ run_id: string }>("run_schedule", { id: one.id });
-      say(<>Started <Link to="/runs/$run" params={{ run: run_id }} className="text-accent underline">a run of {one.task}</Link>.</>);
+      const open = (event: React.MouseEvent) => {
+        event.preventDefault();
+        void navigate({ to: "/runs/$run", params: { run: run_id } });
+      };
+      say(<>Started <a href={at(`runs/${run_id}`)} onClick={open} className="text-accent underline">a run of {one.task}</a>.</>);
     });
   };
   return (
@@ -63,7 +67,7 @@ export function SchedulesPage() {
           rows={schedules}
           id={(one) => one.id}
           columns={[
-            { name: "Task", cell: (one) => <Link to="/runs" search={{ schedule: one.id }} className="font-medium [overflow-wrap:anywhere] hover:underline">{one.task}</Link> },
+            { name: "Task", cell: (one) => <Link to="/runs" search={{ schedule: one.id }} className="inline-block min-w-16 font-medium [overflow-wrap:anywhere] hover:underline">{one.task}</Link> },
             { name: "When", cell: (one) => <>{one.description}<span className="block font-mono text-xs text-dim">{one.cron}{one.window && ` ± ${one.window}`} <span className="font-sans">{one.timezone}</span></span></> },
             { name: `Next ${days === 1 ? "24 hours" : "7 days"}`, wide: true, cell: (one) => <Strip one={one} days={days} /> },
             { name: "Next run", cell: (one) => (one.next_at === null ? <span className="text-dim">rests</span> : <Ago at={one.next_at} />) },
