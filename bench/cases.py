@@ -7,6 +7,12 @@ import statistics
 import time
 
 from bench.cold import cold_1m
+from bench.dashboard import (
+    dashboard_change,
+    dashboard_lines,
+    dashboard_pages,
+    dashboard_spans,
+)
 from bench.durable import (
     fork,
     parked_100k,
@@ -172,4 +178,8 @@ CASES: dict[str, Case] = {
     "stream_latency_20": stream_latency_20,
     "shards_100": shards_100,
     "servers_2": servers_2,
+    "dashboard_pages": dashboard_pages,
+    "dashboard_spans": dashboard_spans,
+    "dashboard_lines": dashboard_lines,
+    "dashboard_change": dashboard_change,
 }

@@ -117,28 +117,31 @@ def _make() -> None:
 
 
 def _install(lock: Lock) -> None:
-    installer, name = _installer()
+    command, name = installer(PYTHON)
     packages = (ROOT / "requirements" / f"{lock}.txt").read_text().count("==")
     say(
         f"dev: installing up to {packages} locked packages with {name}"
         " (once; later starts are instant)"
     )
     locked = f"requirements/{lock}.txt"
-    _run([*installer, "--no-deps", "--require-hashes", "-r", locked], packages)
-    _run([*installer, "--no-deps", "--no-build-isolation", "-e", "."], 0)
+    _run([*command, "--no-deps", "--require-hashes", "-r", locked], packages)
+    _run([*command, "--no-deps", "--no-build-isolation", "-e", "."], 0)
 
 
-def _installer() -> tuple[list[str], str]:
-    """The quickest installer here: uv, the pip beside this Python, or the one it brings along."""
+def installer(python: Path) -> tuple[list[str], str]:
+    """The quickest command that installs for that Python, and its name: uv, the pip of the Python
+    behind this one, or the one it brings along. Raises: SetupFailed.
+    """
     uv = shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--python", str(PYTHON)], "uv"
+        return [uv, "pip", "install", "--python", str(python)], "uv"
+    base = getattr(sys, "_base_executable", sys.executable)
     options = ["install", "--no-compile", "--disable-pip-version-check", "--progress-bar=off"]
-    for pip in ([sys.executable, "-m", "pip", "--python", str(PYTHON)], [str(PYTHON), "-m", "pip"]):
+    for pip in ([base, "-m", "pip", "--python", str(python)], [str(python), "-m", "pip"]):
         if _works([*pip, "--version"]):
             return [*pip, *options], "pip"
-    if _works([str(PYTHON), "-m", "ensurepip"]):
-        return [str(PYTHON), "-m", "pip", *options], "pip"
+    if _works([str(python), "-m", "ensurepip"]):
+        return [str(python), "-m", "pip", *options], "pip"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise SetupFailed(
         f"This Python {version} has neither pip nor ensurepip. On Debian and Ubuntu:\n"

@@ -1,6 +1,7 @@
 """The wheel as users get it: built with the pages, installed where there is no Node, and asked.
 
-python -m tools.wheel [folder]    leaves the wheel in the folder, dist if none is given
+python -m tools.wheel [folder]              leaves the wheel in the folder, dist if none is given
+python -m tools.wheel --offline [folder]    takes the packages it depends on from this environment
 """
 
 import json
@@ -8,13 +9,14 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 from tools import dashboard
-from tools.environment import PYTHON, ROOT, SetupFailed, say
+from tools.environment import PYTHON, ROOT, SetupFailed, installer, say
 
 BUILD = "from hatchling.build import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
 SECONDS = 30
@@ -29,15 +31,15 @@ def make(folder: Path) -> Path:
     return folder / told.splitlines()[-1]
 
 
-def prove(wheel: Path) -> None:
+def prove(wheel: Path, *, offline: bool = False) -> None:
     """Install it into a clean environment and read the pages from a server there, with nothing but
-    that environment on PATH. Raises: SetupFailed.
+    that environment on PATH. Offline the packages it depends on are those of this environment.
+    Raises: SetupFailed.
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        _run([str(PYTHON), "-m", "venv", str(place / "venv")])
         programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
-        _run([str(programs / "python"), "-m", "pip", "install", "--quiet", str(wheel)])
+        _install(wheel, programs, offline=offline)
         (place / "jobs.py").write_text("from mainspring import task\n\n@task\ndef f(): ...\n")
         command = [str(programs / "mainspring"), "dev", "--no-reload", "--port", "0"]
         clean = {"PATH": str(programs), "HOME": scratch}
@@ -46,6 +48,17 @@ def prove(wheel: Path) -> None:
                 _ask(_address(place / ".mainspring" / "dev.json", server))
             finally:
                 server.terminate()
+
+
+def _install(wheel: Path, programs: Path, *, offline: bool) -> None:
+    python = programs / "python"
+    _run([str(PYTHON), "-m", "venv", "--without-pip", str(programs.parent)])
+    alone = ["--no-index", "--no-deps"] if offline else []
+    _run([*installer(python)[0], "--quiet", *alone, str(wheel)])
+    if offline:  # after the wheel's own files on the path of modules
+        base = {name: str(programs.parent) for name in ("base", "platbase")}
+        own = Path(sysconfig.get_path("purelib", "venv", base), "others.pth")
+        own.write_text(f"{sysconfig.get_path('purelib')}\n")
 
 
 def _address(note: Path, server: "subprocess.Popen[bytes]") -> str:
@@ -79,9 +92,10 @@ def _run(command: list[str], **given: object) -> str:
 def main(arguments: list[str]) -> int:
     """Builds, proves, and says what came of it."""
     started = time.monotonic()
+    folders = [one for one in arguments if one != "--offline"]
     try:
-        wheel = make(Path(arguments[0] if arguments else ROOT / "dist").absolute())
-        prove(wheel)
+        wheel = make(Path(folders[0] if folders else ROOT / "dist").absolute())
+        prove(wheel, offline="--offline" in arguments)
     except SetupFailed as problem:
         say(f"dev: {problem}")
         return 1

@@ -19,9 +19,11 @@ from tests.cli.processes import COMMAND
 from tests.databases import fresh_database
 from tests.npm.platforms import Platform, one_process, several_processes
 from tests.npm.suites import report
-from tools import dashboard
+from tools import dashboard, wheel
 from tools.environment import ROOT, SetupFailed
 
+PICTURES = ROOT / "build" / "screenshots"
+"""Where a picture of each page in each theme is kept."""
 LANDING = 160 * 1024
 """Bytes of scripts that the first page may take, as they travel."""
 
@@ -79,16 +81,24 @@ def mounted(built: Path, tmp_path: Path) -> Iterator[Platform]:
 def test_the_pages_work(
     developed: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
 ) -> None:
-    suites = ("runs", "run", "pages")
-    report(node_path, "dashboard/main.mjs", developed, subtests, *suites, CHROMIUM=chromium_path)
+    pictures = Path(os.environ.get("MAINSPRING_SCREENSHOTS", PICTURES))
+    pictures.mkdir(parents=True, exist_ok=True)
+    report(
+        node_path, "dashboard/main.mjs", developed, subtests, "runs", "run", "pages", "looks",
+        CHROMIUM=chromium_path, MAINSPRING_PICTURES=str(pictures),
+    )  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_pages_work_after_a_sign_in(
+def test_the_pages_work_after_a_sign_in_on_postgresql(
     deployed: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
 ) -> None:
     report(node_path, "dashboard/main.mjs", deployed, subtests, "server", CHROMIUM=chromium_path)
+    report(
+        node_path, "dashboard/main.mjs", deployed, subtests, "runs", "run", "pages",
+        CHROMIUM=chromium_path, SIGNED_IN="yes",
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -133,14 +143,14 @@ def command(*arguments: str, database: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_a_wheel_carries_the_pages(built: Path, tmp_path: Path) -> None:
-    code = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
-    wanted = {**os.environ, "MAINSPRING_DASHBOARD": "require"}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=wanted, check=True)
-    wheel = next(tmp_path.glob("*.whl"))
-    carried = {name for name in zipfile.ZipFile(wheel).namelist() if "/dashboard/" in name}
+def test_a_wheel_carries_the_pages_and_serves_them_without_node(
+    built: Path, tmp_path: Path
+) -> None:
+    made = wheel.make(tmp_path)
+    carried = {name for name in zipfile.ZipFile(made).namelist() if "/dashboard/" in name}
     there = {path.relative_to(built) for path in built.rglob("*") if path.is_file()}
     assert carried == {f"mainspring/dashboard/{path.as_posix()}" for path in there}
+    wheel.prove(made, offline=True)
 
 
 @pytest.mark.slow
@@ -148,7 +158,8 @@ def test_a_wheel_carries_the_pages(built: Path, tmp_path: Path) -> None:
 def test_the_pages_work_below_any_path(
     mounted: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
 ) -> None:
-    report(node_path, "dashboard/main.mjs", mounted, subtests, "server", CHROMIUM=chromium_path)
+    suites = ("server", "first")
+    report(node_path, "dashboard/main.mjs", mounted, subtests, *suites, CHROMIUM=chromium_path)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire.operating import Span, Trace, TraceRun
 
 RUNS: Final = 100
-SPANS: Final = 5_000
+SPANS: Final = 10_000
 LINES: Final = 1_000
 """What one trace shows at most: runs, spans, and lines that the run itself wrote."""
 

@@ -12,6 +12,8 @@ const TIMEOUT_MS = 20_000;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** The columns of a row of the waterfall run together in the text that this one compares. */
 const RULES = { "label-content-name-mismatch": { enabled: false } };
+/** A folder for a picture of every page, and one for the page of every test as it ended. */
+const PICTURES = process.env.MAINSPRING_PICTURES;
 const SHOTS = process.env.MAINSPRING_SCREENSHOTS;
 let browser;
 
@@ -23,11 +25,20 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** A test with a page of its own. `loud`: what the console may say, as when the server is away. */
+let common;
+async function entered(looks) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ...looks });
+  context.setDefaultTimeout(TIMEOUT_MS);
+  if (process.env.SIGNED_IN) await context.request.post(`${SERVER}/api/mainspring/v1/session`, { data: { token: KEY }, headers: { origin: new URL(SERVER).origin } });
+  return context;
+}
+
+/** A test with a page of its own; one that changes nothing for others shares the browser's memory with
+ * them. `loud`: what the console may say, as when the server is away. */
 export function it(name, body, { loud = null, ...looks } = {}) {
-  test(name, { timeout: 60_000 }, async () => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ...looks });
-    context.setDefaultTimeout(TIMEOUT_MS);
+  test(name, { timeout: 120_000 }, async () => {
+    const alone = body.length > 1 || Object.keys(looks).length > 0;
+    const context = alone ? await entered(looks) : await (common ??= entered({}));
     const page = await context.newPage();
     const told = [];
     page.on("console", (message) => told.push(message.text()));
@@ -41,7 +52,7 @@ export function it(name, body, { loud = null, ...looks } = {}) {
       throw error;
     } finally {
       if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name.replaceAll(/\W+/g, "-")}.png` }).catch(() => {});
-      await context.close();
+      await (alone ? context : page).close();
     }
   });
 }
@@ -71,12 +82,14 @@ export async function until(id, status) {
 
 export const row = (page, id) => page.getByRole("row").filter({ hasText: id });
 
-/** What axe finds wrong with a page, in both themes; in the second one colours only. */
-export async function violations(page) {
+/** What axe finds wrong with a page, in both themes; in the second one colours only. With a name both
+ * are kept as pictures. */
+export async function violations(page, name = "") {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
   const found = [];
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    if (name && PICTURES) await page.screenshot({ path: `${PICTURES}/${name} ${colorScheme}.png` });
     const told = await page.evaluate(
       ([only, rules]) => globalThis.axe.run(document, { resultTypes: ["violations"], rules, ...(only && { runOnly: only }) }),
       [colorScheme === "dark" ? ["color-contrast"] : null, RULES],

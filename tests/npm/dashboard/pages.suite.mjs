@@ -4,29 +4,8 @@ import assert from "node:assert/strict";
 import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
 
 export default function pages() {
-  it("leads through every page by its rail, without a word on the console", async (page) => {
-    await trigger("echo", { value: 1 });
-    await open(page, "/");
-    for (const name of PAGES) {
-      await page.getByRole("navigation").getByRole("link", { name }).click();
-      await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
-      await page.locator("main").getByText("Loading…").first().waitFor({ state: "detached" });
-      assert.deepEqual([...(await unusable(page)), ...(await violations(page))], [], name);
-    }
-  });
-
-  it("fits every page on a telephone", async (page) => {
-    for (const path of ["overview", "tasks", "queues", "schedules", "tokens", "batches", "errors", "logs", "workers", "deployments", "variables", "keys", "audit", "settings", "test/greet"]) {
-      await open(page, `/${path}`);
-      await page.getByRole("heading", { level: 1 }).waitFor();
-      await page.waitForLoadState("load");
-      assert.deepEqual(await unusable(page), [], path);
-    }
-  }, { viewport: { width: 390, height: 800 } });
-
   it("tries a task with a form made from its schema", async (page) => {
     await open(page, "/tasks");
     await page.getByRole("link", { name: "Test count" }).click();
@@ -181,7 +160,7 @@ export default function pages() {
 
   it("shows the workers that are connected", async (page) => {
     await open(page, "/workers");
-    const row = page.getByRole("row").filter({ hasText: "connected" });
+    const row = page.getByRole("row").filter({ hasText: "connected" }).first();
     await row.getByText(/pid \d+/).waitFor();
     await row.getByRole("link", { name: "approve" }).waitFor();
   });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { api, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
 
 export default function runs() {
-  it("opens without a sign-in, lists runs and shows how they go on", async (page) => {
+  it("lists runs and shows how they go on", async (page) => {
     await page.goto(`${SERVER}/runs`);
     await page.locator("aside").getByText("Live").waitFor();
     const id = await trigger("forever");

@@ -6,11 +6,12 @@ import { call } from "../../api/call.ts";
 import type { ErrorGroup, RunDetail, RunPage } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
-import { Button, CopyButton } from "../../ui/controls.tsx";
+import { Button } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Failure, Loading } from "../../ui/say.tsx";
 import { StatusBadge } from "../../ui/status.tsx";
 import { Ago, Lasting } from "../../ui/time.tsx";
+import { Traceback } from "../../ui/traceback.tsx";
 
 const LOOKS: Record<ErrorGroup["status"], [string, string]> = {
   new: ["new", "text-bad"],
@@ -58,12 +59,7 @@ export function FaultPage() {
           <Fact name="Place"><span className="font-mono text-xs">{group.place || "no traceback"}</span></Fact>
           <Fact name="Versions"><span className="font-mono text-xs">{[...new Set([group.first_version, group.last_version])].filter(Boolean).join(" … ") || "none"}</span></Fact>
         </dl>
-        {stack && (
-          <section aria-label="Traceback of the latest" className="relative mt-4 rounded-lg border border-line bg-panel">
-            <div className="absolute top-1 right-1"><CopyButton text={stack} label="Copy the traceback" /></div>
-            <pre tabIndex={0} className="max-h-80 overflow-auto p-3 pr-10 font-mono text-[12.5px]">{stack}</pre>
-          </section>
-        )}
+        {stack && <div className="mt-4"><Traceback stack={stack} /></div>}
         <div className="mt-5 mb-2 flex flex-wrap items-baseline justify-between gap-2">
           <h2 className="font-semibold">Its runs</h2>
           <Link to="/runs" search={{ error: `#${id}` }} className="text-accent underline">All of them, to replay or cancel in bulk</Link>

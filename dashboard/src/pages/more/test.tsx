@@ -139,7 +139,7 @@ function Templates({ task, text, take }: { task: string; text: string; take: (te
             </div>
           ))}
           <form className="flex gap-1.5 p-1" onSubmit={(event) => { event.preventDefault(); save(); close(); }}>
-            <input className="field" aria-label="Name of the template" placeholder="Keep this payload as …" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
+            <input className="field" aria-label="Name of the template" placeholder="Name" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
             <Button type="submit">Save</Button>
           </form>
         </>

@@ -3,13 +3,13 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { request } from "../../api/call.ts";
-import type { Line, Run, RunDetail, Span } from "../../api/types.ts";
+import type { Line, Run, RunDetail, RunError, Span, Usage } from "../../api/types.ts";
 import { Button, CopyButton } from "../../ui/controls.tsx";
 import { JsonBlock } from "../../ui/json.tsx";
 import { sayFailure } from "../../ui/say.tsx";
 import { StatusBadge } from "../../ui/status.tsx";
 import { duration, moment } from "../../ui/time.tsx";
-import { ErrorView } from "./fault.tsx";
+import { Traceback } from "../../ui/traceback.tsx";
 import { Logs } from "./logs.tsx";
 import { type Moment, momentsOf } from "./moments.ts";
 import { RestartFrom } from "./restart.tsx";
@@ -23,6 +23,9 @@ const WORDS: Record<Tab, string> = {
   streams: "Streams", timeline: "Timeline", context: "Context",
 };
 const TONES: Record<Moment["tone"], string> = { good: "bg-good", bad: "bg-bad", wait: "bg-wait", busy: "bg-busy", off: "bg-off" };
+
+/** Brings the chosen tab into view where there is no room for all of them. */
+const show = (tab: HTMLElement | null) => tab?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 interface Props {
   detail: RunDetail;
@@ -48,6 +51,7 @@ export function Panel({ detail, trace, spans, span, lines, tab, choose }: Props)
             type="button"
             role="tab"
             id={`tab-${one}`}
+            ref={one === active ? show : undefined}
             aria-selected={one === active}
             aria-controls="panel"
             tabIndex={one === active ? 0 : -1}
@@ -60,7 +64,7 @@ export function Panel({ detail, trace, spans, span, lines, tab, choose }: Props)
               if (next) choose(next);
               document.getElementById(`tab-${next}`)?.focus();
             }}
-            className={`-mb-px border-b-2 px-2.5 py-2 whitespace-nowrap ${one === active ? "border-accent font-medium" : "border-transparent text-dim hover:text-ink"} ${one === "error" ? "text-bad!" : ""}`}
+            className={`-mb-px border-b-2 px-2 py-2 whitespace-nowrap ${one === active ? "border-accent font-medium" : "border-transparent text-dim hover:text-ink"} ${one === "error" ? "text-bad!" : ""}`}
           >
             {WORDS[one]}
             {one === "logs" && lines.length > 0 && <span className="num ml-1.5 rounded-full bg-raised px-1.5 text-xs text-dim">{lines.length}</span>}
@@ -100,6 +104,18 @@ function Content({ run, name, text, stored }: { run: Run; name: "payload" | "out
     );
   }
   return <p className="p-6 text-center text-dim">There is no {name} {name === "output" ? "yet" : ""}.</p>;
+}
+
+function ErrorView({ error }: { error: RunError }) {
+  return (
+    <div className="p-3">
+      <div className="mb-3 rounded-lg border border-bad bg-bad-soft p-3">
+        <p className="font-mono font-semibold text-bad">{error.name ?? "Error"}</p>
+        <p className="mt-0.5 whitespace-pre-wrap [overflow-wrap:anywhere]">{error.message}</p>
+      </div>
+      {error.stack && <Traceback stack={error.stack} />}
+    </div>
+  );
 }
 
 /** The changes of its state, with the time that passed before each. */
@@ -155,6 +171,7 @@ function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefi
       <Fact name="Queue">{list({ queue: run.queue }, run.queue)}{run.concurrency_key && <> · key <Mono>{run.concurrency_key}</Mono></>}</Fact>
       <Fact name="Attempt">{run.attempt} of {run.max_attempts}{run.retry_at && ` · again ${moment(run.retry_at)}`}</Fact>
       <Fact name="Active for">{duration(run.active_ms)}</Fact>
+      {detail.usage && <UsageFacts usage={detail.usage} />}
       <Fact name="Created">{moment(run.created_at)}</Fact>
       {run.delayed_until && <Fact name="Delayed until">{moment(run.delayed_until)}</Fact>}
       {run.started_at && <Fact name="Started">{moment(run.started_at)}</Fact>}
@@ -181,6 +198,19 @@ function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefi
       {run.region && <Fact name="Region">{run.region}</Fact>}
       {run.is_test && <Fact name="Test">yes</Fact>}
     </dl>
+  );
+}
+
+/** What the run and its models took, as far as it is known. */
+function UsageFacts({ usage }: { usage: Usage }) {
+  const plain = (value: number) => value.toLocaleString("en", { maximumFractionDigits: 4 });
+  return (
+    <>
+      {usage.waiting_ms > 0 && <Fact name="Waited for">{duration(usage.waiting_ms)}</Fact>}
+      {usage.bytes > 0 && <Fact name="Data">{plain(Math.ceil(usage.bytes / 1024))} KB</Fact>}
+      {usage.calls > 0 && <Fact name="Model calls">{plain(usage.calls)}: {plain(usage.input_tokens)} tokens in, {plain(usage.output_tokens)} out</Fact>}
+      {usage.cost > 0 && <Fact name="Cost">{plain(usage.cost)}</Fact>}
+    </>
   );
 }
 

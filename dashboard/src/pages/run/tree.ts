@@ -81,6 +81,7 @@ export const KINDS: Record<string, { word: string; bar: string }> = {
   step: { word: "step", bar: "bg-accent" },
   trigger: { word: "trigger", bar: "bg-accent" },
   lost: { word: "lost", bar: "bg-bad" },
+  span: { word: "span", bar: "bg-good" },
 };
 const WAIT = { bar: "bg-wait hatched" };
 const WAITS: Record<string, string> = { run: "runs", time: "time", token: "a token", event: "an event", input: "an input" };

@@ -70,7 +70,7 @@ export function Waterfall({ trace, chosen, choose, openRun }: Props) {
           })}
         </div>
       </div>
-      {trace.truncated && <p className="border-t border-line px-4 py-1.5 text-dim">There is more than can be shown here: at most 100 runs and 5,000 entries.</p>}
+      {trace.truncated && <p className="border-t border-line px-4 py-1.5 text-dim">There is more than can be shown here: at most 100 runs and 10,000 entries.</p>}
     </div>
   );
 }

@@ -38,7 +38,7 @@ export function Views({ search, change }: { search: Search; change: (next: Searc
           ))}
           {isFiltered(search) && !shown && (
             <form className="flex gap-1.5 border-t border-line p-1 pt-2" onSubmit={(event) => { event.preventDefault(); save(); close(); }}>
-              <input className="field" aria-label="Name of the view" placeholder="Name of this filter" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
+              <input className="field" aria-label="Name of the view" placeholder="Name" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
               <Button type="submit">Save</Button>
             </form>
           )}

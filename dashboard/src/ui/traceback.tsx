@@ -1,8 +1,7 @@
-/* The error of a run: what it says, the places it came through, and the text of the traceback. */
+/* A traceback: the places that an error came through, with their lines of source, or its text. */
 
 import { useState } from "react";
-import type { RunError } from "../../api/types.ts";
-import { Button, CopyButton } from "../../ui/controls.tsx";
+import { Button, CopyButton } from "./controls.tsx";
 
 interface Frame {
   file: string;
@@ -17,7 +16,7 @@ const FOREIGN = /site-packages|dist-packages|[/\\]lib[/\\]python|<frozen|[/\\]ma
 const MARKS = /^\s*[~^]+\s*$/;
 
 /** The places of a Python traceback, the outermost first; none when it is not one. */
-export function framesOf(stack: string): Frame[] {
+function framesOf(stack: string): Frame[] {
   const frames: Frame[] = [];
   for (const line of stack.split("\n")) {
     const found = line.match(/^\s*File "(.+)", line (\d+)(?:, in (.+))?$/);
@@ -27,34 +26,26 @@ export function framesOf(stack: string): Frame[] {
   return frames;
 }
 
-export function ErrorView({ error }: { error: RunError }) {
-  const frames = error.stack ? framesOf(error.stack) : [];
+export function Traceback({ stack }: { stack: string }) {
+  const frames = framesOf(stack);
   const [raw, setRaw] = useState(frames.length === 0);
   return (
-    <div className="p-3">
-      <div className="rounded-lg border border-bad bg-bad-soft p-3">
-        <p className="font-mono font-semibold text-bad">{error.name ?? "Error"}</p>
-        <p className="mt-0.5 whitespace-pre-wrap [overflow-wrap:anywhere]">{error.message}</p>
+    <section aria-label="Traceback">
+      <div className="mb-1 flex items-center justify-between gap-2">
+        <h2 className="font-semibold">Where it came from</h2>
+        <span className="flex gap-1">
+          {frames.length > 0 && <Button kind="ghost" aria-pressed={raw} onClick={() => setRaw(!raw)}>As text</Button>}
+          <CopyButton text={stack} label="Copy the traceback" />
+        </span>
       </div>
-      {error.stack && (
-        <section aria-label="Traceback" className="mt-3">
-          <div className="mb-1 flex items-center justify-between gap-2">
-            <h3 className="font-semibold">Where it came from</h3>
-            <span className="flex gap-1">
-              {frames.length > 0 && <Button kind="ghost" aria-pressed={raw} onClick={() => setRaw(!raw)}>As text</Button>}
-              <CopyButton text={error.stack} label="Copy the stack" />
-            </span>
-          </div>
-          {raw ? (
-            <pre tabIndex={0} className="overflow-x-auto rounded-lg border border-line bg-bg p-3 font-mono text-[12.5px] leading-5">{error.stack.trimEnd()}</pre>
-          ) : (
-            <ol className="overflow-hidden rounded-lg border border-line">
-              {frames.toReversed().map((frame, index) => <Place key={index} frame={frame} />)}
-            </ol>
-          )}
-        </section>
+      {raw ? (
+        <pre tabIndex={0} className="overflow-x-auto rounded-lg border border-line bg-panel p-3 font-mono text-[12.5px] leading-5">{stack.trimEnd()}</pre>
+      ) : (
+        <ol className="overflow-hidden rounded-lg border border-line">
+          {frames.toReversed().map((frame, index) => <Place key={index} frame={frame} />)}
+        </ol>
       )}
-    </div>
+    </section>
   );
 }
 

@@ -1,0 +1,76 @@
+/* How every page looks, in both themes and on a telephone; and that pages stay light with much in them. */
+
+import assert from "node:assert/strict";
+import { it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
+
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
+const WIDE = { width: 1280, height: 800 };
+const TELEPHONE = { width: 390, height: 800 };
+/** Rows that may be in the page at once, and requests that a page may make when one comes to it. */
+const ROWS = 120;
+const REQUESTS = 14;
+
+export default function looks() {
+  it("leads through every page by its rail, for everybody, without a word on the console", async (page) => {
+    await until(await trigger("greet", { name: "Ada" }), "COMPLETED");
+    let sockets = 0;
+    page.on("websocket", () => sockets++);
+    await page.goto(`${SERVER}/`);
+    for (const name of PAGES) {
+      await page.setViewportSize(WIDE);
+      let asked = 0;
+      const count = (request) => void (asked += request.url().includes("/api/") ? 1 : 0);
+      page.on("request", count);
+      await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+      await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
+      await page.locator("main").getByText("Loading…").first().waitFor({ state: "detached" });
+      page.off("request", count);
+      assert.ok(asked <= REQUESTS, `${name} asked ${asked} times`);
+      assert.deepEqual([...(await unusable(page)), ...(await violations(page, name))], [], name);
+      await page.setViewportSize(TELEPHONE);
+      assert.deepEqual(await unusable(page), [], `${name} on a telephone`);
+    }
+    assert.equal(sockets, 1, "a tab has one socket, whatever it shows");
+  });
+
+  it("holds few rows of a waterfall of 10,000 spans", async (page) => {
+    const id = await trigger("echo", { value: 1 });
+    await until(id, "COMPLETED");
+    await page.route("**/api/mainspring/v1/call", async (route) => {
+      if (route.request().postDataJSON().type !== "trace") return route.continue();
+      const trace = await (await route.fetch()).json();
+      const [run] = trace.spans;
+      const steps = Array.from({ length: 10_000 }, (_, n) => ({ ...run, id: `s${n}`, kind: "step", message: `step ${n}`, parent_id: run.id, key: `step ${n}`, status: null }));
+      return route.fulfill({ json: { ...trace, spans: [run, ...steps] } });
+    });
+    await page.goto(`${SERVER}/runs/${id}`);
+    const rows = page.getByRole("treeitem");
+    await rows.nth(10).waitFor();
+    const tree = page.getByRole("tree");
+    assert.ok((await tree.evaluate((element) => element.scrollHeight)) > 10_000 * 28);
+    await tree.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await page.getByRole("treeitem", { name: "step step 9999" }).waitFor();
+    assert.ok((await rows.count()) < ROWS, `${await rows.count()} rows`);
+  });
+
+  it("holds few of 100,000 log lines, and finds one that is not shown", async (page, context) => {
+    const id = await trigger("echo", { value: 1 });
+    await until(id, "COMPLETED");
+    await context.routeWebSocket(/realtime/, (socket) => {
+      socket.onMessage((text) => {
+        const said = JSON.parse(text);
+        if (said.op !== "subscribe" || said.topic !== "logs") return;
+        for (let first = 1; first < 100_000; first += 10_000) {
+          const lines = Array.from({ length: 10_000 }, (_, n) => ({ seq: first + n, time: "2026-01-02T03:04:05.678Z", level: "INFO", message: `line ${first + n}` }));
+          socket.send(JSON.stringify({ op: "lines", id: said.id, offset: String(first), lines }));
+        }
+      });
+    });
+    await page.goto(`${SERVER}/runs/${id}?tab=logs`);
+    await page.getByText("line 100000", { exact: true }).waitFor();
+    const log = page.getByRole("log");
+    assert.ok((await log.locator("time").count()) < ROWS);
+    await page.getByRole("searchbox", { name: "Find in the log" }).fill("line 4711");
+    await page.getByText("line 4711", { exact: true }).waitFor();
+  });
+}
