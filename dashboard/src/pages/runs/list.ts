@@ -36,7 +36,8 @@ export function useRuns(search: Search, atTop: () => boolean) {
       queries.setQueryData<Pages>(key, (held) => {
         const first = held?.pages[0];
         if (!held || !first) return held;
-        const added = rows.filter((run) => !known.current.has(run.id));
+        const there = new Set(held.pages.flatMap((page) => page.runs.map((run) => run.id)));
+        const added = rows.filter((run) => !there.has(run.id));
         return { ...held, pages: [{ ...first, runs: [...added, ...first.runs] }, ...held.pages.slice(1)] };
       }),
     [queries, key],
