@@ -52,6 +52,7 @@ class Client(Operator):
             (1, self.abort_bulk),
             (3, self.schedule),
             (1, self.pause_all),
+            (2, self.promote),
             (4, self.browse),
             (2, self.follow),
         ]

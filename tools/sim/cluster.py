@@ -24,6 +24,7 @@ class Cluster:
     """Processes around one database, each environment with a ledger, two callers and workers.
 
     Attributes:
+        versions: those of the code that workers have.
         random: decides what exists and what breaks; the world's own decides the rest.
     """
 
@@ -36,6 +37,7 @@ class Cluster:
         self.slugs = SLUGS[: self.random.choice((1, 1, 1, 2))]
         catalog = store.catalog
         envs = [self.disk.now(partial(catalog.ensure_environment, slug)) for slug in self.slugs]
+        self.versions = ("v1", "v2") if self.random.random() < 0.3 else ("",)
         self.ledgers = {env.shard_id: Ledger(self.world, env) for env in envs}
         self.workers: list[Worker] = []
         self.clients: list[Client] = []
@@ -73,10 +75,11 @@ class Cluster:
         self.network.servers.append(server)
         server.start()
 
-    def new_worker(self, ledger: Ledger) -> None:
-        """Another worker of an environment starts."""
+    def new_worker(self, ledger: Ledger, version: str | None = None) -> None:
+        """Another worker of an environment starts, of that version or any."""
         slots = self.random.choice((1, 3, 6))
-        worker = Worker(self.network, tasks.own, ledger, len(self.workers) + 1, slots)
+        version = self.random.choice(self.versions) if version is None else version
+        worker = Worker(self.network, tasks.own, ledger, len(self.workers) + 1, slots, version)
         self.workers.append(worker)
         ledger.workers.append(worker)
         worker.start()

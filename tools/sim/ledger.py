@@ -51,6 +51,7 @@ class Ledger:
     Attributes:
         runs: stored runs, `done` how they ended.
         active: runs that hold a slot by the rows, with their epoch.
+        pinned: the versions that they may run in only; "" = any.
         holders: ids of the sessions that they were given to last.
         due: before which moment (`World.passed_ms`) a run must not begin.
         limits: of a queue, what was in force since when.
@@ -71,6 +72,7 @@ class Ledger:
         self.done: dict[str, Status] = {}
         self.active: dict[str, int] = {}
         self.holders: dict[str, str] = {}
+        self.pinned: dict[str, str] = {}
         self.claimed_at: dict[tuple[str, int], int] = {}
         self.canceled: set[str] = set()
         self.due: dict[str, int] = {}
@@ -128,14 +130,28 @@ class Ledger:
 
     def _begun(self, changes: Changes, claimed: list[Claimed]) -> None:
         for row in changes.start:
-            self.holders[row[0]] = row[6]
+            self._placed(row[0], row[6], row[4])
             self._claimed(row[0], row[7], changes.now, resume=False)
-        self.holders |= {row[0]: row[1] for row in changes.claim}
+        for row in changes.claim:
+            self._placed(*row)
         for one in claimed:
             resume = self._resumes.get(one.run_id, False)
             self._claimed(one.run_id, one.epoch, changes.now, resume=resume)
         if changes.start or claimed:
             self._check_rows()
+
+    def _placed(self, run_id: str, session_id: str, version: str) -> None:
+        """A run is given to a session, of its version if it has one, which it then keeps."""
+        self.holders[run_id] = session_id
+        pinned = self.pinned.setdefault(run_id, version) or version
+        name = session_id.removeprefix("ses_").partition(".")[0]
+        found = next(one.version for one in self.workers if one.node.name == name)
+        if version != pinned or found != (version or found):
+            self.world.fail(
+                f"{run_id} of version {pinned!r} was claimed as of {version!r} for {session_id}, "
+                f"which has {found!r}"
+            )
+        self.pinned[run_id] = version
 
     def _stored(self, row: tuple[Any, ...]) -> None:
         run_id, _, task, queue, ckey, _, payload, _, options = row[:9]

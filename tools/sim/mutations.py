@@ -192,7 +192,7 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "started runs expire": [
         (_ENGINE + "due:Due.plan", " and not row.started_at:", ":"),
     ],
-    # schedules and bulk actions
+    # schedules, bulk actions, versions
     "tick lost": [
         (_ENGINE + "ticks:fire", "in firing.ticks:", "in firing.ticks[1:]:"),
     ],
@@ -218,6 +218,12 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     ],
     "bulk action lost at takeover": [
         (_ENGINE + "bulk:Bulks._work", "self._rows.setdefault(row.bulk_id, row)", "pass"),
+    ],
+    "version of new runs ignored": [
+        (_ENGINE + "claim:plan", "only = bool(current) and version != current", "only = False"),
+    ],
+    "version of a run forgotten": [
+        (_ENGINE + "claim:plan", "batch.changes.pin.append((run_id, pin))", "pass"),
     ],
     "pause of an environment ignored": [
         (_ENGINE + "operations:pause", "owner.state.set_environment(row)", "pass"),

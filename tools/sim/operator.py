@@ -9,6 +9,7 @@ from typing import Final
 
 from mainspring.model.run import RunFilter
 from mainspring.wire import calls
+from mainspring.wire.deploying import Promote
 from mainspring.wire.observing import CountRuns, FindLines, ListBatches, ListErrors, ListWorkers
 from mainspring.wire.operating import (
     AbortBulk,
@@ -91,6 +92,10 @@ class Operator(Asker):
             await self.ask(request)
         return False
 
+    async def promote(self) -> None:
+        """Let new runs get another version of the code, or any."""
+        await self.ask(Promote(self.random.choice(("v1", "v2", ""))))
+
     async def restore(self) -> None:
         """Let everything go on and no schedule make more, after all that anybody has asked for."""
         while self._ledger.setting:  # noqa: ASYNC110 - nobody tells when the last one is done
@@ -101,6 +106,7 @@ class Operator(Asker):
             await self.ask(calls.PauseQueue(name, paused=False), 100)
         self._ledger.unsure.add(EVERYTHING)
         await self.ask(PauseEnvironment(paused=False), 100)
+        await self.ask(Promote(""), 100)
         rows = self._ledger.ticks.rows
         if rows:
             await asyncio.sleep(SETTLED_S)

@@ -38,7 +38,7 @@ class Troubles:
             self._soon(pause)
 
     def heal(self) -> None:
-        """Every trouble ends; there is a server, and a worker in each environment."""
+        """Every trouble ends; there is a server, and workers in each environment."""
         fates = self.disk.fates
         fates.fails = fates.doubtful = fates.slow = self.network.lost = 0.0
         fates.slow_reads = 0.0
@@ -53,8 +53,10 @@ class Troubles:
         if not self.cluster.lasting:
             self.cluster.new_server()
         for ledger in self.cluster.ledgers.values():
-            if all(worker.node.dead for worker in ledger.workers):
-                self.cluster.new_worker(ledger)
+            living = {worker.version for worker in ledger.workers if not worker.node.dead}
+            for version in self.cluster.versions:
+                if version not in living:
+                    self.cluster.new_worker(ledger, version)
 
     def _chosen(self) -> list[Callable[[], None]]:
         """The kinds of trouble that this seed knows; each seed has another selection."""

@@ -30,11 +30,18 @@ class Worker:
     """
 
     def __init__(
-        self, network: Network, registry: Registry, ledger: Ledger, number: int, slots: int
+        self,
+        network: Network,
+        registry: Registry,
+        ledger: Ledger,
+        number: int,
+        slots: int,
+        version: str,
     ) -> None:
         self.node = Node(network.world, f"worker-{number}")
         self.node.ledger = ledger
         self.slots = slots
+        self.version = version
         self.session: Session | None = None
         self._network = network
         self._registry = registry
@@ -59,7 +66,12 @@ class Worker:
             self._sessions += 1
             lease = Lease(f"ses_{self.node.name}.{self._sessions}", self.node.clock)
             session = self.session = Session(
-                lease.session_id, self._registry, self.slots, self.node.clock, lease=lease
+                lease.session_id,
+                self._registry,
+                self.slots,
+                self.node.clock,
+                version=self.version,
+                lease=lease,
             )
             link = Link(self._network, self.node, session, lease)
             await session.start(link)
