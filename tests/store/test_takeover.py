@@ -1,6 +1,10 @@
 """Two owners on PostgreSQL: what overlapping transactions do to takeover and to unknown commits."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -308,3 +312,50 @@ async def test_an_injected_fault_reaches_the_caller_and_writes_nothing(empty_url
         with pytest.raises(CommitRejected, match="injected"):
             await shard.commit(changes)
         assert await store.live.known(shard.shard_id, [run_id]) == {run_id: ""}
+
+
+FREEZES = """
+import asyncio, os, signal, sys
+from mainspring.store.links import OWNER, Place
+
+async def main():
+    connection = await Place(sys.argv[1]).connect(OWNER)
+    fence = f"SELECT 1 FROM shard WHERE shard_id = {sys.argv[2]} FOR KEY SHARE"
+    await connection.execute(f"BEGIN; {fence}")
+    if sys.argv[3] == "between two messages":  # the driver asks for a plan, and then binds values
+        await connection.prepare("SELECT owner FROM shard WHERE shard_id = $1")
+    os.kill(os.getpid(), signal.SIGSTOP)
+    await connection.execute("COMMIT")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["between two statements", "between two messages"])
+async def test_a_process_that_stands_still_in_its_commit_does_not_keep_the_shard(
+    empty_url: str, place: str
+) -> None:
+    """It stood still for good: PostgreSQL itself would wait for it as long."""
+    async with opened(empty_url) as store, opened(empty_url) as taker:
+        shard = await Shard.taken(store, owner="one")
+        arguments = [sys.executable, "-c", FREEZES, empty_url, str(shard.shard_id), place]
+        frozen = await asyncio.to_thread(subprocess.Popen, arguments)
+        try:
+            await asyncio.to_thread(os.waitid, os.P_PID, frozen.pid, os.WSTOPPED | os.WNOWAIT)
+            assert await taker.shards.take_from(shard.shard_id, "two", "one") == 2
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+            assert await asyncio.to_thread(frozen.wait) != 0  # its transaction is gone
+
+
+async def test_a_session_that_is_at_work_is_waited_for(empty_url: str) -> None:
+    """Only who is silent is ended, and only if it is one of us."""
+    async with opened(empty_url) as store:
+        shard = await Shard.taken(store, owner="one")
+        async with holding(empty_url, shard) as foreign:  # by its name it is not one of us
+            take = asyncio.ensure_future(store.shards.take(shard.shard_id, "two"))
+            await until_it_waits(empty_url)
+            await foreign.fetch("SELECT pg_sleep(2.5)")
+            await foreign.execute("COMMIT")
+            assert await take == 2

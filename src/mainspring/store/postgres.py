@@ -12,6 +12,7 @@ import asyncpg
 
 from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
 from mainspring.store import distribution, migrations
+from mainspring.store.blockers import Blockers
 from mainspring.store.changes import Changes, Claimed, Row
 from mainspring.store.database import (
     FENCED_OUT,
@@ -62,6 +63,7 @@ class PostgresDatabase:
         self.statements = Statements(POSTGRES)
         self._place = Place(url)
         self._pool = Pool(self._place, readers)
+        self._blockers = Blockers(self._place)
         self._faults = faults
         self._owner: asyncpg.Connection[asyncpg.Record] | None = None
         self._committing = asyncio.Lock()
@@ -174,10 +176,11 @@ class PostgresDatabase:
                     await connection.execute("ROLLBACK")
                     raise FencedOut(FENCED_OUT.format(shard=fence[0], epoch=fence[1]))
                 try:
-                    for name, values, rows in calls:
-                        statement = self.statements[name]
-                        arguments = statement.arguments(rows, values)
-                        found = await connection.fetch(statement.sql, *arguments)
+                    async with self._blockers.ended(connection):
+                        for name, values, rows in calls:
+                            statement = self.statements[name]
+                            arguments = statement.arguments(rows, values)
+                            found = await connection.fetch(statement.sql, *arguments)
                 except asyncpg.PostgresError:
                     await connection.execute("ROLLBACK")
                     raise
