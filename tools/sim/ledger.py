@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _decode: Final = msgspec.json.Decoder().decode
 Key = tuple[str, str]
-RESTARTED_S: Final = 23.0
-"""So long after a worker's death its runs go on elsewhere: a lease, a takeover, and 3 s of troubles
-that are too short to be looked at.
+RESTARTED_S: Final = 26.0
+"""So long after a worker's death its runs go on elsewhere: a lease, a takeover, and some seconds in
+which a database that was away hid how long an owner had been dead.
 """
 ANY: Final = "?"
 """Begins the number of a request that may become several runs."""

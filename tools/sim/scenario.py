@@ -104,14 +104,13 @@ class Scenario:
             for server in self.cluster.servers
             if not server.node.frozen and server.node.name not in self.disk.cut
         ]
-        if fates.down or fates.fails or fates.doubtful or fates.slow or fates.slow_reads:
-            able = []
+        troubled = fates.down or fates.fails or fates.doubtful or fates.slow or fates.slow_reads
         self._able = {one.node.name: self._able.get(one.node.name, now) for one in able}
         owning = [
             (one.node.name, ledger.env.shard_id)
             for one in able
             for ledger in self.ledgers
-            if one.owns(ledger.env.shard_id)
+            if not troubled and one.owns(ledger.env.shard_id)
         ]
         self._owning = {one: self._owning.get(one, now) for one in owning}
         for (name, shard_id), since in self._owning.items():

@@ -87,6 +87,12 @@ class Troubles:
             self.random.choice(self.cluster.servers).kill()
             self.world.after(self.random.choice((0.1, 2.0, 9.0)), self._replace_server)
 
+    def _kill_owner(self, shard_id: int) -> None:
+        for server in self.cluster.servers:
+            if server.owns(shard_id):
+                server.kill()
+                self._replace_server()
+
     def die_in_a_commit(self) -> None:
         self.disk.fates.slow_s = 0.3
         self._fates("slow", 1.0)
@@ -112,6 +118,9 @@ class Troubles:
                 0.3, partial(self._report, ledger.env.shard_id, ledger.env, session.id)
             )
         self.world.after(self.random.choice((0.2, 3.0)), partial(self._replace_worker, ledger))
+        if self.random.random() < 0.3:  # and one owner after the other, as its lease runs
+            for at in (4.0, 11.0):
+                self.world.after(at, partial(self._kill_owner, ledger.env.shard_id))
 
     def _report(self, shard_id: int, env: EnvironmentRow, session_id: str) -> None:
         """The supervisor says that the process is dead."""
