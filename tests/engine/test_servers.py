@@ -129,7 +129,7 @@ async def test_the_shards_of_a_dead_server_are_taken_within_six_seconds(town: To
         await town.join(name)
         await town.pass_time(3_000)
     town.kill("c")
-    await town.pass_time(4_500)
+    await town.pass_time(3_000)
     assert town.shares()["a"] + town.shares()["b"] == 4
     await town.pass_time(1_500)
     assert (town.shares()["a"], town.shares()["b"]) == (3, 3)

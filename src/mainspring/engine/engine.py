@@ -41,7 +41,7 @@ class Engine:
     """Owns its share of the shards of a database and answers for them, from `start` to `stop`.
 
     The other servers of the database own the rest; a request for an environment of theirs is
-    refused with Elsewhere. The shards of a server whose beats stand still for 5 s are taken over.
+    refused with Elsewhere. The shards of a server whose beats stand still for 3.5 s are taken over.
 
     A server without an `address`, where others reach it, stands by while another one owns anything.
 

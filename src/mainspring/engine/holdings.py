@@ -87,7 +87,7 @@ class Holdings:
         if not await owner.start(former, uptimes):
             return False
         door.leases.all()
-        await door.leases.write()  # before the first lease is renewed, and should we die at once
+        door.leases.ring()  # at once, for we may die as well
         self.owners[shard_id] = owner
         self.doors[shard_id] = door
         self._taken_at[shard_id] = self._clock.monotonic()
@@ -104,10 +104,11 @@ class Holdings:
         Raises: StoreUnavailable; the shard is nobody's in memory then, and is taken anew.
         """
         owner, door = self.owners[shard_id], self.doors[shard_id]
+        await door.flush_logs()  # as long as nobody has to wait for it
         self.leaving.add(shard_id)
         try:
-            await door.flush_logs()
             await owner.stop()
+            await door.flush_logs()
             if await self._store.shards.give(shard_id, self._server_id, owner.epoch, to):
                 tell(to)
         finally:

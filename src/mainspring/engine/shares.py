@@ -14,7 +14,7 @@ from mainspring.engine.spread import LOST_S
 from mainspring.errors import Elsewhere, MainspringError, StoreUnavailable
 from mainspring.store.protocol import EnvironmentRow
 
-BEAT_S = 1.0
+BEAT_S = 0.5
 AT_ONCE = 8
 """Shards that are handed over at the same time."""
 
@@ -96,10 +96,12 @@ class Shares:
 
     async def tick(self) -> None:
         """Say that this server lives, look around, and keep up its share; each when it is time."""
-        if self._clock.monotonic() - self.members.renewed_at >= BEAT_S:
-            await self.renew()
-        elif self._told or (self.members.has_others and await self.members.watch()):
+        if self._told:  # somebody waits for it
             self._told = False
+            await self.look()
+        elif self._clock.monotonic() - self.members.renewed_at >= BEAT_S:
+            await self.renew()
+        elif self.members.has_others and await self.members.watch():
             await self.look()
         await self.balance()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-LOST_S: Final = 5.0
+LOST_S: Final = 3.5
 """How long the beats of a server may stand still before it counts as lost."""
 BLIND_S: Final = 2.0
 """Between two looks that are further apart nobody could be seen, so that the time counts for none.

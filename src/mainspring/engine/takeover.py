@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -45,14 +46,18 @@ async def rebuild(state: State, store: Store, heard: Mapping[str, float] = NOBOD
     """
     live, shard_id = store.live, state.shard_id
     until = state.clock.now() + HORIZON_MS
-    rates = await live.rates(shard_id)
-    active = await live.active(shard_id)
-    lanes = await live.lanes(shard_id)
-    resumes = await live.resumes(shard_id)
-    awaited = await store.waits.foreign(shard_id)
-    timers = await _read_timers(store, shard_id, 0, until)
-    current = {env_id: await _promoted(store, shard_id, env_id) for env_id in state.environments}
-    named = await store.catalog.external_ids(shard_id)
+    environments = list(state.environments)
+    # side by side: nobody answers for the shard meanwhile
+    rates, active, lanes, resumes = await asyncio.gather(
+        live.rates(shard_id), live.active(shard_id), live.lanes(shard_id), live.resumes(shard_id)
+    )
+    awaited, timers, named, versions = await asyncio.gather(
+        store.waits.foreign(shard_id),
+        _read_timers(store, shard_id, 0, until),
+        store.catalog.external_ids(shard_id),
+        asyncio.gather(*(_promoted(store, shard_id, env_id) for env_id in environments)),
+    )
+    current = dict(zip(environments, versions, strict=True))
     state.reset()
     state.current = current
     for env_id, external_id, version in named:

@@ -34,7 +34,7 @@ PATIENCE_S: Final = 25.0
 """How long an owner is sought; a takeover takes 6 s, and clients wait for 30."""
 BEAT_S: Final = 3.0
 """How long a worker's sign of life waits; the worker repeats it."""
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.02
 """Between two looks for an owner."""
 IDLE_S: Final = 30.0
 """How long a feed is repeated that nobody watches."""

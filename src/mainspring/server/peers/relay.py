@@ -12,7 +12,7 @@ from mainspring.server.peers.frames import Message
 from mainspring.server.peers.peer import Peer
 from mainspring.store.protocol import EnvironmentRow
 
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.02
 SEEK_S: Final = 8.0
 """How long an owner is sought while a worker waits; its lease is 15 s."""
 QUEUED: Final = 64 * 1024 * 1024
