@@ -23,6 +23,7 @@ FAULTS = (
     "tests/system/test_postgres_faults.py",
     "tests/system/test_servers.py",
     "tests/system/frozen.py",
+    "tests/system/handed_over.py",
     "tests/system/test_full_disk.py",
     "tests/system/test_crash.py",
     "tests/system/test_schedules_of_servers.py",

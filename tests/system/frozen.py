@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tests.system.test_crash import Load, check_history, check_rows
 from tests.system.watching import registered
 
 FREEZES = 10
+REPLACED_S = 10.0
+"""So soon there is certainly another owner: 3.5 s without a beat, and up to 2 s to end the session
+of one that holds the shard in the middle of a commit. The rest is for a machine that is busy.
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 + 60 * FREEZES)]
 
@@ -47,14 +52,16 @@ async def test_an_owner_that_stood_still_writes_nothing_when_it_goes_on(fleet: F
     async with fleet.balanced(chance):
         fleet.start_worker(processes=1)
         await registered(fleet)
-        load = Load(fleet, chance)
+        load, replaced = Load(fleet, chance), list[float]()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.trigger())
             group.create_task(load.watch())
             for _ in range(FREEZES):
                 frozen = await owner_of(fleet)
                 fleet.members[frozen].send_signal(signal.SIGSTOP)
+                at = time.monotonic()
                 await owner_of(fleet, other_than=frozen)
+                replaced.append(time.monotonic() - at)
                 known = len(load.acknowledged)
                 while len(load.acknowledged) == known:  # noqa: ASYNC110 - by the new owner
                     await asyncio.sleep(0.05)
@@ -65,4 +72,10 @@ async def test_an_owner_that_stood_still_writes_nothing_when_it_goes_on(fleet: F
     assert {run.status for run in ends.values()} == {Status.COMPLETED}
     check_history(fleet, ends)
     await check_rows(fleet.database, set(ends))
-    print(f"\n{FREEZES} x an owner stopped and continued: {len(ends)} runs acknowledged, 0 lost")  # noqa: T201 - with -s it is the table of ./dev chaos
+    replaced.sort()
+    print(  # noqa: T201 - with -s it is the table of ./dev chaos
+        f"\n{FREEZES} x an owner stopped and continued: {len(ends)} runs acknowledged, 0 lost; "
+        f"another owner after: median {replaced[len(replaced) // 2]:.1f} s, worst "
+        f"{replaced[-1]:.1f} s"
+    )
+    assert replaced[-1] < REPLACED_S, replaced
