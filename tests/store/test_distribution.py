@@ -130,12 +130,6 @@ async def test_each_of_our_tables_has_its_place(run_data: set[str]) -> None:
     assert distribution.KEPT <= GLOBAL
 
 
-def test_no_place_of_a_row_is_named_beyond_one_node() -> None:
-    for name, statement in STATEMENTS.items():
-        outside = re.sub(r"SELECT \w+\.ctid, \w+\.\*", "", statement.sql)
-        assert "ctid" not in outside, name
-
-
 def test_a_statement_without_its_shard_is_noticed() -> None:
     tables = {"run", "run_done"}
     assert astray("SELECT 1 FROM run n WHERE n.run_id = 'x'", tables) == ["FROM run n"]

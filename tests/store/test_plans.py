@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from mainspring.model.run import RunFilter, Status
-from mainspring.store.dialect import POSTGRES, SQLITE
+from mainspring.store.dialect import CITUS, POSTGRES, SQLITE
 from mainspring.store.links import OWNER
 from mainspring.store.pages import PageQuery
 from mainspring.store.postgres import PostgresStore
@@ -51,6 +51,8 @@ WIDE = {
     "schedule_due": "fire_at",
 }  # fmt: skip
 """Indexes in which a row is found quickly only by all that stands before its id: what that is."""
+
+OF_CITUS = "citus: "
 
 FILTERS = (
     RunFilter(),
@@ -88,6 +90,12 @@ def guarded() -> list[str]:
     statements = with_pages(Statements(POSTGRES))
     words = {name: set(re.findall(r"\w+", statements[name].sql)) for name in statements}
     return sorted(name for name in words if "shard_id" in words[name] and not name_is_small(name))
+
+
+def distributed() -> list[str]:
+    """Those that have a text of their own where run data is distributed."""
+    alone, citus = Statements(POSTGRES), Statements(CITUS)
+    return [f"{OF_CITUS}{name}" for name in sorted(alone) if alone[name].sql != citus[name].sql]
 
 
 def name_is_small(name: str) -> bool:
@@ -156,9 +164,10 @@ async def plans_of_postgres(url: str) -> dict[str, dict[str, Any]]:
 async def explained(store: PostgresStore) -> dict[str, Any]:
     """The generic plan of every guarded statement, under the settings of our sessions."""
     connection = await store.database._place.connect(OWNER)
-    statements, plans = with_pages(Statements(POSTGRES)), {}
-    for name in guarded():
-        statement = statements[name]
+    statements, citus, plans = with_pages(Statements(POSTGRES)), Statements(CITUS), {}
+    for name in (*guarded(), *distributed()):
+        alone = name.startswith(OF_CITUS)
+        statement = citus[name.removeprefix(OF_CITUS)] if alone else statements[name]
         count = len(statement.columns) + len(statement.parameters)
         await connection.execute(f"PREPARE guarded AS {statement.sql}")
         nulls = f"({', '.join(['NULL'] * count)})" if count else ""
@@ -176,7 +185,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", guarded())
+@pytest.mark.parametrize("name", [*guarded(), *distributed()])
 def test_postgresql_finds_rows_by_index_whatever_it_believes(
     postgres_plans: dict[str, dict[str, Any]], stage: str, name: str
 ) -> None:
@@ -187,7 +196,7 @@ def test_postgresql_finds_rows_by_index_whatever_it_believes(
         shown = json.dumps(plan, indent=1)
         assert node["Node Type"] in {"Index Scan", "Index Only Scan", "Tid Scan"}, shown
         asked = node.get("Filter", "") + node.get("Join Filter", "")
-        passed_by = "run_id" in asked and name != "drop_key"  # there it is asked of one row a key
+        passed_by = "run_id" in asked and "drop_key" not in name  # of one row a key
         assert not passed_by, f"looks at rows only to pass them by: {shown}"
         if node["Node Type"] != "Tid Scan" and name not in WHOLE:
             columns = set(re.findall(r"\w+", node["Index Cond"])) - {"shard_id", "AND"}
