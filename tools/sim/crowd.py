@@ -90,7 +90,7 @@ class Crowd:
         return round(self.world.now - began, 1)
 
 
-def measured(seed: int, servers: int, shards: int, lost: int) -> dict[str, object]:
+def measured(seed: int, servers: int, shards: int, lost: int) -> dict[str, float]:
     """Seconds until shares are even: from nothing, after some are lost, after as many have come."""
     crowd = Crowd(seed, servers, shards)
     with staged(crowd.world):
