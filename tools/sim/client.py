@@ -105,6 +105,8 @@ class Client(Operator):
         if chance() < 0.2:
             options["max_attempts"] = self.random.choice((1, 2, 5))
         if chance() < 0.1:
+            options["max_duration_ms"] = self.random.choice((1_000, 6_000))
+        if chance() < 0.1:
             options["tags"] = ("a", "b")
         if chance() < 0.1:
             options["metadata"] = '{"count":0}'

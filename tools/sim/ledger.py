@@ -376,6 +376,9 @@ class Ledger:
         end = self.done.get(run.id)
         if run.status.is_final and end != run.status:
             self.world.fail(f"{run.id} was shown as {run.status.value}; it is {end}")
+        pinned = self.pinned.get(run.id, "")
+        if run.status.is_final and pinned not in {"", run.version}:
+            self.world.fail(f"{run.id} was shown as of {run.version!r}; it was of {pinned!r}")
 
     def may_limit(self, queue: str, limit: int) -> None:
         """Somebody asks for another limit: from now on either may be in force."""

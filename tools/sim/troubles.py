@@ -10,6 +10,7 @@ from mainspring.store.protocol import EnvironmentRow
 from tools.sim.cluster import Cluster
 from tools.sim.ledger import Ledger
 from tools.sim.server import Server
+from tools.sim.worker import Worker
 from tools.sim.world import Node
 
 
@@ -53,7 +54,8 @@ class Troubles:
         if not self.cluster.lasting:
             self.cluster.new_server()
         for ledger in self.cluster.ledgers.values():
-            living = {worker.version for worker in ledger.workers if not worker.node.dead}
+            staying = [one for one in ledger.workers if not (one.node.dead or one.stopping)]
+            living = {worker.version for worker in staying}
             for version in self.cluster.versions:
                 if version not in living:
                     self.cluster.new_worker(ledger, version)
@@ -64,7 +66,7 @@ class Troubles:
             self.kill_server, self.kill_worker, self.freeze_server, self.freeze_worker,
             self.stop_server, self.snap_links, self.part, self.stumble, self.doubt, self.slow,
             self.outage, self.jump, self.lose_calls, self.cut_off, self.die_in_a_commit,
-            self.set_back, self.slow_reads,
+            self.set_back, self.slow_reads, self.stop_worker,
         ]  # fmt: skip
         if self.random.random() < 0.05:
             return []
@@ -111,8 +113,18 @@ class Troubles:
         if not self.cluster.living:
             return
         worker = self.random.choice(self.cluster.living)
-        session, ledger = worker.session, worker.ledger
         worker.kill()
+        self._gone(worker)
+
+    def stop_worker(self) -> None:
+        staying = [worker for worker in self.cluster.living if not worker.stopping]
+        if staying:
+            worker = self.random.choice(staying)
+            worker.stop(self.random.choice((0.0, 1.0, 20.0)), partial(self._gone, worker))
+
+    def _gone(self, worker: Worker) -> None:
+        """Its supervisor may say so, and starts another one."""
+        session, ledger = worker.session, worker.ledger
         if session is not None and self.random.random() < 0.5:
             self.world.after(
                 0.3, partial(self._report, ledger.env.shard_id, ledger.env, session.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from mainspring.errors import MainspringError
@@ -26,7 +27,8 @@ class Worker:
 
     Attributes:
         ledger: that of its environment.
-        died_at: when it was killed.
+        stopping: it takes nothing new, and then ends.
+        died_at: when it ended.
     """
 
     def __init__(
@@ -46,12 +48,26 @@ class Worker:
         self._network = network
         self._registry = registry
         self.ledger = ledger
+        self.stopping = False
         self.died_at = 0.0
         self._sessions = 0
 
     def start(self) -> None:
         """Begin."""
         self.node.begin(self._main())
+
+    def stop(self, grace_s: float, ended: Callable[[], None]) -> None:
+        """Be asked to end in good order, within so long and what cleaning up takes."""
+
+        async def drain() -> None:
+            self.stopping = True
+            if self.session is not None and not self.session.ended.done():
+                cut = await self.session.drain(grace_s)
+                self.node.world.note(self.node.name, "is drained;", cut, "attempts cut off")
+            self.kill()
+            ended()
+
+        self.node.begin(drain())
 
     def kill(self) -> None:
         """End at once; its supervisor reports that, if it can."""
@@ -62,7 +78,7 @@ class Worker:
                 link.snap()
 
     async def _main(self) -> None:
-        while True:
+        while not self.stopping:
             self._sessions += 1
             lease = Lease(f"ses_{self.node.name}.{self._sessions}", self.node.clock)
             session = self.session = Session(
@@ -78,6 +94,8 @@ class Worker:
             link.outbox.on_durable = self._durable
             beats = self.node.spawn(self._beat(session, lease))
             goodbye = await session.ended
+            if self.stopping:
+                return
             beats.cancel()
             self.node.world.note(lease.session_id, "is over:", goodbye.reason)
             await session.abandon()
