@@ -226,7 +226,7 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
         (_ENGINE + "claim:plan", "batch.changes.pin.append((run_id, pin))", "pass"),
     ],
     "pause of an environment ignored": [
-        (_ENGINE + "environments:pause", "owner.state.set_environment(row)", "pass"),
+        (_ENGINE + "environments:_apply", "owner.state.set_environment(row)", "pass"),
     ],
 }  # fmt: skip
 
