@@ -38,7 +38,7 @@ SMALL = {
 }  # fmt: skip
 WHOLE = {
     "live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox", "waits_foreign",
-    "bulk_pending", "lease_rows", "lease_older",
+    "bulk_pending", "lease_rows", "lease_older", "deployment_external_ids", "versions_in_use",
 }  # fmt: skip
 """What reads everything of a shard (or of the run-through of one index) on purpose."""
 LISTS = (

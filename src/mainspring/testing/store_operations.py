@@ -260,6 +260,6 @@ async def write_version(shard: Shard, version: str, id_: str, external: str, ref
     """Commit a version with that code."""
     changes = shard.changes()
     changes.deployment.append(
-        (shard.env_id, version, id_, NOW, NOW, external, ref, "hash", 3, "m", "3.12")
+        (shard.env_id, version, id_, NOW, NOW, external, ref, "hash", 3, "m", "3.12", "")
     )
     await shard.commit(changes)
