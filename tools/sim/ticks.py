@@ -70,7 +70,8 @@ class Ticks:
             wanted.update(late[-MOST:])
         elif row.catch_up == "latest" and not wanted:
             wanted.add(late[-1])
-        if made - {now} != wanted - {now}:
+        made = {tick for tick in made if tick % every == 0}  # others somebody ran
+        if made != wanted:
             fail(f"{schedule_id} made runs for {sorted(made)}, not for {sorted(wanted)}")
         for tick in made:
             if (schedule_id, tick) in self._fired:
