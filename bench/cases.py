@@ -34,6 +34,7 @@ from bench.servers import servers_2
 from bench.shards import shards_100
 from bench.streams import stream_latency, stream_latency_20
 from bench.tasks import MARKS, noop, stamp
+from bench.telemetry import telemetry_cost
 from bench.work import SLOTS, drain, worker
 
 MEASURED = 20_000
@@ -161,6 +162,7 @@ CASES: dict[str, Case] = {
     "backlog_1m": backlog_1m,
     "keys_100k": keys_100k,
     "limits_cost": limits_cost,
+    "telemetry_cost": telemetry_cost,
     "finished_1m": finished_1m,
     "snapshot_held": snapshot_held,
     "step_latency": step_latency,

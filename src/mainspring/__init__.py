@@ -58,11 +58,13 @@ if TYPE_CHECKING:
     from mainspring.sdk.logger import logger
     from mainspring.sdk.machine import Machine
     from mainspring.sdk.metadata import metadata
+    from mainspring.sdk.meter import meter
     from mainspring.sdk.moments import now, random, uuid
     from mainspring.sdk.parallel import parallel
     from mainspring.sdk.remote import RemoteTask
     from mainspring.sdk.step import Step, step
     from mainspring.sdk.task import Task
+    from mainspring.sdk.tracer import tracer
     from mainspring.sdk.transport import configure
     from mainspring.wire.ticks import ScheduledPayload
 else:
@@ -121,6 +123,7 @@ __all__ = [
     "idempotency",
     "logger",
     "metadata",
+    "meter",
     "now",
     "observe",
     "parallel",
@@ -136,6 +139,7 @@ __all__ = [
     "tags",
     "task",
     "tasks",
+    "tracer",
     "transaction",
     "uuid",
     "wait",

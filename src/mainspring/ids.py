@@ -64,6 +64,20 @@ def time_of(id_: str) -> int:
     return at
 
 
+def number_of(id_: str) -> int:
+    """What is behind the prefix, as a number of 110 bits. Raises: ValueError for other text."""
+    number = 0
+    for digit in _body(id_):
+        number = number << 5 | _VALUE[digit]
+    return number
+
+
+def of_number(prefix: str, number: int) -> str:
+    """The id of that number; see `number_of`."""
+    pairs = (_PAIRS[number >> shift & 1023] for shift in range(100, -1, -10))
+    return f"{prefix}_{''.join(pairs)}"
+
+
 def _body(id_: str) -> str:
     body = id_.rpartition("_")[2]
     if len(body) != _BODY or not all(digit in _VALUE for digit in body):

@@ -26,7 +26,7 @@ from mainspring.worker.supervise import News, Supervisor
 KEY = new_key("dev", random.Random(5))
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TASKS = """
-from mainspring import Context, logger, step, task
+from mainspring import Context, logger, meter, step, task, tracer
 
 @task
 async def child(ctx: Context) -> str:
@@ -40,6 +40,10 @@ async def parent(ctx: Context) -> list[str]:
 
 @step
 async def charge() -> int:
+    with tracer.span("ask the bank", card="visa") as span:
+        span.usage("m-1", input_tokens=3)
+        meter.increment("orders.paid", 2, card="visa")
+        meter.histogram("orders.cents", 480)
     return 5
 """
 
@@ -49,7 +53,9 @@ class Double:
 
     def __init__(self) -> None:
         double = self
-        self.posted: dict[str, list[dict[str, Any]]] = {"/v1/traces": [], "/v1/logs": []}
+        self.posted: dict[str, list[dict[str, Any]]] = {
+            f"/v1/{what}": [] for what in ("traces", "logs", "metrics")
+        }
         self.tokens: set[str | None] = set()
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,6 +81,16 @@ class Double:
             for scope in resource["scopeSpans"]
             for span in scope["spans"]
         ]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The last that was told of each metric."""
+        return {
+            metric["name"]: metric
+            for body in self.posted["/v1/metrics"]
+            for resource in body["resourceMetrics"]
+            for scope in resource["scopeMetrics"]
+            for metric in scope["metrics"]
+        }
 
     def records(self) -> list[dict[str, Any]]:
         return [
@@ -130,6 +146,9 @@ async def test_one_trace_leads_from_the_request_through_run_and_step_to_the_chil
     assert chain[-2:] == ["Attempt 1", "parent"]
     charge = next(span for span in spans if span["name"] == "charge")
     assert ids[charge["parentSpanId"]]["name"] == "Attempt 1"
+    bank = next(span for span in spans if span["name"] == "ask the bank")
+    assert bank["parentSpanId"] == charge["spanId"]
+    assert {"key": "card", "value": {"stringValue": "visa"}} in bank["attributes"]
     assert all(int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]) for span in spans)
     for told in output:  # what each run may pass on is within its own attempt
         version, trace, span_id, flags = told.split("-")
@@ -138,6 +157,15 @@ async def test_one_trace_leads_from_the_request_through_run_and_step_to_the_chil
     assert (line["traceId"], line["body"]) == (TRACE, {"stringValue": "charged"})
     assert ids[line["spanId"]]["name"] == "Attempt 1"
     assert double.tokens == {"secret"}
+    metrics = double.metrics()
+    [paid] = metrics["orders.paid"]["sum"]["dataPoints"]
+    assert paid["asDouble"] == 2
+    told = {one["key"]: one["value"]["stringValue"] for one in paid["attributes"]}
+    assert told == {"environment": "dev", "card": "visa", "task": "parent"}
+    [cents] = metrics["orders.cents"]["exponentialHistogram"]["dataPoints"]
+    assert (cents["count"], cents["sum"], cents["positive"]["bucketCounts"]) == ("1", 480, ["1"])
+    ended = metrics["mainspring.runs.ended"]["sum"]["dataPoints"]
+    assert sum(point["asDouble"] for point in ended) == 2
 
 
 async def triggered(url: str) -> list[str]:

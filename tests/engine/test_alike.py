@@ -10,6 +10,7 @@ from mainspring.model.run import RunError, RunFilter
 from mainspring.wire import observing as wire
 from mainspring.wire.calls import ListRuns
 from tests.engine.house import DAY, House, Worker
+from tests.engine.test_versions import deploy
 
 BROKEN = RunError("no user 1", "ValueError")
 OTHER = RunError("the disk is full", "OSError")
@@ -84,6 +85,25 @@ async def test_a_resolved_group_regresses_by_a_run_made_later(house: House) -> N
     assert [(one.status, one.count) for one in await groups(house)] == [("regressed", 3)]
 
 
+async def test_with_versions_another_one_than_the_last_takes_a_group_to_regressed(
+    house: House,
+) -> None:
+    first = await deploy(house, "a")
+    worker = house.worker(slots=4, version=first)
+    await fail(house, worker, BROKEN)
+    [group] = await groups(house)
+    assert (group.first_version, group.last_version) == (first, first)
+    await mark(house, group.id, "resolved")
+    await house.advance(1_000)
+    await fail(house, worker, BROKEN)  # code from before the resolution
+    assert [(one.status, one.count) for one in await groups(house)] == [("resolved", 2)]
+    second = await deploy(house, "b")
+    await house.advance(1_000)
+    await fail(house, house.worker(slots=4, version=second), BROKEN)
+    [group] = await groups(house)
+    assert (group.status, group.count, group.last_version) == ("regressed", 3, second)
+
+
 async def test_a_muted_group_stays_muted_until_somebody_says_otherwise(house: House) -> None:
     worker = house.worker(slots=4)
     await fail(house, worker, BROKEN)
@@ -127,7 +147,7 @@ async def test_what_is_not_there_is_said(house: House) -> None:
 
 
 async def test_groups_go_when_their_runs_have_gone(house: House) -> None:
-    worker = house.worker(slots=4)
+    worker = house.worker(slots=4, inside=True)
     await fail(house, worker, BROKEN)
     await house.advance(DAY)
     await fail(house, worker, OTHER)

@@ -13,7 +13,9 @@ from mainspring.model import tracing
 from mainspring.model.run import RunError
 from mainspring.telemetry.spans import LineRecord, SpanRecord
 from mainspring.wire import calls
-from mainspring.wire.worker import Entry, LogLine, Logs
+from mainspring.wire.telling import ToldSpan
+from mainspring.wire.variables import SetVariables
+from mainspring.wire.worker import Entry, LogLine, Logs, Told
 from tests.engine.house import House, Worker
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -104,6 +106,22 @@ async def test_a_run_without_a_caller_begins_the_trace_of_its_family(house: Hous
     assert [span.name for span in spans if span.parent_id is None] == ["work"]
     known = {span.span_id for span in spans}
     assert all(span.parent_id in known for span in spans if span.parent_id is not None)
+
+
+async def test_secrets_of_the_environment_leave_in_nothing(house: House) -> None:
+    await house.ask(SetVariables({"INK": "s3cr3t-ink"}, secret=True))
+    worker = house.worker()
+    run_id = await house.trigger()
+    await house.settle()
+    worker.begin(run_id)
+    at, data = house.clock.now(), '{"ink":"s3cr3t-ink"}'
+    told = ToldSpan(run_id, "0" * 15 + "1", "", "s3cr3t-ink", at, at, "no s3cr3t-ink", data)
+    worker.send(Told([told], []), Logs([LogLine(run_id, at, "info", "s3cr3t-ink", data)]))
+    worker.finish(run_id, outcome="aborted", error=RunError("no s3cr3t-ink"))
+    await house.settle()
+    spans, lines = await collected(house.owner, [run_id])
+    assert (len(spans), len(lines)) == (3, 1)
+    assert "s3cr3t" not in repr((spans, lines))
 
 
 async def test_a_trace_that_its_caller_does_not_keep_is_left_out(house: House) -> None:

@@ -7,15 +7,17 @@ from mainspring.engine import retention
 from mainspring.errors import FencedOut
 from mainspring.store import past
 from mainspring.store.changes import Changes
+from mainspring.store.measuring import SpanRow
 from mainspring.store.postgres import PostgresStore
 from mainspring.wire.worker import LogLine
 from tests.engine.house import DAY, WORK, House, request
 
 TABLES = (
     "run", "run_done", "journal", "log", "metadata", "run_tag", "run_mark", "stream",
-    "stream_chunk", "input", "idempotency", "batch", "batch_item",
+    "stream_chunk", "input", "idempotency", "batch", "batch_item", "span", "caller",
 )  # fmt: skip
 KEEP = 10 * DAY
+HOUR = 3_600_000
 
 
 async def rows(house: House, *tables: str) -> dict[str, int]:
@@ -53,6 +55,7 @@ async def full_run(house: House, name: str, at: int = 0) -> str:
     ]
     changes.tag = [(env, "a", run_id), (env, "b", run_id)]
     changes.mark = [(env, "region", "eu", run_id)]
+    changes.caller = [(run_id, env, "4bf92f3577b34da6a3ce929d0e0e4736")]
     changes.metadata = [(run_id, "{}", at)]
     changes.journal = [(run_id, "k", 0, "step", 1, "ok", "1", at, at, n, None, "") for n in [1]]
     changes.input = [(run_id, "s", 1, "1", None, at)]
@@ -63,6 +66,8 @@ async def full_run(house: House, name: str, at: int = 0) -> str:
     await house.store.shards.commit(shard, house.owner.epoch, changes)
     lines = [LogLine(run_id, at, "info", str(n)) for n in range(9)]
     await house.store.runs.append_logs(shard, lines)
+    made = SpanRow(run_id, "0" * 15 + "1", "", "x", "internal", "", at + 1, at + 1)
+    await house.store.runs.measuring.add_spans(shard, [made])
     return run_id
 
 
@@ -152,6 +157,17 @@ async def test_a_key_in_force_keeps_its_run_and_goes_with_it(house: House) -> No
     assert await rows(house) == {}
 
 
+async def test_lines_and_spans_may_go_before_their_run(house: House) -> None:
+    await full_run(house, "run_0000000000", house.clock.now())
+    house.engine.keep_lines_ms = DAY
+    await house.advance(DAY)
+    await swept(house, 3)
+    assert (await rows(house, "log", "span")) == {"log": 9, "span": 1}
+    await house.advance(HOUR)
+    await swept(house, 3)
+    assert (await rows(house, "log", "span", "run")) == {"run": 1}
+
+
 async def test_who_lost_the_shard_deletes_nothing(house: House) -> None:
     run_id = await full_run(house, "run_0000000000")
     shard_id, epoch = house.env.shard_id, house.owner.epoch
@@ -159,5 +175,7 @@ async def test_who_lost_the_shard_deletes_nothing(house: House) -> None:
         await house.store.past.forget(shard_id, epoch - 1, [run_id], [])
     with pytest.raises(FencedOut):
         await house.store.past.forget_batches(shard_id, epoch - 1, ["batch_1"])
+    with pytest.raises(FencedOut):
+        await house.store.past.forget_lines(shard_id, epoch - 1, 1 << 60, 100)
     found = await rows(house)
     assert (found["run"], found["log"], found["batch_item"]) == (1, 9, 1)

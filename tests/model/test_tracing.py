@@ -1,7 +1,10 @@
 """Trace context: what is read, and what is passed on."""
 
+import random
+
 import pytest
 
+from mainspring.ids import IdSource
 from mainspring.model import tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -37,3 +40,14 @@ def test_flags_are_passed_on() -> None:
     assert tracing.read(passed) == passed
     assert (tracing.is_sampled(quiet), tracing.is_sampled(passed)) == (False, False)
     assert tracing.is_sampled(tracing.below(None, "run_1", SPAN))
+
+
+def test_the_trace_of_a_root_run_leads_back_to_it() -> None:
+    source = IdSource(random.Random(3))
+    for shard in (0, 1, 513, 1023):
+        run_id = source.new("run", 1_700_000_000_000, shard)
+        trace = tracing.trace_id(None, run_id)
+        assert tracing.read(f"00-{trace}-{SPAN}-01") is not None
+        assert tracing.root_of(trace) == run_id
+    for other in (TRACE, "4d53" + "f" * 28, "", "4d53"):
+        assert tracing.root_of(other) is None

@@ -22,7 +22,7 @@ NAMES = {
     "Cron", "ScheduledPayload",
     # in a run and around it
     "Batch", "Client", "Context", "Handle", "Local", "RemoteTask", "SyncClient", "current",
-    "logger", "configure",
+    "logger", "meter", "tracer", "configure",
     # durable code
     "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step",
     "transaction", "uuid",

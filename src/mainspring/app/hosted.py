@@ -20,6 +20,7 @@ from mainspring.app.vaults import vault_of
 from mainspring.clock import SystemClock
 from mainspring.engine.engine import Engine
 from mainspring.engine.exporting import Exporter
+from mainspring.engine.pushing import Pusher
 from mainspring.model.limits import DAY_MS
 from mainspring.server.app import build
 from mainspring.server.peers.listener import address_of, listen
@@ -77,12 +78,7 @@ async def hosted(
             url if peers is None else address_of(peers),
             vault_of(place, settings),
         )
-        engine.keep_ms = settings.keep_days * DAY_MS
-        engine.keep_versions = settings.keep_versions
-        if settings.otlp_endpoint:
-            collector = collector_at(settings)
-            stack.push_async_callback(collector.close)
-            engine.exporter = Exporter(collector.send)
+        _set(engine, settings, stack)
         port = await join(stack, engine, peers)
         pepper = await pepper_of(place, settings.pepper, store.access)
         await engine.start()
@@ -97,6 +93,20 @@ async def hosted(
         stack.push_async_callback(listener.stop)
         await listener.start()
         yield Hosted(url, engine, new_key)
+
+
+def _set(engine: Engine, settings: ServerSettings, stack: AsyncExitStack) -> None:
+    """What is kept for how long, and who is told. Raises: ConfigurationError."""
+    engine.keep_ms = settings.keep_days * DAY_MS
+    engine.keep_versions = settings.keep_versions
+    engine.keep_lines_ms = settings.logs_days * DAY_MS
+    engine.keep_metrics_ms = settings.metrics_days * DAY_MS
+    engine.measured = settings.metrics
+    if settings.otlp_endpoint:
+        collector = collector_at(settings)
+        stack.push_async_callback(collector.close)
+        engine.exporter = Exporter(collector.send)
+        engine.pusher = Pusher(collector.send_metrics)
 
 
 def url_of(bound: socket.socket, scheme: str = "http") -> str:

@@ -41,6 +41,7 @@ from mainspring.wire.worker import (
     Logs,
     Revoke,
     Started,
+    Told,
     ToWorker,
     Welcome,
 )
@@ -87,6 +88,7 @@ class Door:
         self._answer = answer
         self.leases = Leases(owner)
         self._lines = Lines(owner)
+        owner.tellings.take_lines = self._lines.take
         self._storing: dict[Session, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaiting: set[asyncio.Task[Any]] = set()
@@ -198,7 +200,7 @@ class Door:
         arrived = Arrived(session, number)
         for message in messages:
             match message:
-                case Started() | Call() | Logs() | Capacity():
+                case Started() | Call() | Logs() | Told() | Capacity():
                     self._take_aside(env, session, message)
                 case _:
                     arrived.messages.append(checked(message))
@@ -212,7 +214,10 @@ class Door:
             self._owner.arrive(arrived)
 
     def _take_aside(
-        self, env: EnvironmentRow, session: Session, message: Started | Call | Logs | Capacity
+        self,
+        env: EnvironmentRow,
+        session: Session,
+        message: Started | Call | Logs | Told | Capacity,
     ) -> None:
         """Take in what changes no rows of runs, or has an answer of its own."""
         match message:
@@ -223,10 +228,8 @@ class Door:
                         live.begun = True
             case Call():
                 self._spawn(self._call(env, session, message))
-            case Logs():
-                for line in message.lines:
-                    self._lines.keep(session, line)
-                if self._lines.are_many:
+            case Logs() | Told():
+                if self._lines.hear(session, message):
                     self._spawn(self.flush_logs())
             case Capacity():
                 session.slots = message.slots
@@ -238,7 +241,7 @@ class Door:
         await self.leases.idle()
 
     async def flush_logs(self) -> None:
-        """Write the lines that runs have logged."""
+        """Write the lines that runs have logged, and the spans they have made."""
         await self._lines.flush()
 
     def _session(self, env: EnvironmentRow, session_id: str) -> Session | None:

@@ -16,6 +16,7 @@ from mainspring.engine.figures import figures
 from mainspring.engine.holdings import Holdings
 from mainspring.engine.members import Members
 from mainspring.engine.owner import Owner
+from mainspring.engine.pushing import Pusher, records
 from mainspring.engine.session import Deliver
 from mainspring.engine.shares import BEAT_S, Shares
 from mainspring.engine.show import Show
@@ -28,11 +29,13 @@ from mainspring.store.objects import Objects
 from mainspring.store.protocol import EnvironmentRow, Store
 from mainspring.store.variables import Vault
 from mainspring.telemetry.metrics import Sample
+from mainspring.telemetry.records import samples
 from mainspring.wire import calls
 from mainspring.wire.environments import CreateBranch, EnvironmentState
 from mainspring.wire.worker import Hello
 
 TICK_S = 0.25
+METRICS_MS = 90 * 86_400_000
 
 log = logging.getLogger("mainspring.engine")
 
@@ -49,7 +52,11 @@ class Engine:
         shares: what this server owns of the shards.
         keep_ms: how long runs stay after their end; 0 = for ever.
         keep_versions: of how many versions the code stays in any case; 0 = of all.
+        keep_lines_ms: how long lines and spans of programs do; 0 = as long as their runs.
+        keep_metrics_ms: how long what is measured stays by the hour; 0 = for ever.
+        measured: whether anything is; set before `start`.
         exporter: hears of runs that have ended; set before `start`.
+        pusher: sends what is measured; set before `start`.
     """
 
     def __init__(
@@ -69,7 +76,11 @@ class Engine:
         self.access = store.access
         self.keep_ms = 0
         self.keep_versions = 0
+        self.keep_lines_ms = 0
+        self.keep_metrics_ms = METRICS_MS
+        self.measured = True
         self.exporter: Exporter | None = None
+        self.pusher: Pusher | None = None
         self.variables = Variables(store.variables, clock, open_vault, self.environment)
         self.given = self.variables.given
         held = Holdings(store, objects, clock, bits, server_id, self.variables, self.answer)
@@ -98,6 +109,8 @@ class Engine:
             self.shares.held.on_ends = self.exporter.note
             self.exporter.start()
         await self.shares.start()
+        if self.pusher is not None:
+            self.pusher.start(self.owners, self.clock)
         if loops:
             self._loop = asyncio.create_task(self._run(), name="engine")
             self._beats = asyncio.create_task(self._beat(), name="engine beats")
@@ -111,6 +124,8 @@ class Engine:
             self._loop = self._beats = None
         if self.exporter is not None:
             await self.exporter.stop()
+        if self.pusher is not None:
+            await self.pusher.stop()
         await self.shares.stop()
 
     async def answer(
@@ -188,6 +203,7 @@ class Engine:
     def figures(self, env: EnvironmentRow) -> list[Sample]:
         """Figures of this server, and of the queues of one environment."""
         found = figures(self.owners.values(), env)
+        found += samples(records(self.owners, self.clock.now(), env.env_id))
         if self.exporter is not None:
             told = "Ended runs whose spans were not exported."
             found.append(Sample("mainspring_export_dropped_total", told, self.exporter.dropped))
@@ -208,8 +224,10 @@ class Engine:
             await inbox.drain(owner)
             await deadlock.look(owner)
             owner.bulks.go_on()
-            await forget.look(owner, self.keep_ms)
+            await forget.look(owner, self.keep_ms, self.keep_lines_ms)
             await bundles.look(owner, self.keep_versions)
+            owner.measures.on = self.measured
+            await owner.measures.look(self.keep_metrics_ms)
             if owner.rounds.ring(owner.commits):
                 owner.ring()
             owner.feed.sweep(self.clock.monotonic())

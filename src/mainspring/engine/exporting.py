@@ -6,14 +6,18 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from mainspring.engine import spans
 from mainspring.engine.owner import Owner
 from mainspring.errors import MainspringError
 from mainspring.model import tracing
+from mainspring.model.redaction import Redaction
 from mainspring.model.run import Run
 from mainspring.store.changes import Row
+from mainspring.store.measuring import SpanRow
 from mainspring.telemetry.spans import Attributes, LineRecord, SpanRecord
 from mainspring.wire.calls import LogEntry
 from mainspring.wire.operating import Span
@@ -30,6 +34,7 @@ LINES: Final = 1_000
 STOP_S: Final = 5.0
 
 log = logging.getLogger("mainspring.export")
+_attributes: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Exporter:
@@ -118,9 +123,30 @@ async def collected(
         past = await owner.store.operations.past(shard_id, run.id, SPANS)
         own = spans.of_run(run, past, ())[0]
         own[0].parent_id = made.get(run.id) or _parent(run)
-        told += [_span(run, span) for span in own]
-        lines += [_line(run, own, line) for line in await runs.logs(shard_id, run.id, 0, LINES)]
+        programs = await owner.store.runs.measuring.spans(shard_id, [run.id], SPANS)
+        spans_of_run = [_span(run, span) for span in own]
+        spans_of_run += [_of_program(run, own, row) for row in programs]
+        found_lines = await runs.logs(shard_id, run.id, 0, LINES)
+        lines_of_run = [_line(run, own, line) for line in found_lines]
+        redaction = await owner.variables.redaction(owner.state.environments[run.env_id])
+        if redaction:
+            _hide(redaction, spans_of_run, lines_of_run)
+        told += spans_of_run
+        lines += lines_of_run
     return told, lines
+
+
+def _hide(redaction: Redaction, told: Sequence[SpanRecord], lines: Sequence[LineRecord]) -> None:
+    """Take the secrets of the environment out."""
+    for span in told:
+        span.name = redaction.text(span.name)
+        span.error = None if span.error is None else redaction.text(span.error)
+        for name, value in span.attributes.items():
+            if isinstance(value, str):
+                span.attributes[name] = redaction.text(value)
+    for line in lines:
+        line.message = redaction.text(line.message)
+        line.data = None if line.data is None else redaction.json(line.data)
 
 
 def _parent(run: Run) -> str | None:
@@ -147,6 +173,26 @@ def _span(run: Run, span: Span) -> SpanRecord:
         max(span.ended_at or run.finished_at or span.started_at, span.started_at),
         attributes,
         told if span.is_error else None,
+    )
+
+
+def _of_program(run: Run, own: Sequence[Span], row: SpanRow) -> SpanRecord:
+    """A span that a program made; those of other services keep their parents."""
+    parent = row.parent_id or spans.around(own[0].id, own, row.started_at)
+    attributes = _of_run(run) | {"mainspring.kind": spans.SPAN}
+    for name, value in _attributes(row.attributes).items():
+        is_plain = isinstance(value, str | int | bool | float)
+        attributes[name] = value if is_plain else msgspec.json.encode(value).decode()
+    return SpanRecord(
+        spans.trace_id(run),
+        row.span_id,
+        parent,
+        row.name,
+        row.kind,
+        row.started_at,
+        row.ended_at,
+        attributes,
+        row.error,
     )
 
 

@@ -19,11 +19,6 @@ def figures(owners: Iterable[Owner], env: EnvironmentRow) -> list[Sample]:
             sum(owner.commits for owner in owned),
         ),
         Sample(
-            "mainspring_runs_ended_total",
-            "Runs that have ended since this server started.",
-            sum(owner.ended for owner in owned),
-        ),
-        Sample(
             "mainspring_audit_differences_total",
             "Differences between memory and tables that were found and healed; must be 0.",
             sum(owner.rounds.differences for owner in owned),

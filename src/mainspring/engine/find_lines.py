@@ -15,7 +15,10 @@ PAGE_LIMIT: Final = 500
 PORTION: Final = 1_000
 PORTIONS: Final = 5
 """Lines that are read at once, and how often for one page."""
-RANKS: Final = {"trace": 0, "debug": 0, "info": 1, "log": 1, "warn": 2, "warning": 2, "error": 3}
+RANKS: Final = {
+    "trace": 0, "debug": 0, "info": 1, "log": 1, "warn": 2, "warning": 2, "error": 3,
+    "critical": 3, "fatal": 3,
+}  # fmt: skip
 LEVELS: Final = ("debug", "info", "warn", "error")
 _END: Final = 1 << 62
 
@@ -29,6 +32,7 @@ async def find(owner: Owner, env: EnvironmentRow, wanted: FindLines) -> FoundLin
     await owner.write_lines()
     limit, place = max(1, min(wanted.limit, PAGE_LIMIT)), _place(wanted)
     found: list[FoundLine] = []
+    looked_at = 0
     text, least = wanted.text.lower(), RANKS[wanted.level]
     for _ in range(PORTIONS):
         rows = await owner.store.runs.observing.lines(
@@ -36,13 +40,14 @@ async def find(owner: Owner, env: EnvironmentRow, wanted: FindLines) -> FoundLin
         )
         for row in rows:
             place = row.at, row.run_id, row.seq
+            looked_at += 1
             if row.env_id == env.env_id and _fits(row, wanted.task, text, least):
                 found.append(_shown(row))
                 if len(found) == limit:
-                    return FoundLines(found, _cursor(place), row.at)
+                    return FoundLines(found, _cursor(place), row.at, looked_at)
         if len(rows) < PORTION:
-            return FoundLines(found)
-    return FoundLines(found, _cursor(place), place[0])
+            return FoundLines(found, looked_at=looked_at)
+    return FoundLines(found, _cursor(place), place[0], looked_at)
 
 
 def _fits(row: LineRow, task: str | None, text: str, least: int) -> bool:
@@ -69,3 +74,8 @@ def _place(wanted: FindLines) -> tuple[int, str, int]:
 
 def _shown(row: LineRow) -> FoundLine:
     return FoundLine(row.run_id, row.task or "", row.seq, row.at, row.level, row.message, row.data)
+
+
+def level_of(text: str) -> str:
+    """The level of a line as it is counted: debug, info, warn or error."""
+    return LEVELS[RANKS.get(text.lower(), 1)]

@@ -166,7 +166,7 @@ def end(
         )
     )
     if error is not None:
-        faults.note(batch, live, live.lane.version, status, error)
+        faults.note(batch, live, live.version, status, error)
     if options is not None and options.idempotency_key is not None and status in FREES_KEY:
         key = (live.env_id, live.task, options.idempotency_key, live.run_id)
         batch.changes.drop_key.append(key)

@@ -9,12 +9,14 @@ from mainspring.engine.owner import Owner
 from mainspring.engine.requests import SLOT_MS
 from mainspring.errors import FencedOut
 
+HOUR_MS: Final = 3_600_000
 PORTION: Final = 2_000
 """With every tick of the engine: more in a second than any server takes in one."""
 
 
-async def look(owner: Owner, keep_ms: int) -> None:
-    """Forget what may be forgotten. `keep_ms`: how long ended runs stay, 0 = for ever.
+async def look(owner: Owner, keep_ms: int, keep_lines_ms: int = 0) -> None:
+    """Forget what may be forgotten. `keep_ms`: how long ended runs stay, 0 = for ever;
+    `keep_lines_ms`: how long lines and spans do, 0 = as long as their runs.
 
     Raises: StoreUnavailable.
     """
@@ -25,12 +27,21 @@ async def look(owner: Owner, keep_ms: int) -> None:
                 owner.epoch, owner.state.clock.now(), keep_ms, sorted(owner.state.environments)
             )
 
+    now = owner.state.clock.now()
+    if keep_lines_ms and now >= owner.retention.lines_due:
+        found = 0
+        with contextlib.suppress(FencedOut):
+            shard_id, before = owner.state.shard_id, now - keep_lines_ms
+            found = await owner.store.past.forget_lines(shard_id, owner.epoch, before, PORTION)
+        if not found:
+            owner.retention.lines_due = now + HOUR_MS
+
 
 async def requests(owner: Owner) -> None:
     """Forget requests that are too old to be repeated, if there may be any."""
     oldest = owner.state.clock.now() // SLOT_MS - 1
-    if oldest == owner.forgotten:
+    if oldest == owner.retention.forgotten:
         return
     found = await owner.store.batches.forget_requests(owner.state.shard_id, oldest, PORTION)
     if found < PORTION:
-        owner.forgotten = oldest
+        owner.retention.forgotten = oldest

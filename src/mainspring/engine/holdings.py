@@ -111,6 +111,7 @@ class Holdings:
             await door.flush_logs()
             if await self._store.shards.give(shard_id, self._server_id, owner.epoch, to):
                 tell(to)
+            await owner.measures.flush()  # rows of its own, whoever has the shard
         finally:
             self.leaving.discard(shard_id)
             self._forget(shard_id)
@@ -128,6 +129,7 @@ class Holdings:
         await asyncio.gather(*(owner.stop() for owner in self.owners.values()))
         for door in self.doors.values():
             await door.leases.idle()
+        await asyncio.gather(*(owner.measures.flush() for owner in self.owners.values()))
         self.owners.clear()
 
     def _forget(self, shard_id: int) -> None:

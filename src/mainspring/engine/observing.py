@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from mainspring.engine import alike, find_lines
+from mainspring.engine import alike, count_lines, find_lines, series, taking
 from mainspring.engine.batches import see_ends
 from mainspring.engine.batches_plan import is_given_up
 from mainspring.engine.neighbours import cut
@@ -15,6 +15,7 @@ from mainspring.store.batching import BatchRow
 from mainspring.store.operating import Window
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire import observing as wire
+from mainspring.wire.measuring import CountLines, ListMetrics, ReadMetric, TakeTelemetry
 
 COUNTED: Final = 10_000
 """How far runs are counted."""
@@ -48,6 +49,14 @@ async def answer(
             return await alike.mark(owner, env, request.id, request.status)
         case wire.FindLines():
             return await find_lines.find(owner, env, request)
+        case CountLines():
+            return await count_lines.count(owner, env, request)
+        case ListMetrics():
+            return await series.names(owner, env)
+        case ReadMetric():
+            return await series.read(owner, env, request)
+        case TakeTelemetry():
+            return await taking.take(owner, env, request)
         case _:
             assert_never(request)
 

@@ -11,6 +11,7 @@ from mainspring.engine import (
     query,
     schedules,
     trace,
+    usage,
     versioning,
 )
 from mainspring.engine.listing import tell_status
@@ -94,6 +95,7 @@ async def inspect(owner: Owner, env: EnvironmentRow, run_id: str) -> wire.RunDet
         by_id.get(run.parent_id or ""),
         [by_id[id_] for id_ in children if id_ in by_id],
         await schedules.perhaps(owner, env, run.schedule_id),
+        await usage.of(owner, run),
     )
 
 

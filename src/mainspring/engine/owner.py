@@ -21,12 +21,14 @@ from mainspring.engine.feed import Feed
 from mainspring.engine.link import Arrived
 from mainspring.engine.live import Live
 from mainspring.engine.lookup import Lookup
+from mainspring.engine.measures import Measures
 from mainspring.engine.publish import Publisher
 from mainspring.engine.reading import Verb, needs_nothing, read
 from mainspring.engine.retention import Retention
 from mainspring.engine.rounds import Rounds
 from mainspring.engine.session import Session
 from mainspring.engine.state import State
+from mainspring.engine.telling import Tellings
 from mainspring.engine.tray import Tray
 from mainspring.engine.uptimes import Uptimes
 from mainspring.engine.variables import Variables
@@ -51,10 +53,9 @@ class Owner:
     """Runs the turns of one shard from `start` to `stop`.
 
     `commits` and `ended` count commits and ended runs. `bulks` works on bulk actions, `rounds`
-    compare memory with the rows, `lookup` reads runs.
-    `rebuilt` is called when the memory was read anew after a doubtful commit.
-    Requests of slots before `forgotten` are deleted; `retention` deletes old runs. `ends_seen`: all
-    runs of a batch before that item have ended.
+    compare memory with the rows, `lookup` reads runs, `measures` counts, `tellings` take spans,
+    `retention` deletes what is old. `rebuilt` is called when the memory was read anew after a
+    doubtful commit. `ends_seen`: all runs of a batch before that item have ended.
     """
 
     variables: Variables
@@ -70,12 +71,13 @@ class Owner:
         self.commits = 0
         self.ended = 0
         self.bulks = Bulks(state, store, objects, self.submit)
-        self.forgotten = 0
         self.retention = Retention(store, state.shard_id)
         self.ends_seen: dict[str, int] = {}
         self.feed = Feed()
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
         self.rounds = Rounds(state, store)
+        self.measures = Measures(state, store)
+        self.tellings = Tellings(state, store, self.measures)
         self.lookup = Lookup(store.runs, state.shard_id)
         self.server_id = server_id
         self._tray = Tray()
@@ -98,7 +100,7 @@ class Owner:
         epoch = await shards.take_from(shard_id, self.server_id, former)
         if epoch is None:
             return False
-        self.epoch = epoch
+        self.epoch = self.measures.part = epoch
         since = epoch - (2 if former == self.server_id else 1)  # who gives a shard raises it, too
         heard = uptimes.heard(await self.store.leases.rows(shard_id), since)
         await takeover.rebuild(self.state, self.store, heard)
@@ -175,9 +177,8 @@ class Owner:
         self._bell.set()
 
     def arrive(self, arrived: Arrived) -> None:
-        """Take in what a session sent; it is decided at once where nothing has to be read for it.
-
-        A commit in flight is no obstacle to that: either it holds, or all of memory is read anew.
+        """Take in what a session sent, at once where nothing has to be read for it: a commit in
+        flight either holds, or all of memory is read anew.
         """
         if self._flying and self._tray.is_empty and needs_nothing(self.state, arrived):
             if self._ahead is None:
@@ -266,6 +267,7 @@ class Owner:
         if not batch.is_empty:
             claimed = await self._commit(batch)
         self.publisher.publish(batch, claimed, ahead.arrived + arrived)
+        self.measures.commit(batch, claimed)
         for verb in later:
             self._tray.submit(verb)
         for at, run_id in cascades:

@@ -27,6 +27,10 @@ class Retention:
 
     A tree goes as a whole, and only when every run of it ended before the limit and no idempotency
     key in force leads to one of them.
+
+    Attributes:
+        lines_due: when to look for old lines again, epoch ms.
+        forgotten: requests of slots before that are deleted.
     """
 
     def __init__(self, store: Store, shard_id: int) -> None:
@@ -35,6 +39,8 @@ class Retention:
         self._after = ""
         self._after_batch: str | None = None
         self._next = 0
+        self.lines_due = 0
+        self.forgotten = 0
         self._doomed: list[PastRow] = []
 
     async def look(self, epoch: int, now: int, keep_ms: int, env_ids: Sequence[int] = ()) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from mainspring.model import tracing
 from mainspring.model.run import Run, RunError, Status
 from mainspring.model.tracing import attempt_key, span_id
+from mainspring.store.measuring import SpanRow
 from mainspring.store.operating import PastRow
 from mainspring.store.waiting import EdgeRow
 from mainspring.wire.calls import LogEntry
@@ -17,6 +18,7 @@ from mainspring.wire.operating import Span, SpanEvent
 
 LOST: Final = "lost"
 ATTEMPT: Final = "attempt"
+SPAN: Final = "span"
 
 _error: Final = msgspec.json.Decoder(RunError).decode
 _made: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
@@ -64,6 +66,48 @@ def of_run(
         for child, _ in _made(row.data)
     }
     return [own, *tries, *(span for _, span in spans)], made
+
+
+def told(own: Sequence[Span], rows: Sequence[SpanRow]) -> list[Span]:
+    """The spans that programs made within a run, each after its parent. One whose parent is not
+    known stands in the attempt in which it began. `own` are those of the run, its own first.
+    """
+    known = {span.id for span in own}
+    waiting = sorted(rows, key=lambda row: (row.started_at, row.ended_at, row.span_id))
+    placed: list[SpanRow] = []
+    below: dict[str, list[SpanRow]] = {}
+    ids = {row.span_id for row in waiting} - known
+    for row in waiting:
+        if row.parent_id in ids and row.parent_id != row.span_id:
+            below.setdefault(row.parent_id, []).append(row)
+        elif row.span_id in ids:
+            placed.append(row)
+    found = [_told(own, known, row) for row in placed]
+    for row in placed:  # grows meanwhile
+        for child in below.pop(row.span_id, ()):
+            placed.append(child)
+            found.append(_told(own, ids, child))
+    return found
+
+
+def _told(own: Sequence[Span], known: Collection[str], row: SpanRow) -> Span:
+    parent = row.parent_id
+    if parent not in known:
+        parent = around(own[0].id, own, row.started_at)
+    span = Span(
+        row.span_id,
+        row.run_id,
+        SPAN,
+        row.name,
+        row.started_at,
+        parent,
+        row.ended_at,
+        row.error is not None,
+        data=row.attributes if row.attributes != "{}" else None,
+    )
+    if row.error:
+        span.events.append(SpanEvent(row.ended_at, "error", row.error))
+    return span
 
 
 def around(own: str, tries: Sequence[Span], at: int) -> str:

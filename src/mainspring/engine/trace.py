@@ -38,9 +38,12 @@ async def trace(owner: Owner, env: EnvironmentRow, wanted: TraceRun) -> Trace:
 async def _collect(owner: Owner, env: EnvironmentRow, top: Run, found: Trace) -> None:
     shard_id, runs = owner.state.shard_id, owner.store.runs
     level, seen = [top], 1
+    await owner.write_lines()
     parents: dict[str, str] = {}
     while level:
-        edges = await owner.store.waits.of_runs(shard_id, sorted(run.id for run in level))
+        ids = sorted(run.id for run in level)
+        edges = await owner.store.waits.of_runs(shard_id, ids)
+        told = await owner.store.runs.measuring.spans(shard_id, ids, SPANS)
         below: list[str] = []
         for run in level:
             room = SPANS - len(found.spans)
@@ -52,8 +55,8 @@ async def _collect(owner: Owner, env: EnvironmentRow, top: Run, found: Trace) ->
             mine, made = spans.of_run(run, past[:room], open_)
             found.truncated |= len(past) > room
             mine[0].parent_id = parents.get(run.id)
+            mine += spans.told(mine, [row for row in told if row.run_id == run.id])
             if run is top:
-                await owner.write_lines()
                 lines = await runs.logs(shard_id, run.id, 0, LINES)
                 spans.add_lines(mine, lines)
             found.spans += mine

@@ -15,6 +15,7 @@ from mainspring.engine.place import Place, enqueue, forget, park, remind
 from mainspring.engine.state import State
 from mainspring.engine.whole import Whole
 from mainspring.errors import Conflict
+from mainspring.model import tracing
 from mainspring.model.run import TriggerAnswer
 from mainspring.store.protocol import DebounceRow, KeyRow, LiveRow
 from mainspring.wire.worker import Execute
@@ -213,6 +214,8 @@ def insert(state: State, batch: Batch, env_id: int, item: Prepared) -> None:
                 changes.mark.append((env_id, kind, value, run_id))
     if options.metadata is not None:
         changes.metadata.append((run_id, options.metadata, batch.now))
+    if options.parent_id is None and tracing.read(options.trace) is not None:
+        changes.caller.append((run_id, env_id, tracing.trace_id(options.trace, run_id or "")))
 
 
 def begin(state: State, batch: Batch, facts: Facts, item: Prepared) -> None:

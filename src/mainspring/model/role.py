@@ -9,7 +9,7 @@ ROLES: Final = ("viewer", "operator", "developer", "admin")
 _SEEN: Final = (
     "runs", "tasks", "tags", "batch", "queues", "schedules", "deployments", "waitpoints", "streams",
     "inputStreams", "sessions", "packets", "query", "prompts", "webhooks", "bulk", "workers",
-    "events", "errors",
+    "events", "errors", "metrics",
 )  # fmt: skip
 _ADDED: Final[dict[str, frozenset[tuple[str, str]]]] = {
     "viewer": frozenset(("read", resource) for resource in _SEEN),

@@ -6,9 +6,13 @@ import hashlib
 import re
 from typing import Final
 
+from mainspring import ids
+
 OF_RUN: Final = ""
 """Stands for the key of the run's own span."""
 SAMPLED: Final = "01"
+_OURS: Final = "4d53"
+_TRACE: Final = re.compile(_OURS + "[0-3][0-9a-f]{27}")
 _PARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _LATER: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -34,8 +38,22 @@ def attempt_key(number: int) -> str:
 
 
 def trace_id(trace: str | None, root_id: str) -> str:
-    """The trace of a run: that of its caller, or else that of its root run."""
-    return trace[3:35] if trace is not None else hashlib.sha256(root_id.encode()).hexdigest()[:32]
+    """The trace of a run: that of its caller, or else that of its root run, from which `root_of`
+    reads the run again.
+    """
+    if trace is not None:
+        return trace[3:35]
+    try:
+        return f"{_OURS}{ids.number_of(root_id):028x}"
+    except ValueError:
+        return hashlib.sha256(root_id.encode()).hexdigest()[:32]
+
+
+def root_of(trace_id: str) -> str | None:
+    """The root run of a trace that began with it; None for a caller's trace."""
+    if not _TRACE.fullmatch(trace_id):
+        return None
+    return ids.of_number("run", int(trace_id[len(_OURS) :], 16))
 
 
 def parent_span(trace: str) -> str:

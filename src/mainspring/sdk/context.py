@@ -198,7 +198,10 @@ class Context:
         """The W3C trace context of this attempt, to pass on in a header of that name. Its trace is
         that of the HTTP request which triggered the run or its root, if that had one.
         """
-        span = tracing.span_id(self.run_id, tracing.attempt_key(self.attempt))
+        return self.within(tracing.span_id(self.run_id, tracing.attempt_key(self.attempt)))
+
+    def within(self, span: str) -> str:
+        """The W3C trace context of that span of this run."""
         return tracing.below(self._order.trace, self.root_id or self.run_id, span)
 
     @property

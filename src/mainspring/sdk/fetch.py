@@ -18,6 +18,7 @@ from mainspring.model.retry import RetryPolicy, next_delay_ms
 from mainspring.sdk.limits import Retry, declared_ms
 from mainspring.sdk.logger import logger
 from mainspring.sdk.retrying import FetchOptions, RateHeaders, ResetFormat
+from mainspring.sdk.tracer import tracer
 
 BY_STATUS: Final = "408,409,429,5xx"
 TIMEOUT_S: Final = 30.0
@@ -94,9 +95,13 @@ async def _repeated(
     client: httpx2.AsyncClient, made: Plan, method: str, url: str, asked: dict[str, Any]
 ) -> httpx2.Response:
     attempt = 1
+    bare = httpx2.URL(url).copy_with(query=None, fragment=None, userinfo=b"")
     while True:
         try:
-            response = await client.request(method, url, **asked)
+            with tracer.span(f"{method} {bare.host}") as span:
+                span.set(**{"http.request.method": method, "url.full": str(bare)})
+                response = await client.request(method, url, **asked)
+                span.set(**{"http.response.status_code": response.status_code})
         except httpx2.TransportError as error:
             delay = made.after_error(error, attempt)
             if delay is None:
@@ -107,7 +112,6 @@ async def _repeated(
             if delay is None:
                 return response
             problem = f"status {response.status_code}"
-        bare = httpx2.URL(url).copy_with(query=None, fragment=None, userinfo=b"")
         logger.warning(
             f"{method} {bare}: {problem}; trying again in {delay / 1000:.3g} s", attempt=attempt
         )

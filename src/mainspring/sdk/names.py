@@ -70,6 +70,7 @@ HOMES: Final = {
     "logger": "sdk.logger",
     "Machine": "sdk.machine",
     "metadata": "sdk.metadata",
+    "meter": "sdk.meter",
     "now": "sdk.moments",
     "random": "sdk.moments",
     "uuid": "sdk.moments",
@@ -78,6 +79,7 @@ HOMES: Final = {
     "Step": "sdk.step",
     "step": "sdk.step",
     "Task": "sdk.task",
+    "tracer": "sdk.tracer",
     "configure": "sdk.transport",
     "ScheduledPayload": "wire.ticks",
 }

@@ -44,6 +44,10 @@ class Hosts:
         return found is not None and (self._any or found[1].rstrip(b".") in self._names)
 
 
+PACKED: Final = b"/otel/v1/"
+"""Beginning of the paths whose handlers unpack bodies, within bounds."""
+
+
 def refuse(scope: Scope, hosts: Hosts) -> Refusal | None:
     """The reason to refuse a request, or None.
 
@@ -74,6 +78,7 @@ def refuse(scope: Scope, hosts: Hosts) -> Refusal | None:
         )
     if len(scope["raw_path"]) + len(scope["query_string"]) > URL_BYTES:
         return Refusal(414, f"A path with its query may have {URL_BYTES // 1024} KiB.")
-    if values.get(b"content-encoding", b"identity") != b"identity":
+    packed = values.get(b"content-encoding", b"identity") != b"identity"
+    if packed and not scope["raw_path"].startswith(PACKED):
         return Refusal(415, "A body is sent as it is, without Content-Encoding.")
     return None

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mainspring.wire import calls, deploying, environments, observing, operating
+from mainspring.wire import (
+    calls,
+    deploying,
+    environments,
+    measuring,
+    observing,
+    operating,
+)
 
 _READS: Final = ("List", "Get", "Retrieve", "Await", "Explain", "Read", "Find")
 _PERMITS: Final[dict[type, tuple[str, str]]] = {
@@ -55,6 +62,10 @@ _PERMITS: Final[dict[type, tuple[str, str]]] = {
     observing.ListBatches: ("read", "batch"),
     observing.ListWorkers: ("read", "workers"),
     observing.FindLines: ("read", "runs"),
+    measuring.CountLines: ("read", "runs"),
+    measuring.ListMetrics: ("read", "metrics"),
+    measuring.ReadMetric: ("read", "metrics"),
+    measuring.TakeTelemetry: ("write", "metrics"),
     observing.ListErrors: ("read", "errors"),
     observing.GetError: ("read", "errors"),
     observing.MarkError: ("write", "errors"),

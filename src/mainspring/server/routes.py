@@ -46,6 +46,9 @@ _OF: Final = {
     "keys": "keys",
     "people": "people",
     "audit": "audit",
+    "errors": "errors",
+    "metrics": "metrics",
+    "logs": "runs",
 }
 """The resource that a step of a path is about; the first one counts."""
 

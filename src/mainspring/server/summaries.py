@@ -76,6 +76,19 @@ POST /realtime/v1/streams/{run}/{target}/{key}/append   Write one chunk to a str
 GET /api/mainspring/v1/runs/{run}/journal   Show the journal of a run
 POST /api/mainspring/v1/runs/{run}/restart  Make a new run that goes on from an entry
 POST /api/mainspring/v1/runs/{run}/settle   Go on with a run that has diverged
+GET /api/mainspring/v1/metrics              List what is measured
+GET /api/mainspring/v1/metrics/{metric}     Show a metric over time
+GET /api/mainspring/v1/logs                 Find lines of all runs
+GET /api/mainspring/v1/logs/counts          Count lines of all runs over time
+GET /api/mainspring/v1/runs/{run}/logs      List the lines of a run
+GET /api/mainspring/v1/errors               List groups of failed runs that are alike
+GET /api/mainspring/v1/errors/{error}       Show a group of failed runs
+POST /api/mainspring/v1/errors/{error}/resolve    Say that a group of failed runs is resolved
+POST /api/mainspring/v1/errors/{error}/mute       Say that a group of failed runs is no matter
+POST /api/mainspring/v1/errors/{error}/reopen     Say that a group of failed runs is open
+POST /otel/v1/traces                        Take spans by OTLP
+POST /otel/v1/logs                          Take lines by OTLP
+POST /otel/v1/metrics                       Take metrics by OTLP
 PUT /api/v2/packets/{path}                  Ask where to upload a payload
 PUT /api/v1/packets/{path}                  Ask where to upload a payload, for older clients
 GET /api/v1/packets/{path}                  Ask where an upload is

@@ -62,6 +62,19 @@ class ServerSettings:
         Meta(ge=0, le=1_000_000),
         Said("Newest deployments whose code stays; of others while runs need it. 0: of all."),
     ] = 100
+    logs_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Said("Days that lines and spans of runs stay; 0: as long as their runs."),
+    ] = 0
+    metrics: Annotated[bool, Said("Whether runs, queues and workers are measured over time.")] = (
+        True
+    )
+    metrics_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        Said("Days that what is measured stays by the hour (minutes: two days); 0: for ever."),
+    ] = 90
     drain_s: Annotated[Seconds, Said("Seconds that requests have to finish at a stop.")] = 10.0
     otlp_endpoint: Annotated[
         str,

@@ -32,6 +32,7 @@ PLAN: Final = (
     "debounce",
     "tag",
     "mark",
+    "caller",
     "fault",
     "metadata",
     "document",
@@ -115,6 +116,7 @@ class Changes:
     debounce: list[Row]
     tag: list[Row]  # env_id, tag, run_id
     mark: list[Row]  # env_id, kind, value, run_id
+    caller: list[Row]  # run_id, env_id, trace_id
     # env_id, fingerprint, task, name, place, message, how many, at, run_id, version, created_at of
     # that run (one row for each group)
     fault: list[Row]

@@ -18,6 +18,8 @@ KeyId = tuple[int, str, str, str]
 """(env_id, task, key, run_id) of an idempotency key."""
 _OF_RUNS: Final[dict[str, Any]] = {
     "log": tuple[str, int],
+    "span": tuple[str, str],
+    "caller": tuple[str],
     "journal": tuple[str, str, int],
     "stream_chunk": tuple[str, str, int],
     "stream": tuple[str, str],
@@ -90,6 +92,18 @@ class Past:
         if keys:
             calls.append(("drop_key", shard, list(keys)))
         await self._database.write(*calls, fence=held)
+
+    async def forget_lines(self, shard_id: int, epoch: int, before: int, most: int) -> int:
+        """The same for lines and spans of before then; how many there were, at most `most` each."""
+        values = {"shard": shard_id, "before": before, "most": most}
+        lines = await self._database.fetch("past_lines", tuple[str, int], values)
+        spans = await self._database.fetch("past_spans", tuple[str, str], values)
+        shard = {"shard": shard_id}
+        calls: list[Call] = [("drop_log", shard, sorted(lines))] if lines else []
+        calls += [("drop_span", shard, sorted(spans))] if spans else []
+        if calls:
+            await self._database.write(*calls, fence=(shard_id, epoch))
+        return len(lines) + len(spans)
 
     async def forget_batches(self, shard_id: int, epoch: int, batch_ids: Sequence[str]) -> None:
         """The same for batches and their items."""

@@ -17,6 +17,7 @@ from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.environment import EnvironmentRow as EnvironmentRow, QueueRow as QueueRow
 from mainspring.store.leasing import Beat, Leases
+from mainspring.store.measuring import Measuring
 from mainspring.store.objects import Objects
 from mainspring.store.observing import Observing
 from mainspring.store.operating import Operating
@@ -95,9 +96,7 @@ class DebounceRow(Struct, array_like=True):
 
 
 class TimerRow(Struct, array_like=True):
-    """Kinds: delay, retry, version, ttl, cascade; `wait:` and the key of a wait that has an end;
-    token, whose `run_id` is the token's.
-    """
+    """Kinds: delay, retry, version, ttl, cascade; `wait:` and a wait's key; token (of that id)."""
 
     fire_at: int
     kind: str
@@ -105,9 +104,7 @@ class TimerRow(Struct, array_like=True):
 
 
 class InboxRow(Struct, array_like=True):
-    """A trigger that a caller wrote in its own transaction. `options` is JSON of
-    `model.run.TriggerOptions`.
-    """
+    """A trigger of a caller's own transaction; `options`: JSON of `model.run.TriggerOptions`."""
 
     inbox_id: str
     env_id: int
@@ -284,6 +281,9 @@ class Runs(Protocol):
     def observing(self) -> Observing:
         """What people look at across runs."""
         ...
+
+    @property
+    def measuring(self) -> Measuring: ...
 
     async def get(self, shard_id: int, env_id: int, run_id: str) -> Run | None:
         """One run with payload, output, error, tags and metadata; None when unknown or foreign."""

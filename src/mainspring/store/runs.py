@@ -14,6 +14,7 @@ from mainspring.errors import CommitRejected
 from mainspring.model.run import Run, RunError, RunFilter, Status
 from mainspring.store.changes import RunOptions
 from mainspring.store.database import Database, T
+from mainspring.store.measuring import Measuring
 from mainspring.store.observations import Observations
 from mainspring.store.pages import COUNTED, PageQuery
 from mainspring.store.protocol import DocumentRow, InboxRow
@@ -123,6 +124,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.observing = Observations(database)
+        self.measuring = Measuring(database)
         self._logging = asyncio.Lock()
 
     async def get(self, shard_id: int, env_id: int, run_id: str) -> Run | None:

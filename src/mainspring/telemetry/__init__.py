@@ -1,1 +1,1 @@
-"""What happens, as figures for those who operate servers. Nothing is decided here."""
+"""What happens, as figures, spans and lines. Nothing is decided here."""

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import httpx2
 
+from mainspring.telemetry.records import MetricRecord, otlp
 from mainspring.telemetry.spans import Attributes, LineRecord, SpanRecord
 
 TIMEOUT_S: Final = 10.0
-_KINDS: Final = {"internal": 1, "producer": 4, "consumer": 5}
+_KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _SEVERITY: Final = {"trace": 1, "debug": 5, "info": 9, "log": 9, "warn": 13, "error": 17}
 _LONGEST: Final = 7
 _SCOPE: Final = {"name": "mainspring"}
@@ -34,6 +35,12 @@ class Collector:
             told = {"scope": _SCOPE, "logRecords": [_line(line) for line in lines]}
             scopes = {"resource": self._resource, "scopeLogs": [told]}
             await self._post("logs", {"resourceLogs": [scopes]})
+
+    async def send_metrics(self, found: Sequence[MetricRecord]) -> None:
+        """The same for metrics."""
+        told = {"scope": _SCOPE, "metrics": otlp(found)}
+        scopes = {"resource": self._resource, "scopeMetrics": [told]}
+        await self._post("metrics", {"resourceMetrics": [scopes]})
 
     async def close(self) -> None:
         """Let go of connections. Safe to call twice."""
@@ -94,7 +101,9 @@ def _attributes(given: Attributes) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in given.items()]
 
 
-def _value(value: str | int | bool) -> dict[str, Any]:
+def _value(value: str | int | float | bool) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"boolValue": value}
+    if isinstance(value, float):
+        return {"doubleValue": value}
     return {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}

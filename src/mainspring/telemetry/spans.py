@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-Attributes = dict[str, str | int | bool]
+Attributes = dict[str, str | int | float | bool]
 
 
 class SpanRecord(Struct):

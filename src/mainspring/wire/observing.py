@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mainspring.wire.measuring import MEASURING, MeasuringRequest, MeasuringResponse
+
 
 class CountRuns(Struct, tag="count_runs"):
     """How many runs there are in each state → RunCounts. `since` bounds those that have ended."""
@@ -113,7 +115,8 @@ class ErrorGroup(Struct):
     `RunFilter.error`, which lists them. `count` has those that are deleted, too.
 
     `status`: new; muted and resolved by people; regressed when a run that was made after it was
-    resolved failed again. `version` is that of the task, "" for none.
+    resolved failed again, with versions in another one than it was seen in last by then. `version`
+    is that of the task, "" for none.
     """
 
     id: str
@@ -166,18 +169,28 @@ class FoundLine(Struct):
 
 class FoundLines(Struct):
     """A page looks at so many lines and no more: it may have few or none, and yet a next one.
-    `searched_to` is how far back it has come.
+    `searched_to` is how far back it has come, by way of `looked_at` lines.
     """
 
     lines: list[FoundLine]
     next: str | None = None
     searched_to: int | None = None
+    looked_at: int = 0
 
 
 ObservingRequest = (
-    CountRuns | ListBatches | ListWorkers | ListErrors | GetError | MarkError | FindLines
+    CountRuns
+    | ListBatches
+    | ListWorkers
+    | ListErrors
+    | GetError
+    | MarkError
+    | FindLines
+    | MeasuringRequest
 )
-ObservingResponse = RunCounts | BatchPage | WorkerList | ErrorPage | ErrorGroup | FoundLines
+ObservingResponse = (
+    RunCounts | BatchPage | WorkerList | ErrorPage | ErrorGroup | FoundLines | MeasuringResponse
+)
 OBSERVING: dict[type[Struct], type[Struct]] = {
     CountRuns: RunCounts,
     ListBatches: BatchPage,
@@ -186,4 +199,5 @@ OBSERVING: dict[type[Struct], type[Struct]] = {
     GetError: ErrorGroup,
     MarkError: ErrorGroup,
     FindLines: FoundLines,
+    **MEASURING,
 }

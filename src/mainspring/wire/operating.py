@@ -29,6 +29,23 @@ class InspectRun(Struct, tag="inspect"):
     run_id: str
 
 
+class Usage(Struct):
+    """What a run has used so far: times in ms (`waiting_ms` is what it was not active), bytes of
+    payload and output where they are kept inline, calls of models that its spans tell of, their
+    tokens, and their cost in dollars.
+    """
+
+    active_ms: int = 0
+    waiting_ms: int = 0
+    attempts: int = 0
+    payload_bytes: int = 0
+    output_bytes: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+
 class RunDetail(Struct):
     """`children` are the first 100. Relatives come without payload, output and metadata; those that
     are not kept any more are missing.
@@ -39,6 +56,7 @@ class RunDetail(Struct):
     parent: Run | None = None
     children: list[Run] = []
     schedule: Schedule | None = None
+    usage: Usage | None = None
 
 
 class StartBulk(Struct, tag="start_bulk"):
@@ -244,8 +262,9 @@ class SpanEvent(Struct):
 
 
 class Span(Struct):
-    """`kind`: run, attempt, or what the entry of the journal is. `ended_at` None = still going on.
-    `data` is the entry's result or the run's output, JSON text, where it was asked for; `status`,
+    """`kind`: run, attempt, what the entry of the journal is, or span: one that a program made.
+    `ended_at` None = still going on. `data` is JSON text: the attributes of a program's span, and
+    where it was asked for the entry's result or the run's output; `status`,
     `task`, `queue`, `version` and `machine` are of runs, `key` and `generation` of entries.
     """
 

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from mainspring.model.run import RunError
 from mainspring.model.task import QueueSpec, TaskSpec
+from mainspring.wire.telling import ToldMetric, ToldSpan
 
 PROTOCOL: Final = 1
 BEAT_S: Final = 5.0
@@ -198,6 +199,16 @@ class LogLine(Struct, array_like=True, gc=False):
     data: str | None = None
 
 
+class Told(Struct, array_like=True, tag="told"):
+    """Spans that runs have made, and what they have measured since the last time. `dropped` counts
+    what was too much.
+    """
+
+    spans: list[ToldSpan]
+    metrics: list[ToldMetric]
+    dropped: int = 0
+
+
 class Logs(Struct, array_like=True, tag="logs"):
     """Lines written by runs, in order."""
 
@@ -216,6 +227,7 @@ FromWorker = (
     | Refused
     | Call
     | Logs
+    | Told
     | Capacity
     | Record
     | Wait

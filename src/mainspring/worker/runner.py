@@ -8,7 +8,13 @@ import logging
 from collections.abc import Callable
 
 from mainspring.clock import Clock
-from mainspring.sdk import logger as sdk_logger, observe, transport as sdk_transport
+from mainspring.sdk import (
+    logger as sdk_logger,
+    meter as sdk_meter,
+    observe,
+    tracer as sdk_tracer,
+    transport as sdk_transport,
+)
 from mainspring.sdk.context import Context, running
 from mainspring.sdk.registry import Executable
 from mainspring.wire.worker import (
@@ -32,6 +38,7 @@ from mainspring.worker.outcome import Phase
 from mainspring.worker.park import Parking
 from mainspring.worker.slots import Held, Slots, Stop
 from mainspring.worker.stop import GRACE_S, Stopper
+from mainspring.worker.telling import Telling
 from mainspring.worker.threads import Threads
 
 log = logging.getLogger("mainspring.worker")
@@ -48,6 +55,7 @@ class Runner:
         threads: where plain functions are executed.
         parking: the runs that wait without a slot.
         journals: through which runs with a journal speak.
+        telling: what runs measure, and the spans they make.
         stirred: called after each change of how many runs are parked.
         isolates: whether any run can be given a process of its own.
     """
@@ -87,6 +95,9 @@ class Runner:
         if capture is not None:
             self._base.run(sdk_logger.sink.set, capture.sink)
         self.isolates = False
+        self.telling = Telling(slots, self.post)
+        self._base.run(sdk_meter.sink.set, self.telling.measure)
+        self._base.run(sdk_tracer.sink.set, self.telling.span)
         self._emptied = Gathering()
         self.stirred: Callable[[], None] = lambda: None
 
@@ -229,6 +240,7 @@ class Runner:
             self._settle(run, run.port, end)
         if run.lines is not None and self._capture is not None:
             self._capture.finish(run)
+        self.telling.finish(run)
         self._free(run)
         if run.stop is not Stop.SILENT:
             self.post(end)

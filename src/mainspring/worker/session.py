@@ -196,6 +196,7 @@ class Session:
             await _within(clean_up_s, self.runner.cut_off(clean_up_s))
         if self._capture is not None:
             self._capture.flush()
+        self.runner.telling.flush()
         await self._settle()
         parking.give_away()  # what has parked last
         await self._settle()

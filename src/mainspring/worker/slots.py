@@ -39,13 +39,14 @@ class Held:
         thread: the thread that is inside the body now.
         timers: to be canceled when it is over.
         budget: ends the body when its max_duration is used up.
+        spans: how many its code has made.
         port: what its journal speaks through; None as long as it has done nothing durable.
         lines: what it has printed; None for a silent run.
     """
 
     __slots__ = (
         "apart", "begun", "budget", "ctx", "grace_s", "lines", "order", "over", "port", "since",
-        "stop", "task", "thread", "timers", "work",
+        "spans", "stop", "task", "thread", "timers", "work",
     )  # fmt: skip
 
     def __init__(self, order: Execute, task: Executable, ctx: Context) -> None:
@@ -63,6 +64,7 @@ class Held:
         self.timers: list[asyncio.TimerHandle] | None = None
         self.budget: asyncio.TimerHandle | None = None
         self.lines: Lines | None = None
+        self.spans = 0
         self.port: Durable | None = None
 
     @property

@@ -15,6 +15,7 @@ ON CONFLICT (shard_id, env_id, fingerprint) DO UPDATE SET
   made_at = excluded.made_at,
   status = CASE
     WHEN error_group.status = 'resolved' AND excluded.made_at > error_group.marked_at
+      AND (excluded.last_version = '' OR excluded.last_version <> error_group.marked_version)
     THEN 'regressed' ELSE error_group.status END;
 
 -- name: faults_page
@@ -35,7 +36,7 @@ WHERE shard_id = :shard AND env_id = :env_id AND fingerprint = :fingerprint;
 
 -- name: fault_mark
 -- takes: shard bigint, env_id bigint, fingerprint text, status text, now bigint
-UPDATE error_group SET status = :status, marked_at = :now
+UPDATE error_group SET status = :status, marked_at = :now, marked_version = last_version
 WHERE shard_id = :shard AND env_id = :env_id AND fingerprint = :fingerprint;
 
 -- name: faults_past

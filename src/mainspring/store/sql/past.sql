@@ -35,6 +35,18 @@ FROM batch b WHERE b.shard_id = :shard AND b.batch_id > :after ORDER BY b.batch_
 SELECT l.run_id, l.seq FROM {rows}
 {probe log l ON l.shard_id = :shard AND l.run_id = r.run_id} LIMIT :most;
 
+-- name: past_lines
+-- takes: shard bigint, before bigint, most bigint
+SELECT run_id, seq FROM log WHERE shard_id = :shard
+  AND (at, run_id, seq) > (0, '', 0) AND (at, run_id, seq) < (:before, '', 0)
+ORDER BY at, run_id, seq LIMIT :most;
+
+-- name: past_spans
+-- takes: shard bigint, before bigint, most bigint
+SELECT run_id, span_id FROM span WHERE shard_id = :shard
+  AND (ended_at, run_id, span_id) > (0, '', '') AND (ended_at, run_id, span_id) < (:before, '', '')
+ORDER BY ended_at, run_id, span_id LIMIT :most;
+
 -- name: drop_log
 -- rows: run_id text, seq bigint
 -- takes: shard bigint
