@@ -221,7 +221,7 @@ class WaitTimeout(TaskError):
 
 
 class Deadlock(TaskError):
-    """The awaited run needs a slot that only this run can free; wait with `trigger_and_wait`."""
+    """The awaited run cannot end before this one; wait outside of steps, and not in a circle."""
 
     code = "deadlock"
 

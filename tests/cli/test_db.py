@@ -74,11 +74,11 @@ def test_migrate_twice_does_nothing(database: str) -> None:
 
 def test_a_database_of_a_newer_release_is_refused_by_name(database: str) -> None:
     run("migrate", "--database", database)
-    write(database, "INSERT INTO schema_version VALUES (9999, '9999_pre_future', 'x', 0)")
+    write(database, "INSERT INTO schema_version VALUES (9999, '9999_post_future', 'x', 0)")
     for command in ("status", "migrate"):
         result = run(command, "--database", database)
         assert result.exit_code == 1
-        assert "9999_pre_future" in result.stderr
+        assert "9999_post_future" in result.stderr
         assert "[schema_mismatch]" in result.stderr
 
 
