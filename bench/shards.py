@@ -15,6 +15,8 @@ from mainspring.model.task import TaskSpec
 
 SHARDS = (1, 10, 100)
 SLOTS = 100
+LEAST = 4_000
+"""Runs that are measured at least: fewer say little."""
 NOOP = TaskSpec("noop", "task/noop")
 
 
@@ -34,14 +36,22 @@ async def shards_100(store: str, quick: bool) -> Figure:
 
 async def measured(store: str, shards: int, each: int) -> dict[str, float]:
     """Runs a second, and microseconds of CPU of a run from its trigger to its end."""
-    async with database(store) as url, platform(url) as place:
+    rounds = max(1, LEAST // (shards * each))
+    async with (
+        database(store) as url,
+        platform(url) as place,
+        contextlib.AsyncExitStack() as workers,
+    ):
         places = [await another(place, f"env-{number}") for number in range(shards)]
-        # the first of them are for statements and connections that are not there yet
-        await asyncio.gather(*(through(one, SLOTS) for one in places))
+        for one in places:
+            await workers.enter_async_context(worker(one, SLOTS))
+        # the first round is for statements and connections that are not there yet
+        await asyncio.gather(*(ended(one, each) for one in places))
         began, before = time.perf_counter(), spent(url)
-        await asyncio.gather(*(through(one, each) for one in places))
+        for _ in range(rounds):
+            await asyncio.gather(*(ended(one, each) for one in places))
         wall, after = time.perf_counter() - began, spent(url)
-        count = shards * each
+        count = shards * each * rounds
         cpu = {f"{name}_us": round((after[name] - before[name]) / count * 1e6, 1) for name in after}
         return {"per_s": round(count / wall), "cpu_us": round(sum(cpu.values()), 1), **cpu}
 
@@ -55,14 +65,18 @@ async def another(place: Platform, slug: str) -> Platform:
 
 
 async def through(place: Platform, count: int) -> None:
-    """Queue so many runs and have them worked off."""
+    """The same with a worker of its own."""
+    async with worker(place, SLOTS):
+        await ended(place, count)
+
+
+async def ended(place: Platform, count: int) -> None:
+    """Queue so many runs and wait until they have ended."""
     owner = place.engine.owners[place.env.shard_id]
-    await place.trigger(count)
     goal = owner.ended + count
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(worker(place, SLOTS))
-        while owner.ended < goal:
-            await owner.turn_over()
+    await place.trigger(count)
+    while owner.ended < goal:
+        await owner.turn_over()
 
 
 def spent(url: str) -> dict[str, float]:
