@@ -29,7 +29,7 @@ class Client(Operator):
         super().__init__(network, ledger, number)
         self._verbs: list[tuple[int, Callable[[], Coroutine[Any, Any, None]]]] = [
             (30, self.trigger),
-            (6, self.keyed),
+            (9, self.keyed),
             (5, self.debounced),
             (4, self.several),
             (3, self.as_batch),

@@ -216,9 +216,6 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
             "item.run_id = None",
         ),
     ],
-    "bulk action lost at takeover": [
-        (_ENGINE + "bulk:Bulks._work", "self._rows.setdefault(row.bulk_id, row)", "pass"),
-    ],
     "version of new runs ignored": [
         (_ENGINE + "claim:plan", "only = bool(current) and version != current", "only = False"),
     ],

@@ -56,7 +56,7 @@ class Scenario:
     def run(self) -> None:
         """Everything. Raises: Violation."""
         random, world = self.cluster.random, self.world
-        chaos_s = random.choice((3.0, 6.0, 12.0, 20.0))
+        chaos_s = random.choice((3.0, 6.0, 12.0, 28.0))
         self.cluster.begin()
         world.after(LOOK_S, self._look)
         world.run_until(WARM_S)

@@ -181,7 +181,7 @@ class Troubles:
                 if name in (link.worker.name, link.server.node.name):
                     link.snap()
 
-        self.world.after(self.random.choice((0.3, 3.0, 9.0, 25.0)), mend)
+        self.world.after(self.random.choice((0.3, 3.0, 17.0, 25.0)), mend)
 
     def stumble(self) -> None:
         self._fates("fails", self.random.choice((0.02, 0.2)))

@@ -60,13 +60,13 @@ class Worker:
         """Be asked to end in good order, within so long and what cleaning up takes."""
 
         async def drain() -> None:
-            self.stopping = True
             if self.session is not None and not self.session.ended.done():
                 cut = await self.session.drain(grace_s)
                 self.node.world.note(self.node.name, "is drained;", cut, "attempts cut off")
             self.kill()
             ended()
 
+        self.stopping = True
         self.node.begin(drain())
 
     def kill(self) -> None:
