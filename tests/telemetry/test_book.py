@@ -81,6 +81,7 @@ def test_an_environment_has_so_many_series_and_others_still_have_theirs() -> Non
     assert found.series(1, "more", "counter") is None
     assert found.dropped == 1
     opened(found, env_id=2)
+    opened(found, "runs.ended")  # what programs make is no reason to lose sight of runs
 
 
 @given(st.floats(min_value=1e-6, max_value=1e9))

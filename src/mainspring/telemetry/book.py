@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from mainspring.telemetry.cell import Cell
-from mainspring.telemetry.measures import Kind, Labels
+from mainspring.telemetry.measures import BY_NAME, Kind, Labels
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 MINUTES_MS: Final = 2 * 24 * HOUR_MS
 """How long minutes are kept."""
 MOST: Final = 2_000
-"""Series of one environment; what comes beyond is dropped and counted."""
+"""Series of programs that an environment has, and of our own besides; what comes beyond is dropped
+and counted."""
 WAITING: Final = 20_000
 """Closed minutes and hours that wait to be written; older ones are given up."""
 
@@ -81,7 +82,7 @@ class Book:
     def __init__(self) -> None:
         self.dropped = 0
         self._series: dict[Key, Series] = {}
-        self._counts: dict[int, int] = {}
+        self._counts: dict[tuple[int, bool], int] = {}
         self._minute = 0
         self._waiting: dict[tuple[Key, int, int], Cell] = {}
         self._given: list[tuple[Key, int, int]] = []
@@ -92,11 +93,12 @@ class Book:
         key = Key(env_id, name, kind, labels)
         found = self._series.get(key)
         if found is None:
-            count = self._counts.get(env_id, 0)
+            kin = env_id, name in BY_NAME
+            count = self._counts.get(kin, 0)
             if count >= MOST:
                 self.dropped += 1
                 return None
-            self._counts[env_id] = count + 1
+            self._counts[kin] = count + 1
             found = self._series[key] = Series(key, self._minute)
         return found
 
@@ -126,7 +128,7 @@ class Book:
                     idle.append(key)
         for key in idle:
             del self._series[key]
-            self._counts[key.env_id] -= 1
+            self._counts[key.env_id, key.name in BY_NAME] -= 1
         for late in list(self._waiting)[: max(len(self._waiting) - WAITING, 0)]:
             del self._waiting[late]
             self.dropped += 1
