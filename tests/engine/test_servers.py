@@ -137,6 +137,16 @@ async def test_the_shards_of_a_dead_server_are_taken_within_six_seconds(town: To
     assert [beat.server_id for beat in beats] == ["a", "b"]
 
 
+async def test_a_server_that_has_just_come_holds_no_takeover_up(town: Town) -> None:
+    await town.join("c")
+    await town.pass_time(6_000)
+    town.kill("a")
+    await town.pass_time(2_000)
+    await town.join("b")  # to which the dead one looks alive for as long as to the other before
+    await town.pass_time(2_250)
+    assert (town.shares()["b"], town.shares()["c"]) == (3, 3)  # c took all, and gave b its share
+
+
 async def test_a_run_goes_on_under_the_owner_that_took_over(town: Town) -> None:
     await town.join("b")
     await town.pass_time(3_000)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ from mainspring.wire import calls
 from tests.system.fleet import Fleet
 from tests.system.frozen import owner_of
 from tests.system.test_crash import check_rows
-from tests.system.test_servers import Pulse
+from tests.system.test_servers import all_have_ended
+from tests.system.watching import registered
 
 STOPS = int(os.environ.get("MAINSPRING_STOPS", "10"))
 WAITED_S = 0.2
@@ -67,45 +69,50 @@ class Caller:
 
 
 async def test_calls_wait_shortly_while_an_environment_is_handed_over(fleet: Fleet) -> None:
+    waits, usual, acknowledged = list[float](), list[float](), list[str]()
     for _ in range(2):
         fleet.start_member()
-    client, pulse = fleet.client(), Pulse(fleet)
-    waits, usual = list[float](), list[float]()
-    for _ in range(STOPS):
-        owner = await owner_of(fleet)
-        (other,) = set(fleet.members) - {owner}
-        await answers(fleet, other)
-        callers = [Caller(fleet, other) for _ in range(CALLERS)]
-        async with asyncio.TaskGroup() as group:
-            for caller in callers:
-                group.create_task(caller.work())
-            await asyncio.sleep(1.0)
-            stopped, at = fleet.members.pop(owner), time.monotonic()
-            stopped.terminate()
-            await owner_of(fleet, other_than=owner)
-            await asyncio.sleep(0.5)
-            for caller in callers:
-                caller.stop()
-        took = [one for caller in callers for one in caller.took]
-        waits.append(max(seconds for end, seconds in took if end > at))
-        usual += [seconds for end, seconds in took if end < at]
-        pulse.acknowledged += [run_id for caller in callers for run_id in caller.acknowledged]
-        await asyncio.to_thread(stopped.wait, 60)
-        fleet.start_member()
-    await client.close()
-    fleet.port = next(iter(fleet.members))
-    fleet.start_worker(processes=1)
-    await pulse.all_have_ended(fleet.database)
-    await fleet.stop()
-    await check_rows(fleet.database, set(pulse.acknowledged))
+    async with fleet.balanced(random.Random(7)):
+        fleet.start_worker(processes=1)
+        await registered(fleet)
+        for _ in range(STOPS):
+            callers, stopped_at = await stop_owner(fleet)
+            took = [one for caller in callers for one in caller.took]
+            waits.append(max(seconds for end, seconds in took if end > stopped_at))
+            usual += [seconds for end, seconds in took if end < stopped_at]
+            acknowledged += [run_id for caller in callers for run_id in caller.acknowledged]
+        await all_have_ended(fleet.database, acknowledged)
+        await fleet.stop()
+    await check_rows(fleet.database, set(acknowledged))
     waits, usual = sorted(waits), sorted(usual)
     print(  # noqa: T201 - with -s it is the table of ./dev chaos
-        f"\n{STOPS} x a server stopped: {len(pulse.acknowledged)} runs acknowledged, 0 lost; the "
+        f"\n{STOPS} x a server stopped: {len(acknowledged)} runs acknowledged, 0 lost; the "
         f"longest call over it: median {waits[len(waits) // 2] * 1000:.0f} ms, worst "
         f"{waits[-1] * 1000:.0f} ms; a call at other times: median "
         f"{usual[len(usual) // 2] * 1000:.0f} ms, worst {usual[-1] * 1000:.0f} ms"
     )
     assert waits[-1] < WAITED_S, waits
+
+
+async def stop_owner(fleet: Fleet) -> tuple[list[Caller], float]:
+    """Stop the owner while the other server is asked, and start another one; when it was told."""
+    owner = await owner_of(fleet)
+    (other,) = set(fleet.members) - {owner}
+    await answers(fleet, other)
+    callers = [Caller(fleet, other) for _ in range(CALLERS)]
+    async with asyncio.TaskGroup() as group:
+        for caller in callers:
+            group.create_task(caller.work())
+        await asyncio.sleep(1.0)
+        stopped, at = fleet.members.pop(owner), time.monotonic()
+        stopped.terminate()
+        await owner_of(fleet, other_than=owner)
+        await asyncio.sleep(0.5)
+        for caller in callers:
+            caller.stop()
+    await asyncio.to_thread(stopped.wait, 60)
+    fleet.start_member()
+    return callers, at
 
 
 async def answers(fleet: Fleet, port: int) -> None:

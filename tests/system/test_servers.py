@@ -82,22 +82,23 @@ class Pulse:
         assert isinstance(answer, calls.Triggered)
         self.acknowledged += [one.run_id for one in answer.answers]
 
-    async def all_have_ended(self, database: str) -> None:
-        """Wait for it, and see that all were completed."""
-        store = store_at(locate(database))
-        await store.open()
-        try:
-            left = sorted(self.acknowledged)
-            while left:
-                page, left = left[:1_000], left[1_000:]
-                ends = await store.live.known(shard_of(page[0]), page)
-                assert set(ends) == set(page)
-                assert set(ends.values()) <= {"", "completed"}
-                waiting = [run_id for run_id, end in ends.items() if not end]
-                left += waiting
-                await asyncio.sleep(0.2 if waiting else 0)
-        finally:
-            await store.close()
+
+async def all_have_ended(database: str, acknowledged: list[str]) -> None:
+    """Wait for it, and see that all were completed."""
+    store = store_at(locate(database))
+    await store.open()
+    try:
+        left = sorted(acknowledged)
+        while left:
+            page, left = left[:1_000], left[1_000:]
+            ends = await store.live.known(shard_of(page[0]), page)
+            assert set(ends) == set(page)
+            assert set(ends.values()) <= {"", "completed"}
+            waiting = [run_id for run_id, end in ends.items() if not end]
+            left += waiting
+            await asyncio.sleep(0.2 if waiting else 0)
+    finally:
+        await store.close()
 
 
 async def begun_after(fleet: Fleet, died_at: float) -> float:
@@ -181,7 +182,7 @@ async def test_owners_and_workers_are_killed_and_nothing_is_lost(fleet: Fleet) -
             seconds = time.monotonic() - began
             pulse.stop()
             ends = await load.wait_for_all()
-        await pulse.all_have_ended(fleet.database)
+        await all_have_ended(fleet.database, pulse.acknowledged)
         await fleet.stop()
     again = begun_again(fleet)
     show(waits, again, len(ends) + len(pulse.acknowledged), seconds)

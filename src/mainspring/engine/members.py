@@ -106,6 +106,8 @@ class Members:
             return {}
         open_ = {shard: owner for shard, owner in self.places.items() if owner not in settled}
         living = self._sights.present
+        if any(owner and owner != me and owner not in living for owner in open_.values()):
+            able = {name for name in able if name == me or name in self._sights.settled}
         return {
             shard: to
             for shard, to in spread(open_, able).items()

@@ -7,6 +7,8 @@ from typing import Final
 
 LOST_S: Final = 3.5
 """How long the beats of a server may stand still before it counts as lost."""
+SETTLED_S: Final = LOST_S + 1.0
+"""After so long a server has seen for itself who lives."""
 BLIND_S: Final = 2.0
 """Between two looks that are further apart nobody could be seen, so that the time counts for none.
 """
@@ -44,6 +46,14 @@ class Sightings:
         return {server_id for server_id, state in self._states().items() if state == "alive"}
 
     @property
+    def settled(self) -> set[str]:
+        """Those of them that have been here for long enough to find out by themselves who is lost:
+        one that came later would only begin to wait.
+        """
+        known = {name for name, one in self._seen.items() if self._now - one.came > SETTLED_S}
+        return self.alive & known
+
+    @property
     def present(self) -> set[str]:
         """Others that are not lost: alive, or not known for long enough."""
         return {server_id for server_id, state in self._states().items() if state != "lost"}
@@ -59,11 +69,11 @@ class Sightings:
 
 
 class _Sight:
-    __slots__ = ("beat", "moved", "since")
+    __slots__ = ("beat", "came", "moved", "since")
 
     def __init__(self, beat: int, since: float) -> None:
         self.beat = beat
-        self.since = since
+        self.since = self.came = since
         self.moved = False
 
     def state(self, now: float) -> str:
