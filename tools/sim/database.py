@@ -242,8 +242,8 @@ class Database:
             fates, chance = self._disk.fates, self._world.random.random
             late = chance() if fates.slow_reads and chance() < fates.slow_reads else 0.0
             lost = fates.doubtful > 0 and chance() < fates.doubtful  # what was written stays
-            error = StoreUnavailable(LOST) if lost else None
-            self._later(partial(self._settle, future, result, error), late)
+            told = StoreUnavailable(LOST) if lost else None
+            self._later(partial(self._settle, future, result, told), late)
 
     def _later(self, deed: Callable[[], None], late: float = 0.0) -> None:
         self._world.after(0.0002 + self._world.random.random() * 0.001 + late, deed)

@@ -78,7 +78,7 @@ class Worker:
                 link.snap()
 
     async def _main(self) -> None:
-        while not self.stopping:
+        while not self._leaves():
             self._sessions += 1
             lease = Lease(f"ses_{self.node.name}.{self._sessions}", self.node.clock)
             session = self.session = Session(
@@ -94,12 +94,15 @@ class Worker:
             link.outbox.on_durable = self._durable
             beats = self.node.spawn(self._beat(session, lease))
             goodbye = await session.ended
-            if self.stopping:
+            if self._leaves():
                 return
             beats.cancel()
             self.node.world.note(lease.session_id, "is over:", goodbye.reason)
             await session.abandon()
             await asyncio.sleep(PAUSE_S)
+
+    def _leaves(self) -> bool:
+        return self.stopping
 
     async def _beat(self, session: Session, lease: Lease) -> None:
         """As `worker.beat`, which does so in a thread of its own."""
