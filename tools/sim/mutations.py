@@ -192,7 +192,7 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "started runs expire": [
         (_ENGINE + "due:Due.plan", " and not row.started_at:", ":"),
     ],
-    # schedules, bulk actions, versions
+    # schedules, versions, pauses
     "tick lost": [
         (_ENGINE + "ticks:fire", "in firing.ticks:", "in firing.ticks[1:]:"),
     ],
@@ -208,13 +208,6 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "switched off schedule goes on": [
         (_ENGINE + "schedules:ScheduleCall.plan", "state.timers.cancel(ticks.timer(old))", "pass"),
         (_ENGINE + "ticks:fire", " or not row.active or row.fire_at != due[0]", ""),
-    ],
-    "bulk action in doubt replays again": [
-        (
-            _ENGINE + "piece:ReplayPiece.want",
-            "item.repeat = item.run_id is not None",
-            "item.run_id = None",
-        ),
     ],
     "version of new runs ignored": [
         (_ENGINE + "claim:plan", "only = bool(current) and version != current", "only = False"),
