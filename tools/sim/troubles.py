@@ -91,7 +91,7 @@ class Troubles:
 
     def _kill_owner(self, shard_id: int) -> None:
         for server in self.cluster.servers:
-            if server.owns(shard_id):
+            if server.owns(shard_id) and self.world.now < self._until:
                 server.kill()
                 self._replace_server()
 
