@@ -31,7 +31,7 @@ from tools import browser, dashboard, node
 
 DRIVER = Path(__file__).with_name("dashboard.mjs")
 TASKS = """
-from mainspring import Context, logger, step, task
+from mainspring import logger, step, task
 
 async def nothing(n: int) -> int:
     return n
@@ -39,7 +39,7 @@ async def nothing(n: int) -> int:
 @task
 async def steps(count: int) -> None:
     for n in range(count):
-        await step.run(f"step {n}", nothing, n)
+        await step(f"step {n}", nothing, n)
 
 @task
 async def lines(count: int) -> None:
@@ -47,8 +47,8 @@ async def lines(count: int) -> None:
         logger.info("line", number=n)
 
 @task
-async def forever(ctx: Context) -> None:
-    await ctx.canceled.wait()
+async def later() -> None:
+    return None
 """
 
 
@@ -142,7 +142,9 @@ async def dashboard_lines(store: str, quick: bool) -> Figure:
 
 
 async def dashboard_change(store: str, quick: bool) -> Figure:
-    """Milliseconds from the answer to a trigger or cancel until a list and a run's page show it."""
+    """Milliseconds from the answer to a cancel until a list and a run's page show it; those from
+    the answer to a trigger until the list shows the run are `new`.
+    """
     count = 5 if quick else 20
     async with house(store) as place:
         await place.ended("lines", '{"count": 1}')

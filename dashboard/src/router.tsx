@@ -29,6 +29,8 @@ const routes = [
   route("/errors", lazyRouteComponent(() => import("./pages/more/errors.tsx"), "ErrorsPage")),
   route("/errors/$error", lazyRouteComponent(() => import("./pages/more/fault.tsx"), "FaultPage")),
   route("/logs", lazyRouteComponent(() => import("./pages/more/logs.tsx"), "LogsPage")),
+  // not /metrics, which is what Prometheus reads
+  route("/charts", lazyRouteComponent(() => import("./pages/more/metrics.tsx"), "MetricsPage")),
   route("/deployments", lazyRouteComponent(() => import("./pages/more/deployments.tsx"), "DeploymentsPage")),
   route("/workers", lazyRouteComponent(() => import("./pages/more/workers.tsx"), "WorkersPage")),
   route("/audit", lazyRouteComponent(() => import("./pages/more/audit.tsx"), "AuditPage")),

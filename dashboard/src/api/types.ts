@@ -109,7 +109,8 @@ export interface Usage {
   active_ms: number;
   waiting_ms: number;
   attempts: number;
-  bytes: number;
+  payload_bytes: number;
+  output_bytes: number;
   calls: number;
   input_tokens: number;
   output_tokens: number;

@@ -35,6 +35,7 @@ const RAIL: { name: string; places: Place[] }[] = [
     places: [
       { to: "/errors", word: "Errors", icon: "errors" },
       { to: "/logs", word: "Logs", icon: "logs" },
+      { to: "/charts", word: "Metrics", icon: "metrics" },
     ],
   },
   {

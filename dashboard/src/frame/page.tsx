@@ -23,7 +23,8 @@ export function Page({ title, lead, tools, actions, children }: Props) {
         </div>
         {tools && <div className="mt-2">{tools}</div>}
       </header>
-      <div className="flex min-h-0 flex-1 flex-col overflow-auto">{children}</div>
+      {/* in the order of tabs, so that a page without links or buttons is scrolled by keys as well */}
+      <div tabIndex={0} className="flex min-h-0 flex-1 flex-col overflow-auto -outline-offset-2">{children}</div>
     </>
   );
 }

@@ -28,7 +28,8 @@ const LOOKS: Record<Status, Look> = {
   canceled: { word: "Canceled", color: "text-off", bar: "bg-off", shape: `${RING}M4.1 11.9l7.8-7.8` },
 };
 
-export const statusWord = (status: Status) => LOOKS[status].word;
+export const statusWord = (status: Status) => LOOKS[status]?.word ?? status;
+export const statusColor = (status: Status) => LOOKS[status]?.color;
 export const statusBar = (status: Status) => LOOKS[status].bar;
 
 export function StatusIcon({ status }: { status: Status }) {

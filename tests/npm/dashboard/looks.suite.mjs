@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
 const WIDE = { width: 1280, height: 800 };
 const TELEPHONE = { width: 390, height: 800 };
 /** Rows that may be in the page at once, and requests that a page may make when one comes to it. */
 const ROWS = 120;
-const REQUESTS = 14;
+const REQUESTS = 18;
 
 export default function looks() {
   it("leads through every page by its rail, for everybody, without a word on the console", async (page) => {

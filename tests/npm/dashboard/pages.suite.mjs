@@ -146,6 +146,7 @@ export default function pages() {
     await open(page, "/logs?task=greet");
     const lines = page.getByRole("list", { name: "Lines" });
     await lines.getByText("Pierre").first().waitFor();
+    await page.getByRole("img", { name: /^Lines over time: info at most [1-9]/ }).waitFor();
     await page.getByRole("searchbox", { name: "Find lines" }).fill("marie");
     await page.waitForURL("**/logs?task=greet&text=marie");
     await lines.getByText("Pierre").waitFor({ state: "detached" });
@@ -156,6 +157,20 @@ export default function pages() {
     await page.getByLabel("Least level").selectOption("debug");
     await lines.getByRole("listitem").filter({ hasText: "Marie Salomea" }).getByRole("link").click();
     await page.waitForURL(`**/runs/${id}?tab=logs`);
+  });
+
+  it("draws what was measured, for a time and a task that stand in the address", async (page) => {
+    await until(await trigger("echo", { value: 1 }), "COMPLETED");
+    await open(page, "/charts");
+    const ended = page.getByRole("region", { name: "Runs that ended" });
+    await ended.getByRole("img", { name: /Completed at most \d/ }).waitFor();
+    await page.getByRole("button", { name: "6h" }).click();
+    await page.waitForURL("**/charts?range=6h");
+    await page.getByLabel("task").selectOption("held");
+    await page.waitForURL("**/charts?range=6h&task=held");
+    await ended.getByText("Nothing in this time.").waitFor();
+    await page.goto(`${SERVER}/tasks`);
+    await page.getByRole("row").filter({ hasText: "Its input is its output." }).getByRole("img", { name: "Runs of echo that ended" }).waitFor();
   });
 
   it("shows the workers that are connected", async (page) => {

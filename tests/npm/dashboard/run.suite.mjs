@@ -54,6 +54,7 @@ export default function run() {
     await until(id, "COMPLETED");
     await open(page, id);
     await page.getByRole("treeitem", { name: /^trigger / }).first().click();
+    await page.getByRole("region", { name: "Result" }).waitFor();
     await page.getByRole("button", { name: "Restart from here" }).click();
     await page.getByRole("textbox", { name: "Payload" }).fill('{"n": 8}');
     await page.getByRole("button", { name: "Restart", exact: true }).click();

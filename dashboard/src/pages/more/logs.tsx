@@ -3,10 +3,14 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
+import { useAsk } from "../../api/ask.ts";
 import { call, chosenEnvironment } from "../../api/call.ts";
+import { type Range, RANGES, useSince } from "../../api/metrics.ts";
 import type { FoundLine, FoundLines, Task } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
+import { Chart } from "../../ui/chart.tsx";
 import { Button } from "../../ui/controls.tsx";
+import { parsed } from "../../ui/json.tsx";
 import { Command, Empty, Failure, Loading } from "../../ui/say.tsx";
 import { moment } from "../../ui/time.tsx";
 
@@ -15,6 +19,7 @@ interface Search {
   level?: string;
   task?: string;
   until?: string;
+  range?: string;
 }
 
 const LEVELS = ["debug", "info", "warn", "error"];
@@ -61,12 +66,13 @@ export function LogsPage() {
   return (
     <Page
       title="Logs"
-      actions={<Button icon={following ? "pause" : "play"} onClick={() => { if (wanted.until !== undefined) change({ until: undefined }); setLive(!following); }}>{following ? "Pause" : "Go live"}</Button>}
+      actions={<><Button icon="down" disabled={lines.length === 0} onClick={() => download(lines)}>Download</Button><Button icon={following ? "pause" : "play"} onClick={() => { if (wanted.until !== undefined) change({ until: undefined }); setLive(!following); }}>{following ? "Pause" : "Go live"}</Button></>}
       tools={<Tools search={search} change={change} />}
     >
+      <Histogram search={search} wanted={wanted} change={change} />
       {found.error && <Failure error={found.error} retry={() => void found.refetch()} />}
       {found.isPending && <Loading />}
-      {found.isSuccess && lines.length === 0 && !hasNextPage && (Object.values(search).some(Boolean) ? <Empty title="No line matches"><Button onClick={() => void navigate({ to: "/logs" })}>Show all lines</Button></Empty> : <Teach />)}
+      {found.isSuccess && lines.length === 0 && !hasNextPage && ((search.text || search.level || search.task || search.until) ? <Empty title="No line matches"><Button onClick={() => void navigate({ to: "/logs" })}>Show all lines</Button></Empty> : <Teach />)}
       {lines.length > 0 && (
         <ol aria-label="Lines" className="py-1 font-mono text-[12.5px]">
           {lines.map((line) => <Row key={`${line.run_id} ${line.seq}`} line={line} />)}
@@ -81,6 +87,63 @@ export function LogsPage() {
       <p role="status" className="sr-only">{lines.length} lines</p>
     </Page>
   );
+}
+
+interface Wanted {
+  text: string;
+  level: string | undefined;
+  task: string | undefined;
+  until: number | undefined;
+}
+interface Bucket {
+  at: number;
+  debug: number;
+  info: number;
+  warn: number;
+  error: number;
+}
+interface Counted {
+  since: number;
+  until: number;
+  step_ms: number;
+  buckets: Bucket[];
+  searched_to: number | null;
+}
+const SHOWN = ["error", "warn", "info", "debug"] as const;
+const BARS: Record<string, string> = { error: "text-bad", warn: "text-wait", info: "text-busy", debug: "text-off" };
+
+/** How many lines match over a time; a click on a bar shows what was written until its end. */
+function Histogram({ search, wanted, change }: { search: Search; wanted: Wanted; change: (more: Search) => void }) {
+  const range = RANGES.find((one) => one.word === search.range) ?? (RANGES[0] as Range);
+  const now = useSince({ ...range, step: 10_000 }) + range.ms + 10_000;
+  const until = wanted.until ?? now;
+  const found = useAsk<Counted>("count_lines", { text: wanted.text, level: wanted.level, task: wanted.task, since: until - range.ms, until, buckets: 60 });
+  const data = found.data;
+  if (!data) return null;
+  const tracks = SHOWN.filter((level) => data.buckets.some((one) => one[level] > 0)).map((level) => ({ name: level, color: BARS[level] ?? "", values: new Map(data.buckets.map((one) => [one.at, one[level]])) }));
+  return (
+    <section aria-label="Lines over time" className="border-b border-line px-4 pt-2 pb-1 md:px-5">
+      <Chart
+        label="Lines over time" kind="bars" height={56} tracks={tracks} since={data.since} until={data.until} step={data.step_ms}
+        show={(value) => value.toLocaleString("en", { maximumFractionDigits: 0 })}
+        pick={(_, to) => change({ until: local(to) })}
+      />
+      {data.searched_to !== null && <p className="pb-1 text-xs text-dim">There are too many to count them all: from {moment(data.searched_to)} on.</p>}
+    </section>
+  );
+}
+
+/** A time as the field for it has it, to the second. */
+const local = (at: number) => new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+/** Hands the lines that are shown to the browser as a file, a JSON line each. */
+function download(lines: FoundLine[]): void {
+  const text = lines.map((line) => JSON.stringify({ ...line, at: new Date(line.at).toISOString(), data: line.data === null ? undefined : parsed(line.data) })).join("\n");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/jsonl" }));
+  link.download = "lines.jsonl";
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 function Tools({ search, change }: { search: Search; change: (more: Search) => void }) {
@@ -102,7 +165,10 @@ function Tools({ search, change }: { search: Search; change: (more: Search) => v
         <option value="">every task</option>
         {names.map((name) => <option key={name} value={name}>{name}</option>)}
       </select>
-      <input type="datetime-local" step={1} aria-label="Until" title="The newest line to show" className="field col-span-2 md:w-auto!" value={search.until ?? ""} onChange={(event) => change({ until: event.target.value || undefined })} />
+      <select aria-label="Time of the bars" className="field md:w-auto!" value={search.range ?? "1h"} onChange={(event) => change({ range: event.target.value === "1h" ? undefined : event.target.value })}>
+        {RANGES.map((one) => <option key={one.word}>{one.word}</option>)}
+      </select>
+      <input type="datetime-local" step={1} aria-label="Until" title="The newest line to show" className="field md:w-auto!" value={search.until ?? ""} onChange={(event) => change({ until: event.target.value || undefined })} />
     </div>
   );
 }

@@ -3,15 +3,19 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useAsk } from "../../api/ask.ts";
-import { type ErrorGroup, isFinal, type Queue, type Run, type RunCounts, type RunPage, type Schedule, type Status, STATUSES, type Token, type Worker } from "../../api/types.ts";
+import { DAY, type Measured, type Point, useMetric } from "../../api/metrics.ts";
+import { type Deployment, type ErrorGroup, isFinal, type Queue, type Run, type RunCounts, type RunPage, type Schedule, type Status, STATUSES, type Token, type Worker } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { Failure, Loading } from "../../ui/say.tsx";
-import { StatusBadge, statusBar, statusWord } from "../../ui/status.tsx";
+import { Chart, Spark } from "../../ui/chart.tsx";
+import { StatusBadge, statusBar, statusColor, statusWord } from "../../ui/status.tsx";
 import { Ago, duration } from "../../ui/time.tsx";
 import { StartCard } from "../runs/start.tsx";
 
 const MOST = 100;
 const LISTED = 6;
+const LATE_MS = 60_000;
+const STUCK_MS = 5 * 60_000;
 const FAILED: Status[] = ["failed", "crashed", "system_failure", "timed_out"];
 
 export function OverviewPage() {
@@ -23,6 +27,11 @@ export function OverviewPage() {
   const queues = useAsk<{ queues: Queue[] }>("queues", {}, { every: 5_000 });
   const tokens = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status: ["waiting"], limit: MOST }, { follow: true });
   const schedules = useAsk<{ schedules: Schedule[]; count: number }>("schedules", { limit: MOST });
+  const ended = useMetric("runs.ended", DAY, ["status"]);
+  const queued = useMetric("queue.queued", DAY);
+  const running = useMetric("queue.running", DAY);
+  const took = useMetric("runs.duration", DAY);
+  const promoted = useAsk<{ deployments: Deployment[] }>("deployments", { limit: 25 });
   const runs = latest.data?.runs;
   if (latest.error) return <Page title="Overview"><Failure error={latest.error} retry={() => void latest.refetch()} /></Page>;
   if (!runs) return <Page title="Overview"><Loading /></Page>;
@@ -30,6 +39,9 @@ export function OverviewPage() {
   const connected = workers.data?.workers.filter((worker) => worker.connected) ?? [];
   const slots = connected.reduce((sum, worker) => sum + worker.slots, 0);
   const next = schedules.data?.schedules.filter((one) => one.active && one.next_at !== null).sort((a, b) => (a.next_at ?? 0) - (b.next_at ?? 0)).slice(0, LISTED) ?? [];
+  const now = Date.now();
+  const late = schedules.data?.schedules.filter((one) => one.active && one.starts_at !== null && one.starts_at < now - LATE_MS) ?? [];
+  const stuck = queues.data?.queues.filter((queue) => queue.oldest_at !== null && queue.oldest_at < now - STUCK_MS && queue.running === 0) ?? [];
   const paused = queues.data?.queues.filter((queue) => queue.paused) ?? [];
   const told = (statuses: Status[]) => counts.data && total(counts.data, statuses);
   return (
@@ -38,13 +50,22 @@ export function OverviewPage() {
         {workers.isSuccess && connected.length === 0 && (
           <p role="status" className="rounded-xl border border-line bg-panel px-4 py-3"><b className="font-medium text-wait">No worker is connected.</b> <span className="text-dim">Runs wait until one is: </span><Link to="/workers" className="text-accent underline">how to start one</Link></p>
         )}
-        <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-          <Counter name="Running" value={told(["executing"])} more={slots > 0 && `${slots} slots in ${connected.length} ${connected.length === 1 ? "worker" : "workers"}`} to="/runs" search={{ status: "executing" }} />
-          <Counter name="Queued" value={told(["queued"])} more={paused.length > 0 && `${paused.length} ${paused.length === 1 ? "queue is" : "queues are"} paused`} to="/queues" />
+        {(late.length > 0 || stuck.length > 0) && (
+          <Card title="Needs a look">
+            <ul className="space-y-1">
+              {stuck.map((queue) => <li key={queue.name}><Link to="/queues" className="font-medium hover:underline">{queue.name}</Link> <span className="text-dim">runs nothing, and its oldest run waits for</span> {queue.oldest_at !== null && duration(now - queue.oldest_at)}</li>)}
+              {late.map((one) => <li key={one.id}><Link to="/schedules" className="font-medium hover:underline">{one.task}</Link> <span className="text-dim">was due by its schedule</span> {one.starts_at !== null && <Ago at={one.starts_at} />}</li>)}
+            </ul>
+          </Card>
+        )}
+        <div className="grid grid-cols-2 gap-3 lg:grid-cols-5">
+          <Counter name="Running" value={told(["executing"])} more={slots > 0 && `${slots} slots in ${connected.length} ${connected.length === 1 ? "worker" : "workers"}`} to="/runs" search={{ status: "executing" }} spark={sparkOf(running.data, "high")} />
+          <Counter name="Queued" value={told(["queued"])} more={paused.length > 0 && `${paused.length} ${paused.length === 1 ? "queue is" : "queues are"} paused`} to="/queues" spark={sparkOf(queued.data, "high")} />
           <Counter name="Waiting" value={told(["waiting", "delayed", "pending_version"])} more={(tokens.data?.tokens.length ?? 0) > 0 && `open tokens: ${tokens.data?.tokens.length}${tokens.data?.next ? "+" : ""}`} to="/runs" search={{ status: "waiting,delayed,pending_version" }} />
-          <Counter name="Failed in 24 h" value={told(FAILED)} to="/runs" search={{ status: FAILED.join(","), period: "1d" }} bad={FAILED.some((status) => counts.data?.ended[status])} />
+          <Counter name="Failed in 24 h" value={told(FAILED)} to="/runs" search={{ status: FAILED.join(","), period: "1d" }} bad={FAILED.some((status) => counts.data?.ended[status])} spark={sparkOf(failuresOf(ended.data), "total")} />
+          <Counter name="95 of 100 runs take" value={longest(took.data)} more="in the latest hour" to="/charts" spark={sparkOf(took.data, "p95")} />
         </div>
-        {counts.data && <Day counts={counts.data} />}
+        {counts.data && <Day counts={counts.data} ended={ended.data} promoted={promoted.data?.deployments ?? []} />}
         <Card title={`The newest ${runs.length} runs`}>
           <Strip runs={runs} />
         </Card>
@@ -85,6 +106,30 @@ export function OverviewPage() {
   );
 }
 
+/** A value for each hour of the day behind us; nothing is 0. */
+function sparkOf(found: Measured | undefined, field: "high" | "total" | "p95"): number[] {
+  if (!found) return [];
+  const values = new Map(found.series[0]?.points.map((point) => [point.at, point[field] ?? 0]));
+  const steps = Math.ceil((found.until - found.since) / found.step_ms);
+  return Array.from({ length: steps }, (_, index) => values.get(found.since + index * found.step_ms) ?? 0);
+}
+
+/** The series of what failed as one. */
+function failuresOf(found: Measured | undefined): Measured | undefined {
+  if (!found) return undefined;
+  const sums = new Map<number, Point>();
+  for (const series of found.series) {
+    if (!FAILED.includes(series.labels.status as Status)) continue;
+    for (const point of series.points) sums.set(point.at, { ...point, total: point.total + (sums.get(point.at)?.total ?? 0) });
+  }
+  return { ...found, series: [{ labels: {}, points: [...sums.values()] }] };
+}
+
+function longest(found: Measured | undefined): string | undefined {
+  const last = found?.series[0]?.points.at(-1)?.p95;
+  return last === null || last === undefined ? undefined : duration(last);
+}
+
 /** How many runs have these statuses; "10,000+" where counting stopped. */
 function total(counts: RunCounts, statuses: Status[]): string {
   const found = statuses.map((status) => counts.live[status] ?? counts.ended[status] ?? 0);
@@ -93,13 +138,21 @@ function total(counts: RunCounts, statuses: Status[]): string {
 }
 
 /** How the runs of the last 24 hours ended, as shares of one bar. */
-function Day({ counts }: { counts: RunCounts }) {
+function Day({ counts, ended, promoted }: { counts: RunCounts; ended: Measured | undefined; promoted: Deployment[] }) {
   const parts = STATUSES.map((status) => [status, counts.ended[status] ?? 0] as const).filter(([, count]) => count > 0);
   const sum = parts.reduce((all, [, count]) => all + count, 0);
   return (
     <Card title="Ended in the last 24 hours">
       {sum === 0 && <p className="text-dim">Nothing yet.</p>}
-      {sum > 0 && (
+      {sum > 0 && ended && ended.series.length > 0 && (
+        <Chart
+          label="Ended by the hour" kind="bars" height={96} since={ended.since} until={ended.until} step={ended.step_ms}
+          show={(value) => value.toLocaleString("en", { maximumFractionDigits: 0 })}
+          tracks={ended.series.map((series) => ({ name: statusWord(series.labels.status as Status), color: statusColor(series.labels.status as Status), values: new Map(series.points.map((point) => [point.at, point.total])) }))}
+          marks={promoted.flatMap((one) => (one.promoted_at !== null && one.promoted_at >= ended.since ? [{ at: one.promoted_at, text: `${one.version} promoted` }] : []))}
+        />
+      )}
+      {sum > 0 && !ended?.series.length && (
         <div className="flex h-3 gap-px overflow-hidden rounded-full" aria-hidden="true">
           {parts.map(([status, count]) => <span key={status} className={statusBar(status)} style={{ width: `${(count / sum) * 100}%`, minWidth: 3 }} />)}
         </div>
@@ -131,14 +184,16 @@ interface CounterProps {
   to: string;
   search?: Record<string, string>;
   bad?: boolean;
+  spark?: number[];
 }
 
-function Counter({ name, value, more = false, to, search, bad = false }: CounterProps) {
+function Counter({ name, value, more = false, to, search, bad = false, spark = [] }: CounterProps) {
   return (
     <Link to={to} search={search ?? {}} className="rounded-xl border border-line bg-panel p-4 hover:border-accent">
       <span className="block text-dim">{name}</span>
       <span className={`num block text-2xl font-semibold ${bad ? "text-bad" : ""}`}>{value ?? "–"}</span>
       <span className="block min-h-[1.45em] truncate text-xs text-dim">{more}</span>
+      {spark.some((one) => one > 0) && <span className="mt-1 block"><Spark values={spark} color={bad ? "text-bad" : "text-accent"} label={`${name}, the last 24 hours`} /></span>}
     </Link>
   );
 }

@@ -1,27 +1,16 @@
-/* This session, this server, and the versions of the tasks that it knows. */
+/* This session, its password, and this server. */
 
 import { type FormEvent, useState } from "react";
-import { useAsk } from "../../api/ask.ts";
 import { at, session as sessions } from "../../api/call.ts";
 import { Page } from "../../frame/page.tsx";
 import { useSession } from "../../frame/session.ts";
 import { switchTheme, useDark } from "../../frame/theme.ts";
 import { Button } from "../../ui/controls.tsx";
-import { Grid } from "../../ui/grid.tsx";
 import { Command, say, sayFailure } from "../../ui/say.tsx";
-import { Ago } from "../../ui/time.tsx";
-
-interface Deployment {
-  id: string;
-  version: string;
-  created_at: number;
-  workers: number;
-}
 
 export function SettingsPage() {
   const { session } = useSession();
   const dark = useDark();
-  const found = useAsk<{ deployments: Deployment[] }>("deployments", { limit: 20 }, { every: 5_000 });
   const rows: [string, React.ReactNode][] = [
     ["Signed in as", session.dev ? "the developer of this machine" : session.name],
     ["Environment", session.environments.map((one) => (one.role ? `${one.slug} (${one.role})` : one.slug)).join(", ")],
@@ -45,20 +34,6 @@ export function SettingsPage() {
         <h2 className="mb-2 font-semibold">Programs find this server by</h2>
         <Command>{`MAINSPRING_URL=${at("").replace(/\/$/, "")}`}</Command>
       </section>
-      <h2 className="px-4 pt-4 pb-2 font-semibold md:px-5">Versions of the tasks</h2>
-      {found.data?.deployments.length === 0 && <p className="px-4 text-dim md:px-5">No worker has announced tasks yet.</p>}
-      {(found.data?.deployments.length ?? 0) > 0 && (
-        <Grid
-          label="Versions of the tasks"
-          rows={found.data?.deployments ?? []}
-          id={(one) => one.id}
-          columns={[
-            { name: "Version", cell: (one) => <code className="font-mono text-[13px]">{one.version}</code> },
-            { name: "Workers", right: true, cell: (one) => <span className="num">{one.workers}</span> },
-            { name: "Since", right: true, cell: (one) => <Ago at={one.created_at} /> },
-          ]}
-        />
-      )}
     </Page>
   );
 }

@@ -2,8 +2,9 @@
 
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
+import { useAsk } from "../../api/ask.ts";
 import { request } from "../../api/call.ts";
-import type { Line, Run, RunDetail, RunError, Span, Usage } from "../../api/types.ts";
+import type { Line, Run, RunDetail, RunError, Span, Trace, Usage } from "../../api/types.ts";
 import { Button, CopyButton } from "../../ui/controls.tsx";
 import { JsonBlock } from "../../ui/json.tsx";
 import { sayFailure } from "../../ui/say.tsx";
@@ -201,15 +202,22 @@ function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefi
   );
 }
 
+/** What an entry gave, or what a program says of its span; it is asked for when somebody looks. */
+function Result({ span }: { span: Span }) {
+  const found = useAsk<Trace>("trace", { run_id: span.run_id, span_id: span.id });
+  const data = found.data?.spans[0]?.data ?? span.data;
+  return data === null ? null : <div className="py-2"><JsonBlock text={data} label={span.kind === "span" ? "Attributes" : "Result"} /></div>;
+}
+
 /** What the run and its models took, as far as it is known. */
 function UsageFacts({ usage }: { usage: Usage }) {
   const plain = (value: number) => value.toLocaleString("en", { maximumFractionDigits: 4 });
   return (
     <>
       {usage.waiting_ms > 0 && <Fact name="Waited for">{duration(usage.waiting_ms)}</Fact>}
-      {usage.bytes > 0 && <Fact name="Data">{plain(Math.ceil(usage.bytes / 1024))} KB</Fact>}
+      {usage.payload_bytes + usage.output_bytes > 0 && <Fact name="Data">{plain(usage.payload_bytes)} bytes in, {plain(usage.output_bytes)} out</Fact>}
       {usage.calls > 0 && <Fact name="Model calls">{plain(usage.calls)}: {plain(usage.input_tokens)} tokens in, {plain(usage.output_tokens)} out</Fact>}
-      {usage.cost > 0 && <Fact name="Cost">{plain(usage.cost)}</Fact>}
+      {usage.cost > 0 && <Fact name="Cost">$ {plain(usage.cost)}</Fact>}
     </>
   );
 }
@@ -239,6 +247,7 @@ function SpanFacts({ span, run }: { span: Span; run: Run }) {
           {span.events.length > events.length && <Button kind="ghost" onClick={() => setAll(true)}>{span.events.length - events.length} more</Button>}
         </Fact>
       )}
+      {!isRun(span) && span.ended_at !== null && <Result key={span.id} span={span} />}
       {span.run_id === run.id && span.key && <RestartFrom run={run} span={span} />}
     </dl>
   );
