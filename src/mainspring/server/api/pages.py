@@ -23,7 +23,7 @@ from mainspring.server.routes import Route
 FOLDER: Final = Path(str(resources.files("mainspring"))) / "dashboard"
 VIEWS: Final = (
     "overview", "runs", "tasks", "test", "queues", "schedules", "tokens", "batches", "bulk",
-    "errors", "logs", "deployments", "workers", "variables", "keys", "audit", "settings",
+    "errors", "logs", "charts", "deployments", "workers", "variables", "keys", "audit", "settings",
 )  # fmt: skip
 SECURITY: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
