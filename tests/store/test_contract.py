@@ -7,13 +7,14 @@ from mainspring.testing import (
     store_contract,
     store_journals,
     store_operations,
+    store_ownership,
     store_reads,
     store_streams,
     store_waits,
 )
 
 
-class TestOwnership(store_contract.OwnershipContract):
+class TestOwnership(store_ownership.OwnershipContract):
     pass
 
 

@@ -11,6 +11,7 @@ from mainspring.testing import (
     store_changes,
     store_contract,
     store_journals,
+    store_ownership,
     store_reads,
     store_streams,
     store_waits,
@@ -31,7 +32,7 @@ def closed_store(pooled_url: str, empty_url: str) -> PostgresStore:
     return PostgresStore(pooled_url, readers=2 * SESSIONS)
 
 
-class TestOwnership(store_contract.OwnershipContract):
+class TestOwnership(store_ownership.OwnershipContract):
     pass
 
 

@@ -87,12 +87,6 @@ class Window:
         """Waiting runs of the window, without resumes."""
         return len(self.items) - self.head
 
-    @property
-    def first(self) -> Entry | None:
-        """The run in memory that goes first, one that goes on before all others; None = none is."""
-        texts = (self.resumes or [])[:1] or self.items[self.head : self.head + 1]
-        return unpack(texts[0]) if texts else None
-
     def reset(self, beyond: int, cursor: Entry | None) -> None:
         """Forget the window: `beyond` runs lie after the cursor, in the database. Resumes stay."""
         self.items.clear()
@@ -254,3 +248,9 @@ class Window:
         self.beyond += len(items) - keep
         del items[keep:]
         self.end = items[-1]
+
+
+def first(window: Window) -> Entry | None:
+    """The run in memory that goes first, one that goes on before all others; None = none is."""
+    texts = (window.resumes or [])[:1] or window.items[window.head : window.head + 1]
+    return unpack(texts[0]) if texts else None

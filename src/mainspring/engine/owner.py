@@ -96,8 +96,8 @@ class Owner:
         """Take the shard from its former owner, rebuild its memory, and begin; False when somebody
         else has taken it. Raises: StoreUnavailable.
         """
-        shards, shard_id = self.store.shards, self.state.shard_id
-        epoch = await shards.take_from(shard_id, self.server_id, former)
+        shard_id = self.state.shard_id
+        epoch = await self.store.shards.take_from(shard_id, self.server_id, former)
         if epoch is None:
             return False
         self.epoch = self.measures.part = epoch
@@ -105,7 +105,7 @@ class Owner:
         heard = uptimes.heard(await self.store.leases.rows(shard_id), since)
         await takeover.rebuild(self.state, self.store, heard)
         self.feed.begin(self.epoch)
-        self._task = asyncio.create_task(self._run(), name=f"owner-{self.state.shard_id}")
+        self._task = asyncio.create_task(self._run(), name=f"owner-{shard_id}")
         self._bell.set()
         return True
 
@@ -177,9 +177,7 @@ class Owner:
         self._bell.set()
 
     def arrive(self, arrived: Arrived) -> None:
-        """Take in what a session sent, at once where nothing has to be read for it: a commit in
-        flight either holds, or all of memory is read anew.
-        """
+        """Take in what a session sent, at once (`Ahead`) where nothing has to be read for it."""
         if self._flying and self._tray.is_empty and needs_nothing(self.state, arrived):
             if self._ahead is None:
                 self._ahead = Ahead(self.state.clock.now())

@@ -7,6 +7,7 @@ from itertools import islice
 
 import msgspec
 
+from mainspring.dispatch import lanes
 from mainspring.dispatch.nodes import Key, Queue
 from mainspring.engine import deadlock, listing
 from mainspring.engine.listing import tell_status
@@ -143,7 +144,7 @@ def queue(owner: Owner, row: QueueRow, keys: int = KEYS) -> calls.Queue:
 
 def oldest(key: Key) -> int | None:
     """When the run became ready that goes first for the key, earlier by its priority."""
-    return min((first[0] for lane in key.lanes() if (first := lane.first)), default=None)
+    return min((first[0] for lane in key.lanes() if (first := lanes.first(lane))), default=None)
 
 
 def _oldest(queue: Queue, keys: int) -> int | None:
