@@ -80,7 +80,7 @@ async def test_each_tick_makes_one_run(house: House) -> None:
 
 
 async def test_a_run_is_told_of_its_tick(house: House) -> None:
-    house.worker()
+    house.worker(inside=True)
     found = await made(house, "30 9 * * *", timezone="Europe/Berlin", external_id="user-1")
     await house.advance(DAY)
     await house.advance(DAY)

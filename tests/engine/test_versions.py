@@ -304,7 +304,7 @@ async def test_a_run_that_the_current_version_does_not_have_is_not_bound_to_it(
 
 async def test_waiting_runs_are_told_with_their_journal_and_carried_over(calm: House) -> None:
     house = calm
-    old = house.worker(version=await deploy(house, "1"))
+    old = house.worker(version=await deploy(house, "1"), inside=True)
     busy, idle = await started(house, old), await started(house, old, payload={"a": 1})
     record(old, idle, step("charge", 1, 7))
     old.sleep(idle, "wait:time", due_at=house.clock.now() + 60_000, seq=2)
@@ -312,7 +312,7 @@ async def test_waiting_runs_are_told_with_their_journal_and_carried_over(calm: H
     old.finish(failing, outcome="retry", retry_after_ms=60_000)
     await house.settle()
     version = await deploy(house, "2")
-    new = house.worker(version=version)
+    new = house.worker(version=version, inside=True)
     page = await house.ask(ListWaiting(version))
     assert [one.order.run_id for one in page.runs] == [failing, idle]
     waiting = page.runs[1]
@@ -420,7 +420,7 @@ async def test_the_code_of_old_versions_goes_once_nothing_needs_it(calm: House) 
     waits(sleeper, run, "wait:time", "time", after_ms=DAY)
     await house.settle()
     sleeper.drop()
-    served = house.worker(version=names[1])
+    served = house.worker(version=names[1], inside=True)
     for version in (names[6], names[2], names[3]):  # current, and before it
         await house.ask(Promote(version))
     await house.advance(3_600_000)

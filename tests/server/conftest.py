@@ -199,7 +199,7 @@ class TableEngine:
     def beat(self, env: EnvironmentRow, session_id: str) -> bool:
         return session_id in self.alive
 
-    def lost(self, env: EnvironmentRow, session_id: str) -> None:
+    def lost(self, env: EnvironmentRow, session_id: str, how: str = "") -> None:
         self.dead.append(session_id)
 
     def figures(self, env: EnvironmentRow) -> list[Sample]:
