@@ -74,10 +74,10 @@ def test_the_key_of_the_environment_names_the_environment(database: str, tmp_pat
 
 def test_a_database_of_a_newer_release_is_refused(database: str, tmp_path: Path) -> None:
     command(tmp_path, "db", "migrate", "--database", database)
-    write(database, "INSERT INTO schema_version VALUES (9999, '9999_pre_future', 'x', 0)")
+    write(database, "INSERT INTO schema_version VALUES (9999, '9999_post_future', 'x', 0)")
     with running("server", "--port", "0", "--database", database, folder=tmp_path) as server:
         assert server.wait() == 1
-        assert "9999_pre_future" in server.text
+        assert "9999_post_future" in server.text
         assert "[schema_mismatch]" in server.text
         assert "Traceback" not in server.text
 

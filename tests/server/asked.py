@@ -46,6 +46,17 @@ def _run(suffix: str, **more: Any) -> Of:
     return lambda ids: [Ask(f"/api/v1/runs/{ids.run}{suffix}", **more)]
 
 
+def _error(suffix: str) -> Of:
+    return lambda ids: [Ask(f"/api/mainspring/v1/errors/{ids.error}{suffix}")]
+
+
+def _spans(ids: Ids) -> Any:
+    """A span of a program that claims to be below somebody's."""
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "parentSpanId": ids.span, "name": "stranger"}
+    times = {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span | times]}]}]}
+
+
 def _filters(ids: Ids) -> list[dict[str, str]]:
     return [
         {"filter[tag]": ids.tag}, {"filter[taskIdentifier]": ids.task},
@@ -298,6 +309,32 @@ ROUTES: dict[str, Of] = {
         _list("/api/v1/deployments", {"page[after]": ids.deployment}),
     ],
     "GET /api/v1/deployments/current": lambda ids: [Ask("/api/v1/deployments/current")],
+    "GET /api/mainspring/v1/metrics": lambda ids: [Ask("/api/mainspring/v1/metrics")],
+    "GET /api/mainspring/v1/metrics/{metric}": lambda ids: [
+        Ask("/api/mainspring/v1/metrics/runs.ended", params={"where": f"task:{ids.task}"}),
+        Ask("/api/mainspring/v1/metrics/queue.queued", params={"where": f"queue:{ids.queue_name}"}),
+    ],
+    "GET /api/mainspring/v1/logs": lambda ids: [
+        Ask("/api/mainspring/v1/logs", params=params)
+        for params in ({}, {"text": "canary"}, {"task": ids.task})
+    ],
+    "GET /api/mainspring/v1/logs/counts": lambda ids: [
+        Ask("/api/mainspring/v1/logs/counts", params={"task": ids.task})
+    ],
+    "GET /api/mainspring/v1/runs/{run}/logs": lambda ids: [
+        Ask(f"/api/mainspring/v1/runs/{ids.run}/logs")
+    ],
+    "GET /api/mainspring/v1/errors": lambda ids: [
+        Ask("/api/mainspring/v1/errors"),
+        Ask("/api/mainspring/v1/errors", params={"task": ids.task}),
+    ],
+    "GET /api/mainspring/v1/errors/{error}": _error(""),
+    "POST /api/mainspring/v1/errors/{error}/resolve": _error("/resolve"),
+    "POST /api/mainspring/v1/errors/{error}/mute": _error("/mute"),
+    "POST /api/mainspring/v1/errors/{error}/reopen": _error("/reopen"),
+    "POST /otel/v1/traces": lambda ids: [Ask("/otel/v1/traces", _spans(ids))],
+    "POST /otel/v1/logs": lambda ids: [Ask("/otel/v1/logs", {"resourceLogs": []})],
+    "POST /otel/v1/metrics": lambda ids: [Ask("/otel/v1/metrics", {"resourceMetrics": []})],
     "GET /api/v1/runs/{run}/trace": _run("/trace"),
     "GET /api/v1/runs/{run}/spans/{span}": lambda ids: [
         Ask(f"/api/v1/runs/{ids.run}/spans/{ids.span}")

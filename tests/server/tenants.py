@@ -67,6 +67,7 @@ class Ids(Struct):
     key_id: str
     session: str
     deployment: str
+    error: str
 
 
 class Tenant:
@@ -187,8 +188,9 @@ class Tenant:
         [key_id] = [row["id"] for row in listed.json()["data"]]
         current = (await self.client.get("/api/v1/deployments/current")).json()
         claims = (await self.client.post("/api/v1/auth/jwt/claims")).json()
+        [error] = (await self.client.get("/api/mainspring/v1/errors")).json()["data"]
         self.made |= {"queue": queue, "span": trace["trace"]["rootSpan"]["id"], "key_id": key_id}
-        self.made |= {"deployment": current["id"], "env_id": claims["sub"]}
+        self.made |= {"deployment": current["id"], "env_id": claims["sub"], "error": error["id"]}
 
     async def _batch(self, task: str, *, full: bool) -> str:
         made = await self.post("/api/v3/batches", {"runCount": 2, "idempotencyKey": f"same {full}"})
@@ -246,6 +248,7 @@ class World:
         made |= {name: new(name) for name in ("bulk", "deployment")}
         made |= {"schedule": new("sched"), "key_id": new("key"), "queue": "queue_" + "0" * 24}
         made |= {"slug": "stg", "env_id": "env_77", "callback": "0" * 64, "span": "0" * 16}
+        made |= {"error": "0" * 16}
         made |= {"session": "session_nobody", "queue_name": "queue-nobody"}
         made |= {"tag": "tag-nobody", "task": "task-nobody"}
         made |= {"upload": theirs.upload.replace("1-2", "1-77")}
