@@ -148,10 +148,10 @@ async def test_who_says_that_a_foreign_run_is_parked_in_it_takes_it_from_nobody(
     run_id = await house.trigger()
     await house.settle()
     worker.begin(run_id)
-    worker.sleep(run_id, "0/wait#1", after_ms=60_000)
+    worker.sleep(run_id, "0/wait#1", after_ms=10_000)
     await house.settle()
     theirs = await of_tenant(house, tenant(house), parked={run_id: 1})
     await house.settle()
-    await house.advance(60_000)
+    await house.advance(10_000)
     assert [order.run_id for order in worker.took(Resume)] == [run_id]
     assert theirs.took(Resume) == theirs.took(Execute) == []
