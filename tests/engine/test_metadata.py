@@ -173,7 +173,7 @@ async def test_a_run_adds_tags_up_to_what_it_may_have(house: House) -> None:
 
 
 async def test_the_next_attempt_is_told_what_the_last_one_left(house: House) -> None:
-    worker = house.worker()
+    worker = house.worker(inside=True)
     run_id = await started(house, worker)
     change(worker, run_id, op("set", "a", 1), tags=("t",))
     worker.finish(run_id, outcome="failed")

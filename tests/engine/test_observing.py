@@ -28,7 +28,7 @@ async def batch(house: House, count: int) -> str:
 
 
 async def test_runs_are_counted_by_where_they_are(house: House) -> None:
-    worker = house.worker(slots=2)
+    worker = house.worker(slots=2, inside=True)
     ended = await house.trigger()
     await house.settle()
     worker.begin(ended)
