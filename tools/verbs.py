@@ -78,8 +78,8 @@ def test(arguments: list[str]) -> int:
         # A head start only: the tests that need them wait for them, and fail if they cannot be had.
         packages = None if arguments else subprocess.Popen([sys.executable, "-m", "tools.node"])
         failed = 0 if arguments else check([])
-        # Many tests wait for other processes, so one core is worth two workers.
-        workers = max(2, min((os.cpu_count() or 2) * 2, 8))
+        # Most tests wait for other processes, so one core is worth three workers.
+        workers = max(2, min((os.cpu_count() or 2) * 3, 8))
         chosen = arguments or ["-q", "-n", str(workers), "--dist", "worksteal"]
         tests = subprocess.run(
             [PYTHON, "-m", "pytest", *chosen],
