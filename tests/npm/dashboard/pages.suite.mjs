@@ -166,7 +166,7 @@ export default function pages() {
     await ended.getByRole("img", { name: /Completed at most \d/ }).waitFor();
     await page.getByRole("button", { name: "6h" }).click();
     await page.waitForURL("**/charts?range=6h");
-    await page.getByLabel("task").selectOption("held");
+    await page.getByLabel("task", { exact: true }).selectOption("held");
     await page.waitForURL("**/charts?range=6h&task=held");
     await ended.getByText("Nothing in this time.").waitFor();
     await page.goto(`${SERVER}/tasks`);

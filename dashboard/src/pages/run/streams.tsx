@@ -45,7 +45,10 @@ function Chunks({ run, name }: { run: Run; name: string }) {
   const { hasNextPage, isFetching, fetchNextPage } = found;
   const pages = found.data?.pages;
   const full = (pages?.at(-1)?.chunks.length ?? 0) > 0;
-  const over = isFinal(run.status) && !full;
+  // what was read before the end was known may lack the last chunks, so that one more look is taken
+  const ended = useRef(0);
+  if (isFinal(run.status)) ended.current ||= Date.now();
+  const over = ended.current > 0 && !full && (!hasNextPage || found.dataUpdatedAt > ended.current + PAUSE_MS);
   useEffect(() => {
     if (!hasNextPage || isFetching || over) return;
     const id = setTimeout(() => void fetchNextPage(), full ? 0 : PAUSE_MS);
