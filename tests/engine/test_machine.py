@@ -480,7 +480,7 @@ def test_every_promise_holds_under_random_verbs_faults_and_crashes(
     run_state_machine_as_test(
         lambda: Engine(make_store, f"preview-{next(numbers)}"),  # nothing is left of the last one
         settings=settings(
-            max_examples={"memory": 100, "file": 30, "postgres": 30}[kind],
+            max_examples={"memory": 100, "file": 30, "postgres": 15}[kind],
             stateful_step_count=40,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),

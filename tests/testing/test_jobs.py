@@ -212,12 +212,11 @@ async def test_a_killed_worker_loses_its_runs_and_they_execute_again(jobs: Jobs)
     assert await jobs.crash_and_resume() == 0
 
 
-@pytest.mark.parametrize("after", range(1, 8))
+@pytest.mark.parametrize("after", range(1, 7))
 async def test_a_worker_can_be_killed_between_any_two_steps(jobs: Jobs, after: int) -> None:
     handle = await fulfil.trigger(ORDER)
     lost = await jobs.crash_and_resume(after=after)
-    # two triggers, and for each result a look, and a wait or its entry; the seventh never comes
-    assert (lost > 0) == (after <= 6)
+    assert lost > 0  # two triggers, and for each result a look, and a wait or its entry
     assert await handle.result() == ["1.png@200", "ok"]
     assert len(jobs.triggered(resize)) == 1
 
