@@ -9,8 +9,6 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,26 +16,18 @@ from mainspring.model.run import TriggerRequest
 from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.system.fleet import Fleet
-from tests.system.frozen import owner_of
+from tests.system.frozen import fleet, owner_of
 from tests.system.test_crash import check_rows
 from tests.system.test_servers import all_have_ended
 from tests.system.watching import registered
 
+__all__ = ["fleet"]
 STOPS = int(os.environ.get("MAINSPRING_STOPS", "10"))
 WAITED_S = 0.2
 """The longest call over a hand-over, on a machine that has no other work."""
 CALLERS = 4
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 + 30 * STOPS)]
-
-
-@pytest.fixture
-def fleet(fresh_postgres_url: str, tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, fresh_postgres_url)
-    try:
-        yield fleet
-    finally:
-        fleet.abandon()
 
 
 class Caller:
