@@ -303,7 +303,7 @@ async def test_a_fresh_child_takes_over_and_the_old_one_finishes(
         engine.order(execute("wait_for", payload=f'{{"path": "{flag}"}}'))
         await engine.until(lambda: engine.started)
 
-        (root / "jobs.py").write_text(TASKS.replace("return 1", "return 2  # new"))
+        (root / "jobs.py").write_text(TASKS.replace("return 1", "return 2"))
         assert await t.supervisor.replace()
         await engine.until(lambda: len(engine.hellos) == 2)
         engine.order(execute("quick", "run_2"))

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ IGNORED: Final = (
 )
 _MENTION: Final = re.compile(rb"mainspring|task")
 _OWN_NAME: Final = "mainspring_scanned"
+FRESH_S: Final = 2.0
+"""A file changed so lately may have bytecode of an earlier text, as that is told by size and second.
+"""
 _OURS: Final = (
     os.path.dirname(__file__),
     os.path.dirname(importlib.__file__),
@@ -120,6 +124,8 @@ def _load(path: Path) -> TaskError | None:
 
 
 def _import(path: Path) -> None:
+    if time.time() - path.stat().st_mtime < FRESH_S:
+        Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     name = _module_name(path)
     if name is not None:
         module = importlib.import_module(name)
