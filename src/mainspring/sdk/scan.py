@@ -34,8 +34,7 @@ IGNORED: Final = (
 _MENTION: Final = re.compile(rb"mainspring|task")
 _OWN_NAME: Final = "mainspring_scanned"
 FRESH_S: Final = 2.0
-"""A file changed so lately may have bytecode of an earlier text, as that is told by size and second.
-"""
+"""A file changed so lately may have bytecode of an earlier text, for that goes by the second."""
 _OURS: Final = (
     os.path.dirname(__file__),
     os.path.dirname(importlib.__file__),
