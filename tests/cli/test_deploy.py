@@ -38,7 +38,8 @@ def deploying(ms: Command, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     (tmp_path / "shop/mail.py").write_text("def subject(name):\n    return name.title()\n")
     (tmp_path / "tasks.py").write_text(TASKS)
     yield ms
-    assert ms("promote", "--none").exit_code == 0
+    nothing = ms("promote", "--none")
+    assert (nothing.exit_code, nothing.stdout) == (0, '{"version":""}\n')
 
 
 def test_a_folder_is_deployed_promoted_and_rolled_back(deploying: Command) -> None:
@@ -70,7 +71,18 @@ def test_code_that_cannot_be_imported_is_not_deployed(deploying: Command, tmp_pa
     assert "Nothing was deployed. Is it left out of the bundle" in result.stderr
     assert "No module named 'shop'" in result.stderr
     assert str(tmp_path / "tasks.py") in result.stderr
+    (tmp_path / "tasks.py").write_text("import requestz\n" + TASKS)
+    (tmp_path / ".gitignore").unlink()
+    assert "Install requestz here, and name it in requirements.txt" in deploying("deploy").stderr
     assert deploying("deploys", "ls").stdout == before
+
+
+def test_what_declares_no_task_is_not_deployed(deploying: Command, tmp_path: Path) -> None:
+    before = deploying("deploys", "ls").stdout
+    (tmp_path / "tasks.py").write_text("PLAIN = 1\n")
+    result = deploying("deploy")
+    assert (result.exit_code, deploying("deploys", "ls").stdout) == (2, before)
+    assert "Put @task on a function" in result.stderr
 
 
 def test_what_cannot_be_deployed_or_promoted_says_the_way_out(deploying: Command) -> None:

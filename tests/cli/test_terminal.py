@@ -57,6 +57,12 @@ def test_a_list_is_a_table_on_a_terminal(
 
 
 @pytest.mark.slow
+def test_of_a_sheet_only_the_names_are_bold(server: dict[str, Any]) -> None:
+    shown = on_terminal(server, "environments", "show")
+    assert "\x1b[1menvironment  \x1b[0mdev\n" in shown
+
+
+@pytest.mark.slow
 def test_no_color_turns_colours_off(server: dict[str, Any]) -> None:
     shown = on_terminal(server, "queues", "ls", NO_COLOR="1")
     assert "task/hello" in shown

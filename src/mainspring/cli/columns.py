@@ -172,8 +172,7 @@ SCHEDULE: Final[Columns] = {
     "TASK": text("task"),
     "WHEN": lambda item: item["generator"]["expression"],
     "ZONE": text("timezone"),
-    "ACTIVE": lambda item: "yes" if item["active"] else "no",
-    "NEXT RUN": text("nextRun"),
+    "NEXT RUN": lambda item: when("nextRun")(item) if item["active"] else "off",
     "IN WORDS": lambda item: item["generator"]["description"],
 }
 SCHEDULE_SHEET: Final[Columns] = {
@@ -181,8 +180,10 @@ SCHEDULE_SHEET: Final[Columns] = {
     "task": text("task"),
     "when": lambda item: f"{item['generator']['expression']} ({item['generator']['description']})",
     "zone": text("timezone"),
-    "active": SCHEDULE["ACTIVE"],
-    "next run": text("nextRun"),
+    "active": lambda item: "yes" if item["active"] else "no",
+    "next run": lambda item: (
+        f"{item['nextRun']}, {SCHEDULE['NEXT RUN'](item)}" if item.get("nextRun") else ""
+    ),
     "window": text("window"),
     "missed": text("catchUp"),
     "key": text("deduplicationKey"),

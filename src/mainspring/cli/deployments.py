@@ -17,7 +17,7 @@ from mainspring.wire import deployments as wire
 from mainspring.wire.deploying import Deployment, DeploymentDetail
 
 COLUMNS: Final[Columns] = {
-    "VERSION": text("version"),
+    "VERSION": lambda item: item["version"] or "(none)",
     "CURRENT": lambda item: "current" if item["current"] else "",
     "WORKERS": text("workers"),
     "DEPLOYED": when("createdAt"),

@@ -56,8 +56,8 @@ def sheet(item: Item, rows: Columns) -> Text:
     lines = []
     for title, value in shown:
         for number, line in enumerate(value.splitlines()):
-            name = Text((title if number == 0 else "").ljust(width), style="bold")
-            lines.append(name + _cell(title, line))
+            name = (title.lower() if number == 0 else "").ljust(width)
+            lines.append(Text.assemble((name, "bold"), _cell(title, line)))
     return Text("\n").join(lines)
 
 

@@ -63,7 +63,6 @@ _NEXT: Final = {
     "schema_mismatch": "mainspring db status",
     "store_in_use": "stop the other process, or give this one its own --database",
     "port_taken": "the same command with --port and a free port",
-    "configuration": "mainspring doctor",
     "result_timeout": "mainspring runs watch ID",
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from mainspring.cli import deployments
 from mainspring.cli.connection import Talk, talking
+from mainspring.cli.item import Columns
 from mainspring.wire.deploying import Promote
+
+_NOTHING: Final[Columns] = {"current": lambda _: "none: any worker takes new runs"}
 
 
 @click.command("promote")
@@ -22,4 +27,7 @@ async def command(talk: Talk, version: str | None, *, nothing: bool) -> None:
     if nothing == (version is not None):
         raise click.UsageError("Give a VERSION, or --none.")
     answer = await talk.ask(Promote(version or ""))
+    if nothing:
+        talk.out.one({"version": ""}, _NOTHING, ident="version")
+        return
     talk.out.one(deployments.item(answer), deployments.COLUMNS, ident="version")
