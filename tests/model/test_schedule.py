@@ -99,6 +99,33 @@ def test_what_is_no_cron_of_five_fields_is_refused(cron: str) -> None:
         schedule.check(cron, "UTC")
 
 
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("Europe/Belin", "Europe/Berlin"),
+        ("berlin", "Europe/Berlin"),
+        ("New York", "America/New_York"),
+        ("us/pacific", "US/Pacific"),
+    ],
+)
+def test_a_zone_that_is_not_known_is_told_with_the_one_that_was_meant(
+    name: str, meant: str
+) -> None:
+    with pytest.raises(InvalidOptions, match=f"Did you mean '{meant}'"):
+        schedule.check("0 9 * * *", name)
+
+
+def test_no_zone_is_proposed_whose_sign_is_the_other_way_round() -> None:
+    with pytest.raises(InvalidOptions) as refused:
+        schedule.check("0 9 * * *", "GMT+2")
+    assert "Etc/" not in str(refused.value)
+
+
+def test_a_nickname_is_refused_with_the_fields_it_stands_for() -> None:
+    with pytest.raises(InvalidOptions, match=r"write '0 0 \* \* \*'"):
+        schedule.check("@daily", "UTC")
+
+
 def test_a_window_is_spread_by_a_share_that_stays() -> None:
     tick, following = at(2026, 1, 1), at(2026, 1, 1, 1)
     starts = [schedule.delayed(tick, following, "30m", f"key-{n}") for n in range(200)]

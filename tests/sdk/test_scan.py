@@ -108,6 +108,27 @@ def test_a_file_that_fails_is_reported_with_its_own_traceback_only(
     assert error.details["file"] == str(bad)
 
 
+def test_a_traceback_ends_where_libraries_were_called(tmp_path: Path, write: Write) -> None:
+    bad = write("bad.py", "import json\ndef task():\n    return json.loads('{no')\ntask()\n")
+    (error,) = scan(["."], root=tmp_path).errors
+    trace = error.details["traceback"]
+    assert f'File "{bad}", line 3, in task' in trace
+    assert "decoder.py" not in trace
+    assert trace.splitlines()[-1].startswith("json.decoder.JSONDecodeError: ")
+
+
+def test_a_declaration_that_is_refused_is_named_with_file_and_line(
+    tmp_path: Path, write: Write
+) -> None:
+    text = TASK.format(name="fine").replace("@task", '@task(schedule="61 * * * *")')
+    bad = write("bad.py", text)
+    (error,) = scan(["."], root=tmp_path).errors
+    assert isinstance(error, InvalidTask)
+    assert error.message.startswith(
+        f"{bad}:2: Task 'fine': Schedule: cron '61 * * * *': the minute '61'"
+    )
+
+
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.app import images
+from mainspring.app.prepared import REQUIREMENTS
 from mainspring.errors import CallerError, NotFound, TaskImportFailed
 from mainspring.model.branch import is_branch
 from mainspring.settings import Settings
@@ -25,6 +27,8 @@ from mainspring.worker.declare import MODULE, Question, Told
 from mainspring.worker.posts import Posts
 
 IMPORT_S: Final = 120.0
+_LEFT_OUT: Final = "Is it left out of the bundle by .gitignore or .mainspringignore?"
+_MODULE: Final = re.compile(r"No module named '(\w+)")
 
 Ask = Callable[[Request], Awaitable[Any]]
 
@@ -111,10 +115,21 @@ def _declared(
         if told.problems:
             first = told.problems[0]
             shown = "\n".join(problem.traceback for problem in told.problems)
-            missing = any(name in shown for name in ("ModuleNotFoundError", "FileNotFoundError"))
-            hint = " Is it left out of the bundle by .gitignore?" if missing else ""
+            what = f"{first.message.rstrip('.')}. Nothing was deployed. {_way_out(shown, root)}"
             raise TaskImportFailed(
-                f"{first.message} Nothing was deployed.{hint}".replace(str(code), str(root)),
+                what.rstrip().replace(str(code), str(root)),
                 details=shown.replace(str(code), str(root)),
             )
         return told
+
+
+def _way_out(shown: str, root: Path) -> str:
+    """What to do about an import that failed; empty when the traceback alone says it."""
+    module = _MODULE.search(shown)
+    if module is None:
+        return _LEFT_OUT if "FileNotFoundError" in shown else ""
+    name = module[1]
+    places = [root / start / f"{name}{end}" for start in ("", "src") for end in ("", ".py")]
+    if any(place.exists() for place in places):
+        return _LEFT_OUT
+    return f"Install {name} here, and name it in {REQUIREMENTS}: workers install what that says."

@@ -119,7 +119,10 @@ def _checked(wanted: Deploy) -> int:
     if wanted.runtime:
         limits.check_text(wanted.runtime, "runtime", limits.NAME_LENGTH)
     if not wanted.manifest.tasks:
-        raise InvalidOptions("The code declares no task; nothing could run in that version.")
+        raise InvalidOptions(
+            "The code declares no task, so nothing could run in that version. Put @task on a "
+            "function; hidden files, tests and what tasks.ignore names are not looked at."
+        )
     if wanted.image:
         limits.check_text(wanted.image, "image", IMAGE_LENGTH)
         if wanted.bundle or wanted.hash:

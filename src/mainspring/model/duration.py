@@ -36,8 +36,8 @@ def milliseconds(value: Duration, name: str = "duration") -> int:
         text = value.strip().replace(" ", "")
         if not _WHOLE.fullmatch(text):
             raise InvalidOptions(
-                f"{name}: {value!r} is not a duration; write seconds or text such as "
-                '"10m", "1h30m", "7d".'
+                f"{name}: {value!r} is not a duration; write numbers with their units, "
+                'such as "10m", "1h30m", "7d".'
             )
         exact = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         ms = round(min(exact, MAX_MS + 1.0))

@@ -8,6 +8,7 @@ UTC) or `@at 2026-12-24T18:00` (once, in the schedule's zone).
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,15 @@ _WINDOW: Final = re.compile(r"(\d{1,4})([mh%])")
 _LONGEST: Final = {"m": 24 * 60, "h": 24, "%": 100}
 _UNIT_MS: Final = {"m": 60_000, "h": 3_600_000}
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
+_NICKNAMES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 _PARTS: Final = 1 << 32
 _END: Final = int((datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) / _MS)
 
@@ -65,12 +75,23 @@ def _is_zone(name: str) -> bool:
     return True
 
 
+def _meant(name: str) -> str:
+    """What to write instead of a name that is no zone. Its city is enough to find it; zones with a
+    number are not meant: in their names the sign is the other way round.
+    """
+    known = [zone for zone in zones() if not re.search(r"\d", zone)]
+    words = {zone.rpartition("/")[2].lower(): zone for zone in reversed(known)}
+    words |= {zone.lower(): zone for zone in known}
+    near = difflib.get_close_matches(name.lower().replace(" ", "_"), words, 1)
+    if near:
+        return f"Did you mean {words[near[0]]!r}?"
+    return 'Write an IANA name such as "Europe/Berlin".'
+
+
 def check(cron: str, timezone: str, window: str | None = None, catch_up: str = CATCH_UP[0]) -> None:
     """Refuse what never fires or cannot be read. Raises: InvalidOptions naming the field."""
     if not _is_zone(timezone):
-        raise InvalidOptions(
-            f'timezone {timezone[:60]!r} is not known; write an IANA name such as "Europe/Berlin".'
-        )
+        raise InvalidOptions(f"timezone {timezone[:60]!r} is not known. {_meant(timezone[:60])}")
     if cron.startswith(EVERY):
         _every(cron)
     elif cron.startswith(AT):
@@ -91,9 +112,11 @@ def check(cron: str, timezone: str, window: str | None = None, catch_up: str = C
 def _check_cron(cron: str) -> None:
     parts = cron.split()
     shown = f"cron {cron[:60]!r}"
+    if cron in _NICKNAMES:
+        raise InvalidOptions(f"{shown}: nicknames are not read; write {_NICKNAMES[cron]!r}.")
     if len(cron) > LENGTH or len(parts) != len(FIELDS):
         raise InvalidOptions(
-            f"{shown} has not five fields: {', '.join(FIELDS)}, such as "
+            f"{shown} does not have the five fields {', '.join(FIELDS)}, such as "
             '"0 9 * * MON-FRI". An interval is "@every 10m", a single date '
             '"@at 2026-12-24T18:00".'
         )

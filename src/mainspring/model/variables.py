@@ -29,7 +29,10 @@ def problem(name: str, value: str) -> str | None:
             f"{NAME_LENGTH} characters"
         )
     if _RESERVED.fullmatch(name):
-        return "the name is reserved: it says how the worker itself starts and what it talks to"
+        return (
+            "the name is reserved: it says how the worker itself starts and what it talks "
+            "to; set it where the worker is started"
+        )
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
@@ -37,7 +40,7 @@ def problem(name: str, value: str) -> str | None:
     if "\0" in value:
         return "the value holds a NUL character, which no process can be given"
     if size > VALUE_BYTES:
-        return f"the value has {size:,} bytes; at most {VALUE_BYTES:,}"
+        return f"the value has {size:,} bytes; at most {VALUE_BYTES:,}, so keep it in a file"
     return None
 
 

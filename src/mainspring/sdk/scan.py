@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,10 @@ _OURS: Final = (
     os.path.dirname(__file__),
     os.path.dirname(importlib.__file__),
     "<frozen importlib",
+)
+_LIBRARIES: Final = (
+    os.path.dirname(os.path.dirname(__file__)),
+    *{sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")},
 )
 
 
@@ -112,8 +117,10 @@ def _load(path: Path) -> TaskError | None:
         return None
     try:
         _import(path)
-    except (DuplicateTask, InvalidTask) as error:
+    except DuplicateTask as error:
         return error
+    except InvalidTask as error:
+        return InvalidTask(f"{_users_line(error) or path}: {error.message}", details=error.details)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is the user's code
         return TaskImportFailed(
             f"{path} cannot be imported: {type(error).__name__}: {error}",
@@ -167,15 +174,26 @@ def _is_file(module: ModuleType, path: Path) -> bool:
 
 
 def _users_part(error: BaseException) -> str:
-    """The traceback without our frames and those of the import system."""
+    """The traceback up to the last line of the user's own code."""
     shown = traceback.TracebackException.from_exception(error)
     layers: list[traceback.TracebackException | None] = [shown]
     while layers:
         layer = layers.pop()
         if layer is None:
             continue
-        layer.stack = traceback.StackSummary.from_list(
-            [frame for frame in layer.stack if not frame.filename.startswith(_OURS)]
-        )
+        layer.stack = traceback.StackSummary.from_list(_users_frames(layer))
         layers += [layer.__cause__, layer.__context__]
     return "".join(shown.format())
+
+
+def _users_frames(shown: traceback.TracebackException) -> list[traceback.FrameSummary]:
+    """Without our frames, those of the import system, and what libraries did at the end."""
+    frames = [frame for frame in shown.stack if not frame.filename.startswith(_OURS)]
+    own = [at for at, frame in enumerate(frames) if not frame.filename.startswith(_LIBRARIES)]
+    return frames[: own[-1] + 1] if own else frames
+
+
+def _users_line(error: BaseException) -> str:
+    """`file:line` at which the user's own code was when it failed; empty when it was not."""
+    frames = _users_frames(traceback.TracebackException.from_exception(error))
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

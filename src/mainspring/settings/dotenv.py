@@ -47,7 +47,10 @@ def parse(text: str, place: str) -> dict[str, str]:
         line = _LINE.match(text, at)
         if line is None:
             number = text.count("\n", 0, at) + 1
-            raise ConfigurationError(f"{place}, line {number}: expected NAME=value.")
+            raise ConfigurationError(
+                f"{place}, line {number}: expected NAME=value, "
+                "where a name has letters, digits and _."
+            )
         found[line["name"]] = _value(line)
         at = line.end()
     return found

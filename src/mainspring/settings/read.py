@@ -162,7 +162,7 @@ def _flat(table: Mapping[str, Any], path: Path, prefix: str = "") -> Iterable[tu
         elif isinstance(value, dict) and any(known.startswith(f"{name}.") for known in _SETTINGS):
             yield from _flat(value, path, f"{name}.")
         else:
-            near = _nearest(name, [*_SETTINGS, *{known.partition(".")[0] for known in _SETTINGS}])
+            near = _nearest(name, _SETTINGS, {known.partition(".")[0] for known in _SETTINGS})
             raise ConfigurationError(f"{place(path, name)}: there is no setting {name!r}.{near}")
 
 
@@ -200,6 +200,6 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
                 )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+def _nearest(name: str, known: Iterable[str], groups: Iterable[str] = ()) -> str:
+    near = difflib.get_close_matches(name, [*known, *groups], 1, 0.5)
     return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known)}."

@@ -42,7 +42,11 @@ def pack(root: Path, secret: str | None = None) -> Packed:
     top = root.resolve()
     found = list(_files(top, "", _patterns(top)))
     if not found:
-        raise ConfigurationError(f"There is no file to deploy in {root}.")
+        raise ConfigurationError(
+            f"There is no file to deploy in {root}: what is hidden, looks like a secret, or is "
+            "named by .gitignore or .mainspringignore stays out. "
+            "`mainspring init` writes first tasks."
+        )
     buffer, sizes = io.BytesIO(), []
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as zipped,

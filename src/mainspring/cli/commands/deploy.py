@@ -88,6 +88,10 @@ async def command(talk: Talk, path: Path, **given: Unpack[Given]) -> int | None:
                 carried = await carry(there.ask, made.version, verdicts)
                 talk.out.note(f"{carried} runs that wait go on in it.")
     talk.out.one(deployments.item(made), deployments.COLUMNS, ident="version")
+    if stays and not made.image:
+        talk.out.note(f"Next: mainspring promote {made.version}")
+    elif not made.image:
+        talk.out.note("Workers that were started with `mainspring worker --deployed` run it.")
     return None
 
 

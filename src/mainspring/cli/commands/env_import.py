@@ -14,7 +14,7 @@ from mainspring.wire.calls import SetVariables
 
 
 @click.command("import")
-@click.argument("file")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--override", is_flag=True, help="Replace those that exist; else nothing is set.")
 @click.option("--secret", is_flag=True, help="Never show the values again.")
 @click.option("--parent", is_flag=True, help="Set them for all preview branches.")
