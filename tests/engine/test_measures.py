@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.errors import InvalidOptions, NotFound
+from mainspring.store.measuring import MetricRow
 from mainspring.telemetry.book import HOUR_MS, MINUTE_MS, MINUTES_MS
 from mainspring.wire.measuring import (
     CountLines,
@@ -154,6 +155,21 @@ async def test_old_rows_are_deleted_and_hours_as_long_as_is_said(house: House) -
         await house.advance(HOUR_MS)
     assert await rows(HOUR_MS) == 0
     assert (await read(house, "runs.triggered", since=began)).series == []
+
+
+async def test_more_rows_are_deleted_than_are_written_in_the_same_time(house: House) -> None:
+    minute = house.clock.now() - house.clock.now() % MINUTE_MS
+    shard_id, env_id, measuring = house.env.shard_id, house.env.env_id, house.store.runs.measuring
+    many = [
+        MetricRow(
+            env_id, MINUTE_MS, "size", minute, f'{{"n":"{n}"}}', 1, "gauge", 1, 1, 1, 1, 1, None
+        )
+        for n in range(1_201)
+    ]
+    await measuring.set(shard_id, many)
+    house.clock.advance(3 * DAY)
+    await house.advance(10_000)
+    assert await measuring.read(shard_id, env_id, MINUTE_MS, "size", 0, 1 << 60, 1) == []
 
 
 async def test_what_is_measured_is_listed(house: House) -> None:

@@ -24,6 +24,8 @@ EVERY_MS: Final = 10_000
 """How often gauges are read and everything is written."""
 PORTION: Final = 500
 """Rows that are written, or deleted, at once."""
+PORTIONS: Final = 20
+"""Portions of one kind that are deleted at a look: more than can be written until the next one."""
 
 log = logging.getLogger("mainspring.engine")
 _encode: Final = msgspec.json.Encoder().encode
@@ -123,12 +125,15 @@ class Measures:
 
     async def _forget(self, now: int, keep_ms: int) -> bool:
         """Delete a piece of what is old; whether that was all."""
-        found = 0
+        measuring, shard_id = self._store.runs.measuring, self._state.shard_id
+        all_gone = True
         for step_ms, keep in ((book.MINUTE_MS, book.MINUTES_MS), (book.HOUR_MS, keep_ms)):
-            if keep:
-                before, shard_id = now - keep, self._state.shard_id
-                found += await self._store.runs.measuring.forget(shard_id, step_ms, before, PORTION)
-        return not found
+            found, portions = PORTION, PORTIONS if keep else 0
+            while found == PORTION and portions:
+                found = await measuring.forget(shard_id, step_ms, now - keep, PORTION)
+                portions -= 1
+            all_gone &= found < PORTION or not keep
+        return all_gone
 
     def _ended(self, rows: Sequence[Row]) -> None:
         groups: dict[tuple[int, str, str, str], list[int]] = {}
