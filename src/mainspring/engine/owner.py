@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from mainspring.engine import claim, finish, metadata, streams, takeover, wait
 from mainspring.engine.ahead import Ahead
@@ -30,7 +30,6 @@ from mainspring.engine.session import Session
 from mainspring.engine.state import State
 from mainspring.engine.telling import Tellings
 from mainspring.engine.tray import Tray
-from mainspring.engine.uptimes import Uptimes
 from mainspring.engine.variables import Variables
 from mainspring.errors import (
     EngineError,
@@ -92,22 +91,15 @@ class Owner:
         self._flying = False
         self._ahead: Ahead | None = None
 
-    async def start(self, former: str, uptimes: Uptimes) -> bool:
-        """Take the shard from its former owner, rebuild its memory, and begin; False when somebody
-        else has taken it. Raises: StoreUnavailable.
+    async def start(self, epoch: int, heard: Mapping[str, float]) -> None:
+        """Rebuild the memory of the shard, which was taken in this epoch, and begin. Sessions were
+        `heard` of then (`takeover.rebuild`). Raises: StoreUnavailable.
         """
-        shard_id = self.state.shard_id
-        epoch = await self.store.shards.take_from(shard_id, self.server_id, former)
-        if epoch is None:
-            return False
         self.epoch = self.measures.part = epoch
-        since = epoch - (2 if former == self.server_id else 1)  # who gives a shard raises it, too
-        heard = uptimes.heard(await self.store.leases.rows(shard_id), since)
         await takeover.rebuild(self.state, self.store, heard)
         self.feed.begin(self.epoch)
-        self._task = asyncio.create_task(self._run(), name=f"owner-{shard_id}")
+        self._task = asyncio.create_task(self._run(), name=f"owner-{self.state.shard_id}")
         self._bell.set()
-        return True
 
     async def stop(self) -> None:
         """End after the turn under way; who still waits is told. Safe to call twice."""

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from mainspring.store.leasing import Beat, LeaseRow
 
 KEPT_S: Final = 300.0
 """How long a server is remembered that has gone: much longer than any lease."""
+
+
+class Taken(NamedTuple):
+    """A shard was taken in an epoch; leases are believed that were written `since` then."""
+
+    epoch: int
+    since: int
+
+    @classmethod
+    def after(cls, before: Taken | None, epoch: int, *, ours: bool) -> Taken:
+        """It was taken now. `ours`: the rows said so already, because it was given to us, which
+        raises the epoch, too, or because we have taken it `before` and got no further: no beat
+        counted under that epoch.
+        """
+        if before is not None and before.epoch == epoch - 1:
+            return cls(epoch, before.since)
+        return cls(epoch, epoch - (2 if ours else 1))
 
 
 class Uptimes:
