@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from mainspring.store.protocol import EnvironmentRow
 from tools.sim.cluster import Cluster
@@ -12,6 +12,9 @@ from tools.sim.ledger import Ledger
 from tools.sim.server import Server
 from tools.sim.worker import Worker
 from tools.sim.world import Node
+
+BACK_MS: Final = 240_000
+"""So far the wall clock is set back at most."""
 
 
 class Troubles:
@@ -216,7 +219,9 @@ class Troubles:
         self.world.wall_shift_ms += self.random.choice((50, 2_000, 60_000, 150_000))
 
     def set_back(self) -> None:
-        self.world.back_ms += self.random.choice((50, 2_000, 40_000))
+        """Never so far that what waits for a time is not due before the end."""
+        back = self.world.back_ms + self.random.choice((50, 2_000, 40_000))
+        self.world.back_ms = min(back, BACK_MS)
 
     def slow_reads(self) -> None:
         self._fates("slow_reads", self.random.choice((0.05, 0.5)))
