@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings, strategies as st
 from mainspring.errors import InvalidOptions
 from mainspring.model import schedule
 from mainspring.model.firing import LATE_MS, MOST, Timing
-from tools.crons import disagreements, is_regular
+from tools.crons import disagreements, is_regular, theirs
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 ZONES = (
@@ -188,6 +188,13 @@ def test_random_schedules_agree_with_cronsim() -> None:
     """
     found = list(disagreements(300, 7, schedule.zones()))
     assert [one.text for one in found if not one.doubtful] == []
+
+
+@pytest.mark.timeout(10)
+def test_a_comparison_ends_where_cronsim_goes_in_a_circle() -> None:
+    cron, zone, after = "* 3-22/9 * * *", "NZ-CHAT", ms(datetime(2028, 4, 1, 20, tzinfo=UTC))
+    assert theirs(cron, zone, after) == ()
+    assert len(schedule.ticks(cron, zone, after, 3)) == 3
 
 
 ODD = {
