@@ -1,4 +1,4 @@
-"""The HTTP transport against a real server on loopback that misbehaves on request."""
+"""The transports over HTTP against a real server on loopback that misbehaves on request."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mainspring import InvalidPayload, NotFound, RateLimited, ServerUnreachable, Unauthorized, task
+from mainspring.cli.direct import DirectTransport
 from mainspring.errors import ConfigurationError, MainspringError, OperatorError
 from mainspring.model.run import TriggerAnswer, TriggerRequest
 from mainspring.sdk import transport
-from mainspring.sdk.http import ROUTE, HttpTransport
+from mainspring.sdk.exchange import ROUTE, Exchange
+from mainspring.sdk.http import HttpTransport
 from mainspring.wire import calls
 from tests.sdk.conftest import finished
 
@@ -89,9 +91,16 @@ async def pauses() -> Pauses:
     return Pauses()
 
 
+@pytest.fixture(params=[HttpTransport, DirectTransport])
+def kind(request: pytest.FixtureRequest) -> type[Exchange]:
+    """That of programs, and that of commands."""
+    found: type[Exchange] = request.param
+    return found
+
+
 @pytest.fixture
-async def http(server: Server, pauses: Pauses) -> AsyncIterator[HttpTransport]:
-    client = HttpTransport(server.url, KEY, sleep=pauses)
+async def http(kind: type[Exchange], server: Server, pauses: Pauses) -> AsyncIterator[Exchange]:
+    client = kind(server.url, KEY, sleep=pauses)
     yield client
     await client.close()
 
@@ -100,9 +109,7 @@ def trigger(*tasks: str) -> calls.Trigger:
     return calls.Trigger([TriggerRequest(name) for name in tasks])
 
 
-async def test_a_request_and_its_answer_travel_as_they_are(
-    server: Server, http: HttpTransport
-) -> None:
+async def test_a_request_and_its_answer_travel_as_they_are(server: Server, http: Exchange) -> None:
     @task
     async def mail(n: int) -> None: ...
 
@@ -119,7 +126,7 @@ async def test_a_request_and_its_answer_travel_as_they_are(
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 async def test_a_passing_problem_is_tried_again_with_the_same_request_key(
-    server: Server, http: HttpTransport, pauses: Pauses, status: int
+    server: Server, http: Exchange, pauses: Pauses, status: int
 ) -> None:
     server.plan = [problem(status), problem(status)]
     await http.call(trigger("a", "b"))
@@ -132,7 +139,7 @@ async def test_a_passing_problem_is_tried_again_with_the_same_request_key(
     assert 0.25 <= pauses.taken[1] <= 0.75
 
 
-async def test_two_calls_have_different_request_keys(server: Server, http: HttpTransport) -> None:
+async def test_two_calls_have_different_request_keys(server: Server, http: Exchange) -> None:
     await http.call(trigger("a"))
     await http.call(trigger("a"))
     keys = [sent.requests[0].options.request_key for sent, _ in server.seen]
@@ -140,7 +147,7 @@ async def test_two_calls_have_different_request_keys(server: Server, http: HttpT
 
 
 async def test_after_five_attempts_the_problem_is_raised(
-    server: Server, http: HttpTransport, pauses: Pauses
+    server: Server, http: Exchange, pauses: Pauses
 ) -> None:
     server.plan = [problem(503, "store_unavailable")] * 6
     with pytest.raises(MainspringError, match="said 503") as caught:
@@ -151,7 +158,7 @@ async def test_after_five_attempts_the_problem_is_raised(
 
 
 async def test_the_server_says_how_long_to_wait(
-    server: Server, http: HttpTransport, pauses: Pauses
+    server: Server, http: Exchange, pauses: Pauses
 ) -> None:
     server.plan = [problem(429, **{"retry-after": "7"}), problem(429, **{"retry-after": "9999"})]
     await http.call(trigger("a"))
@@ -159,7 +166,7 @@ async def test_the_server_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize(
-    "answer, kind",
+    "answer, expected",
     [
         (problem(422, "invalid_payload"), InvalidPayload),
         (problem(404, "not_found"), NotFound),
@@ -171,10 +178,10 @@ async def test_the_server_says_how_long_to_wait(
     ],
 )
 async def test_a_callers_error_is_raised_at_once(
-    server: Server, http: HttpTransport, answer: Answer, kind: type[MainspringError]
+    server: Server, http: Exchange, answer: Answer, expected: type[MainspringError]
 ) -> None:
     server.plan = [answer]
-    with pytest.raises(kind, match="said") as caught:
+    with pytest.raises(expected, match="said") as caught:
         await http.call(trigger("a"))
     assert len(server.seen) == 1
     if caught.value.details is not None:
@@ -182,30 +189,32 @@ async def test_a_callers_error_is_raised_at_once(
 
 
 async def test_an_error_that_is_no_json_is_shown_with_its_status(
-    server: Server, http: HttpTransport
+    server: Server, http: Exchange
 ) -> None:
     server.plan = [lambda _: PlainTextResponse("proxy down", 502)] * 5
     with pytest.raises(OperatorError, match="answered 502: proxy down"):
         await http.call(trigger("a"))
 
 
-async def test_another_server_at_the_url_is_noticed(server: Server, http: HttpTransport) -> None:
+async def test_another_server_at_the_url_is_noticed(server: Server, http: Exchange) -> None:
     server.plan = [lambda _: PlainTextResponse("<html>")]
     with pytest.raises(ConfigurationError, match="not a Mainspring server"):
         await http.call(trigger("a"))
 
 
-async def test_without_a_server_the_url_and_the_way_out_are_named(pauses: Pauses) -> None:
+async def test_without_a_server_the_url_and_the_way_out_are_named(
+    kind: type[Exchange], pauses: Pauses
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    client = HttpTransport(url, KEY, sleep=pauses)
+    client = kind(url, KEY, sleep=pauses)
     with pytest.raises(ServerUnreachable, match=f"{url}.*`mainspring dev`"):
         await client.call(trigger("a"))
     assert len(pauses.taken) == 4
     await client.close()
 
 
-async def test_a_connection_that_breaks_is_made_again(pauses: Pauses) -> None:
+async def test_a_connection_that_breaks_is_made_again(kind: type[Exchange], pauses: Pauses) -> None:
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -221,7 +230,7 @@ async def test_a_connection_that_breaks_is_made_again(pauses: Pauses) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
-        client = HttpTransport(f"http://127.0.0.1:{port}", KEY, sleep=pauses)
+        client = kind(f"http://127.0.0.1:{port}", KEY, sleep=pauses)
         assert isinstance(await client.call(trigger("a")), calls.Triggered)
         await client.close()
     assert connections == 2
@@ -229,7 +238,7 @@ async def test_a_connection_that_breaks_is_made_again(pauses: Pauses) -> None:
 
 
 async def test_one_transport_serves_several_loops_and_leaves_no_connection_open(
-    server: Server, http: HttpTransport
+    server: Server, http: Exchange
 ) -> None:
     # warnings are errors here, an unclosed socket of the other loops among them
     async def elsewhere() -> None:
@@ -251,9 +260,17 @@ async def test_one_transport_serves_several_loops_and_leaves_no_connection_open(
     assert len(server.seen) == 5
 
 
-async def test_closing_twice_is_harmless(server: Server, http: HttpTransport) -> None:
+async def test_closing_twice_is_harmless(server: Server, http: Exchange) -> None:
     await http.call(trigger("a"))
     closing: Awaitable[None] = http.close()
     await closing
     await http.close()
     await http.call(trigger("a"))
+
+
+@pytest.mark.parametrize("url", ["jobs.example", "ftp://jobs.example", "http://", "http://a:b"])
+def test_what_is_no_address_is_refused_before_anything_is_sent(
+    kind: type[Exchange], url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="write one such as"):
+        kind(url, KEY)

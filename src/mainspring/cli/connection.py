@@ -114,9 +114,9 @@ def talking(
         import asyncio  # heavy as well
 
         async def conversation() -> int | None:
-            from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
+            from mainspring.cli.direct import transport_to  # --help needs none
 
-            transport = HttpTransport(
+            transport = transport_to(
                 settings.url, settings.key or "", environment=settings.environment
             )
             try:

@@ -79,9 +79,9 @@ async def of_environment(
             f"The key is one of environment {settings.environment!r}, not of {slug!r}. Give the "
             f"key of {slug!r} with --key, or a login that has it with --profile."
         )
-    from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
+    from mainspring.cli.direct import transport_to  # --help needs none
 
-    transport = HttpTransport(settings.url, key, environment=slug)
+    transport = transport_to(settings.url, key, environment=slug)
     try:
         yield Talk(replace(settings, environment=slug), talk.out, transport.call)
     finally:

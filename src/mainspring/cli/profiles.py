@@ -25,10 +25,10 @@ async def asked(profile: Profile) -> None:
 
     Raises: Unauthorized, Forbidden for a key with narrow scopes, ServerUnreachable.
     """
-    from mainspring.sdk.http import HttpTransport  # heavy, and --help needs none
+    from mainspring.cli.direct import transport_to  # --help needs none
 
     slug = profile.environment or environment_of(profile.key)
-    transport = HttpTransport(profile.url, profile.key, environment=slug, attempts=1)
+    transport = transport_to(profile.url, profile.key, environment=slug, attempts=1)
     try:
         await transport.call(ListTasks())
     finally:
