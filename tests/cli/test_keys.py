@@ -36,8 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def ms(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(folder)
 
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(root, arguments)
+    def run(*arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(root, arguments, input=typed)
 
     return run
 
@@ -50,6 +50,18 @@ def made(result: Result) -> str:
 def rows(result: Result) -> list[dict[str, Any]]:
     assert result.exit_code == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_forgotten_password_is_set_anew(ms: Command, folder: Path) -> None:
+    made(ms("people", "add", "otto", "--role", "viewer", "-q"))
+    assert "characters" in ms("people", "password", "otto", typed="short").stderr
+    assert ms("people", "password", "nobody", typed="correct horse battery").exit_code == 3
+    made(ms("people", "password", "otto", typed="correct horse battery\n"))
+    url = f"{note(folder)['url']}/api/mainspring/v1/session"
+    words = {"name": "otto", "password": "correct horse battery"}
+    answer = httpx2.post(url, json=words, headers={"origin": note(folder)["url"]})
+    assert (answer.status_code, answer.json()["name"]) == (200, "person otto")
+    made(ms("people", "rm", "otto"))
 
 
 def status(

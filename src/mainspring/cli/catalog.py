@@ -71,6 +71,7 @@ CATALOG: Final = {
     "people add": "Add a person and print a personal token.",
     "people role": "Give a person another role.",
     "people token": "Make one more personal token, or end all.",
+    "people password": "Set a person's password.",
     "people rm": "Remove a person.",
     "audit": "See who did what; on the server's machine.",
     "audit ls": "List the entries of the audit log.",
