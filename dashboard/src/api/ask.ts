@@ -5,6 +5,7 @@ import { useEffect } from "react";
 import { sayFailure } from "../ui/say.tsx";
 import { call, chosenEnvironment } from "./call.ts";
 import { live } from "./live.ts";
+import { paced } from "./paced.ts";
 
 const PAUSE_MS = 1_000;
 
@@ -15,22 +16,11 @@ export function useAsk<T>(type: string, fields: object = {}, { follow = false, e
   const told = key.join("\0");
   useEffect(() => {
     if (!follow) return;
-    let timer = 0;
-    const stop = live.subscribe(
-      { topic: "list" },
-      {
-        runs: () => {
-          timer ||= setTimeout(() => {
-            timer = 0;
-            void queries.invalidateQueries({ queryKey: told.split("\0") });
-          }, PAUSE_MS);
-        },
-        again: () => void queries.invalidateQueries({ queryKey: told.split("\0") }),
-      },
-    );
+    const again = paced(PAUSE_MS, () => queries.invalidateQueries({ queryKey: told.split("\0") }), PAUSE_MS);
+    const leave = live.subscribe({ topic: "list" }, { runs: again.soon, again: again.soon });
     return () => {
-      clearTimeout(timer);
-      stop();
+      again.stop();
+      leave();
     };
   }, [queries, told, follow]);
   return useQuery({ queryKey: key, queryFn: () => call<T>(type, fields), refetchInterval: every || false, enabled, placeholderData: (held) => held });

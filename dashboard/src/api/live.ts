@@ -2,7 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 import { at, chosenEnvironment } from "./call.ts";
-import type { Line, Status } from "./types.ts";
+import type { Line, Run, Status } from "./types.ts";
 
 export interface Topic {
   topic: "list" | "run" | "logs";
@@ -166,5 +166,11 @@ class Live {
 export const live = new Live();
 export const useLiveState = () => useSyncExternalStore(live.watch, () => live.state);
 
-/** The status of a run in the words of the other answers. */
-export const statusOf = (brief: Brief) => brief.status.toLowerCase() as Status;
+/** What the socket says of a run, in the words of the other answers. */
+export const briefly = (brief: Brief): Partial<Run> => ({
+  status: brief.status.toLowerCase() as Status,
+  started_at: brief.startedAt ? Date.parse(brief.startedAt) : null,
+  finished_at: brief.finishedAt ? Date.parse(brief.finishedAt) : null,
+  active_ms: brief.durationMs,
+  tags: brief.tags,
+});

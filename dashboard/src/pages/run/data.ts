@@ -3,7 +3,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { call, chosenEnvironment } from "../../api/call.ts";
-import { live } from "../../api/live.ts";
+import { briefly, type Brief, live } from "../../api/live.ts";
+import { paced } from "../../api/paced.ts";
 import { type Explanation, isFinal, type RunDetail, type Status, type Trace } from "../../api/types.ts";
 
 const RUN_MS = 150;
@@ -26,18 +27,19 @@ export function useRun(id: string) {
 
   const over = status !== undefined && isFinal(status);
   useEffect(() => {
-    const again = gathered(RUN_MS, () => {
-      void queries.invalidateQueries({ queryKey: ["run", env, id] });
-    });
-    const retrace = gathered(TRACE_MS, () => {
-      void queries.invalidateQueries({ queryKey: ["trace", env, id] });
-    });
+    const again = paced(RUN_MS, () => queries.invalidateQueries({ queryKey: ["run", env, id] }));
+    const retrace = paced(TRACE_MS, () => queries.invalidateQueries({ queryKey: ["trace", env, id] }));
     const changed = () => {
       again.soon();
       retrace.soon();
     };
+    /** What it says is shown at once; the rest is read. */
+    const told = ([brief]: Brief[]) => {
+      if (brief) queries.setQueryData<RunDetail>(["run", env, id], (held) => held && { ...held, run: { ...held.run, ...briefly(brief) } });
+      changed();
+    };
     const stops = [
-      live.subscribe({ topic: "run", run: id }, { runs: changed, again: changed }),
+      live.subscribe({ topic: "run", run: id }, { runs: told, again: changed }),
       // children are runs of their own: while there may be more, any change may be one of theirs
       ...(over ? [] : [live.subscribe({ topic: "list" }, { runs: retrace.soon })]),
     ];
@@ -47,19 +49,4 @@ export function useRun(id: string) {
   }, [queries, env, id, over]);
 
   return { run, trace, explained: stuck ? explained.data : undefined };
-}
-
-/** Does something soon, once for all who ask in the meantime. */
-function gathered(ms: number, act: () => void) {
-  let timer = 0;
-  return {
-    soon: () => {
-      if (timer === 0)
-        timer = setTimeout(() => {
-          timer = 0;
-          act();
-        }, ms);
-    },
-    stop: () => clearTimeout(timer),
-  };
 }

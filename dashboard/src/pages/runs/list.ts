@@ -3,14 +3,14 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { call, chosenEnvironment } from "../../api/call.ts";
-import { type Brief, live, statusOf } from "../../api/live.ts";
+import { briefly, live } from "../../api/live.ts";
+import { paced } from "../../api/paced.ts";
 import type { Run, RunPage } from "../../api/types.ts";
 import { filterOf, type Search } from "./filter.ts";
 
 const PAGE = 100;
 /** What is new is read at once, then at most so often. */
-const PAUSE_MS = 700;
-const AT_ONCE_MS = 50;
+const PAUSE_MS = 200;
 type Pages = InfiniteData<RunPage, string | undefined>;
 
 export function useRuns(search: Search, atTop: () => boolean) {
@@ -49,72 +49,41 @@ export function useRuns(search: Search, atTop: () => boolean) {
 
   useEffect(() => {
     setFresh([]);
-    let timer = 0;
-    let asking = false;
-    let missed = false;
-    let looked = 0;
     let over = false;
-    /** Reads what is new, at most so often, and puts it in if that moves nothing under the reader. */
-    const look = async () => {
-      timer = 0;
-      asking = true;
-      looked = performance.now();
-      try {
-        const page = await call<RunPage>("list", { filter: { ...filterOf(search, Date.now()), limit: PAGE } });
-        const newer = page.runs.filter((run) => !known.current.has(run.id));
-        const held = page.runs.filter((run) => known.current.has(run.id));
-        patch(queries, key, new Map(held.map((run) => [run.id, run])));
-        if (newer.length === page.runs.length && known.current.size > 0 && newer.length === PAGE) {
-          await queries.resetQueries({ queryKey: key });
-        } else if (newer.length > 0 && (known.current.size === 0 || (atTop() && document.hasFocus()))) {
-          insert(newer);
-          setFresh([]);
-        } else {
-          setFresh(newer);
-        }
-      } catch {
-        // the next change asks again
-      } finally {
-        asking = false;
-        if (missed) soon();
-        missed = false;
-      }
-    };
-    const soon = () => {
-      missed = asking;
+    /** Reads what is new and puts it in if that moves nothing under the reader. */
+    const look = paced(PAUSE_MS, async () => {
+      const page = await call<RunPage>("list", { filter: { ...filterOf(search, Date.now()), limit: PAGE } });
       if (over) return;
-      const rest = Math.max(AT_ONCE_MS, looked + PAUSE_MS - performance.now());
-      if (timer === 0 && !asking) timer = setTimeout(() => void look(), rest);
-    };
+      const newer = page.runs.filter((run) => !known.current.has(run.id));
+      const held = page.runs.filter((run) => known.current.has(run.id));
+      patch(queries, key, new Map(held.map((run) => [run.id, run])));
+      if (newer.length === page.runs.length && known.current.size > 0 && newer.length === PAGE) {
+        await queries.resetQueries({ queryKey: key });
+      } else if (newer.length > 0 && (known.current.size === 0 || (atTop() && document.hasFocus()))) {
+        insert(newer);
+        setFresh([]);
+      } else {
+        setFresh(newer);
+      }
+    });
     const stop = live.subscribe(
       { topic: "list" },
       {
-        again: soon,
+        again: look.soon,
         runs: (briefs) => {
-          patch(queries, key, new Map(briefs.map((brief) => [brief.id, changes(brief)])));
-          if (briefs.some((brief) => !known.current.has(brief.id))) soon();
+          patch(queries, key, new Map(briefs.map((brief) => [brief.id, briefly(brief)])));
+          if (briefs.some((brief) => !known.current.has(brief.id))) look.soon();
         },
       },
     );
     return () => {
       over = true;
-      clearTimeout(timer);
+      look.stop();
       stop();
     };
   }, [queries, key, search, insert, atTop]);
 
   return { ...query, runs, fresh: fresh.length, show };
-}
-
-/** What a row of the socket says, in the words of a row of the list. */
-function changes(brief: Brief): Partial<Run> {
-  return {
-    status: statusOf(brief),
-    started_at: brief.startedAt ? Date.parse(brief.startedAt) : null,
-    finished_at: brief.finishedAt ? Date.parse(brief.finishedAt) : null,
-    active_ms: brief.durationMs,
-    tags: brief.tags,
-  };
 }
 
 function patch(queries: ReturnType<typeof useQueryClient>, key: unknown[], changed: Map<string, Partial<Run>>): void {

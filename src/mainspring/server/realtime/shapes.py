@@ -30,7 +30,7 @@ from mainspring.wire.moments import duration_ms, is_duration, moment_ms
 WINDOW_MS: Final = 24 * 3_600_000
 """How old the runs of a list by tags may be, unless it says so."""
 GATHER_S: Final = 0.05
-"""After a list has changed, so long is waited for more: runs seldom come alone."""
+"""Changes of a list that come within so long of one another are told together."""
 TAGS: Final = 100
 _BAD: Final = re.compile(r'[\x00-\x1f\x7f"\\]')
 

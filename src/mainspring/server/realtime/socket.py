@@ -274,10 +274,17 @@ class Subscriber:
         self._wake()
 
     def _gather(self, one: Subscription) -> None:
-        """A list has changed: wait a moment for more, for runs seldom come alone."""
-        if not one.gathering:
+        """A list has changed: tell it at once, and what comes right after it together."""
+        if one.gathering:
+            return
+        loop = asyncio.get_running_loop()
+        begin = max(loop.time(), one.quiet_until)
+        one.quiet_until = begin + GATHER_S
+        if begin > loop.time():
             one.gathering = True
-            asyncio.get_running_loop().call_later(GATHER_S, self._gathered, one)
+            loop.call_at(begin, self._gathered, one)
+        else:
+            self._ring(one.id)
 
     def _gathered(self, one: Subscription) -> None:
         one.gathering = False

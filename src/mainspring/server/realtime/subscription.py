@@ -27,6 +27,7 @@ class Subscription(Protocol):
     reader: Reader
     flow: Flow
     gathering: bool
+    quiet_until: float
 
     @property
     def offset(self) -> str:
@@ -70,6 +71,7 @@ class RunFeed:
         self.reader = reader
         self.flow = Flow()
         self.gathering = False
+        self.quiet_until = 0.0
         self._change = int(offset) if offset else -1
         self._left: deque[Snapshot] = deque()
         self._until = self._change
@@ -116,6 +118,7 @@ class LineFeed:
         self.reader = reader
         self.flow = Flow()
         self.gathering = False
+        self.quiet_until = 0.0
         self._lines = lines
         self._line = int(offset) if offset else 0
         self._over = False
