@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.errors import InvalidOptions, NotFound
+from mainspring.model.run import RunError
 from mainspring.store.measuring import MetricRow
 from mainspring.telemetry.book import HOUR_MS, MINUTE_MS, MINUTES_MS
 from mainspring.wire.measuring import (
@@ -15,6 +16,7 @@ from mainspring.wire.measuring import (
     MetricSeries,
     ReadMetric,
 )
+from mainspring.wire.observing import ListErrors
 from mainspring.wire.worker import Capacity, LogLine, Logs
 from tests.engine.house import DAY, House
 
@@ -102,6 +104,20 @@ async def test_a_retry_is_counted(house: House) -> None:
     worker.finish(run_id, outcome="failed")
     await house.settle()
     assert await totals(house, "attempts.retried", "queue") == {"task/work": 1}
+
+
+async def test_failures_are_counted_by_what_they_have_in_common(house: House) -> None:
+    worker = house.worker()
+    for name in ("ValueError", "ValueError", "KeyError"):
+        run_id = await house.trigger()
+        await house.settle()
+        worker.begin(run_id)
+        worker.finish(run_id, outcome="aborted", error=RunError("no", name))
+        await house.settle()
+    groups = (await house.ask(ListErrors())).groups
+    known = {group.id: group.count for group in groups}
+    assert sorted(known.values()) == [1, 2]
+    assert await totals(house, "runs.failed", "error") == known
 
 
 async def test_minutes_become_one_step_and_hours_stay_longer(house: House) -> None:

@@ -66,6 +66,8 @@ class Measures:
                 self.grow("runs.triggered", env_id, (queue, task), count)
         if changes.done:
             self._ended(changes.done)
+        for row in changes.fault:
+            self.grow("runs.failed", row[0], (row[1], row[2]), row[6])
         if claimed or changes.start:
             self._started(batch, claimed)
         for row in changes.park:

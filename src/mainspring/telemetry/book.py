@@ -13,8 +13,8 @@ HOUR_MS: Final = 3_600_000
 MINUTES_MS: Final = 2 * 24 * HOUR_MS
 """How long minutes are kept."""
 MOST: Final = 2_000
-"""Series of programs that an environment has, and of our own besides; what comes beyond is dropped
-and counted."""
+"""Series of programs that an environment has, of our own besides, and of each open one of these;
+what comes beyond is dropped and counted."""
 WAITING: Final = 20_000
 """Closed minutes and hours that wait to be written; older ones are given up."""
 
@@ -82,7 +82,7 @@ class Book:
     def __init__(self) -> None:
         self.dropped = 0
         self._series: dict[Key, Series] = {}
-        self._counts: dict[tuple[int, bool], int] = {}
+        self._counts: dict[tuple[int, str], int] = {}
         self._minute = 0
         self._waiting: dict[tuple[Key, int, int], Cell] = {}
         self._given: list[tuple[Key, int, int]] = []
@@ -93,7 +93,7 @@ class Book:
         key = Key(env_id, name, kind, labels)
         found = self._series.get(key)
         if found is None:
-            kin = env_id, name in BY_NAME
+            kin = env_id, _room(name)
             count = self._counts.get(kin, 0)
             if count >= MOST:
                 self.dropped += 1
@@ -128,7 +128,7 @@ class Book:
                     idle.append(key)
         for key in idle:
             del self._series[key]
-            self._counts[key.env_id, key.name in BY_NAME] -= 1
+            self._counts[key.env_id, _room(key.name)] -= 1
         for late in list(self._waiting)[: max(len(self._waiting) - WAITING, 0)]:
             del self._waiting[late]
             self.dropped += 1
@@ -159,3 +159,11 @@ class Book:
 
     def __iter__(self) -> Iterator[Series]:
         return iter(self._series.values())
+
+
+def _room(name: str) -> str:
+    """What has to share its number of series with the metric."""
+    own = BY_NAME.get(name)
+    if own is None:
+        return ""
+    return name if own.open else "own"

@@ -13,19 +13,24 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Measure(Struct, frozen=True):
-    """A metric by its name, such as `runs.ended`. `unit` is OTLP's: "", "ms", "By"."""
+    """A metric by its name, such as `runs.ended`. `unit` is OTLP's: "", "ms", "By". `open`: nobody
+    knows how many series there will be, so that it has room of its own.
+    """
 
     name: str
     kind: Kind
     words: str
     unit: str = ""
     labels: tuple[str, ...] = ()
+    open: bool = False
 
 
 OWN: Final = (
     Measure("runs.triggered", "counter", "Runs that were made.", labels=("queue", "task")),
     Measure("runs.started", "counter", "Runs that began.", labels=("queue", "task")),
     Measure("runs.ended", "counter", "Runs that ended.", labels=("queue", "status", "task")),
+    Measure("runs.failed", "counter", "Runs that failed, by what they failed of.",
+            labels=("error", "task"), open=True),
     Measure("runs.wait", "histogram", "From ready to begun.", "ms", ("queue", "task")),
     Measure("runs.duration", "histogram", "From begun to ended.", "ms", ("queue", "task")),
     Measure("attempts.retried", "counter", "Attempts that failed and are tried again.",
