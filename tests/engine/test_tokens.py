@@ -285,3 +285,19 @@ async def test_tokens_are_listed_newest_first_in_pages(house: House) -> None:
             await page(**wrong)
     with pytest.raises(InvalidOptions, match="at most 100"):
         await page(tags=tuple(map(str, range(101))))
+
+
+async def test_a_list_says_on_request_which_runs_wait_for_a_token(house: House) -> None:
+    token, idle = await make(house), await make(house)
+    worker = house.worker()
+    run_id = await started(house, worker)
+    waits(worker, run_id, "ask", "token", token.id)
+    await house.settle()
+    page = await house.ask(calls.ListTokens(waiters=True))
+    found = {one.id: one.waiters for one in page.tokens}
+    assert [(one.run_id, one.task, one.key) for one in found[token.id]] == [(run_id, "work", "ask")]
+    assert found[idle.id] == ()
+    assert all(one.waiters == () for one in (await house.ask(calls.ListTokens())).tokens)
+    await complete(house, token)
+    page = await house.ask(calls.ListTokens(waiters=True))
+    assert all(one.waiters == () for one in page.tokens)

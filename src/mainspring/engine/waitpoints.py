@@ -168,11 +168,27 @@ async def list_tokens(
     else:
         rows = rows[: wanted.limit]
         older, newer = more, bool(rows) and wanted.after is not None
+    tokens = [_shown(row) for row in rows]
+    if wanted.waiters:
+        await _tell_waiters(owner, tokens)
     return calls.TokenPage(
-        [_shown(row) for row in rows],
+        tokens,
         next=rows[-1].waitpoint_id if older and rows else None,
         previous=rows[0].waitpoint_id if newer and rows else None,
     )
+
+
+async def _tell_waiters(owner: Owner, tokens: list[calls.Token]) -> None:
+    shard_id = owner.state.shard_id
+    open_ = {token.id: token for token in tokens if token.status == "waiting"}
+    edges = await owner.store.waits.on(shard_id, list(open_)) if open_ else []
+    edges = [edge for edge in edges if edge.kind == "token" and edge.waitpoint_id in open_]
+    rows = await owner.store.live.locate(shard_id, sorted({edge.run_id for edge in edges}))
+    tasks = {row.run_id: row.task for row in rows}
+    for edge in sorted(edges, key=lambda edge: (edge.created_at, edge.run_id)):
+        if edge.run_id in tasks:
+            waiter = calls.Waiter(edge.run_id, tasks[edge.run_id], edge.key, edge.created_at)
+            open_[edge.waitpoint_id].waiters += (waiter,)
 
 
 async def send_input(owner: Owner, env: EnvironmentRow, request: calls.SendInput) -> calls.Sent:

@@ -53,6 +53,7 @@ from mainspring.wire.durable import (
     Token as Token,
     TokenPage as TokenPage,
     UpdateMetadata as UpdateMetadata,
+    Waiter as Waiter,
 )
 from mainspring.wire.following import AwaitRuns as AwaitRuns, ChangedRuns as ChangedRuns
 from mainspring.wire.operating import OPERATING, OperatingRequest, OperatingResponse

@@ -94,10 +94,19 @@ class CreateToken(Struct, tag="create_token"):
     tags: tuple[str, ...] = ()
 
 
+class Waiter(Struct):
+    """A run that waits for a token since then (epoch ms), under that key of its journal."""
+
+    run_id: str
+    task: str
+    key: str
+    since: int
+
+
 class Token(Struct):
     """Something that a run can wait for and anybody can complete. `status`: waiting, completed,
     timed_out. `output` is JSON text. `callback` is the path that completes it without a key; a
-    server fills it in.
+    server fills it in. `waiters` only where they were asked for.
     """
 
     id: str
@@ -112,6 +121,7 @@ class Token(Struct):
     tags: tuple[str, ...] = ()
     cached: bool = False
     callback: str = ""
+    waiters: tuple[Waiter, ...] = ()
 
 
 class GetToken(Struct, tag="get_token"):
@@ -128,7 +138,9 @@ class CompleteToken(Struct, tag="complete_token"):
 
 
 class ListTokens(Struct, tag="tokens"):
-    """Newest first → TokenPage. `after` and `before` are token ids from a page's cursors."""
+    """Newest first → TokenPage. `after` and `before` are token ids from a page's cursors.
+    `waiters`: with the runs that wait for each.
+    """
 
     status: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -138,6 +150,7 @@ class ListTokens(Struct, tag="tokens"):
     after: str | None = None
     before: str | None = None
     limit: int = 25
+    waiters: bool = False
 
 
 class TokenPage(Struct):

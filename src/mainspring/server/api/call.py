@@ -74,13 +74,19 @@ async def _answered(exchange: Exchange, request: calls.Request) -> calls.Respons
         return covering.visible(exchange.caller, answer)
     if isinstance(answer, Trace):
         return covering.traced(exchange.caller, answer)
-    if not exchange.caller.can("write", "waitpoints"):
-        return answer  # an address that completes a token is for those who may complete it
     for token in answer.tokens if isinstance(answer, calls.TokenPage) else [answer]:
         if isinstance(token, calls.Token):
-            key = exchange.pepper.callback(exchange.env.env_id)
-            token.callback = callback_path(key, token.id)
+            _fill(exchange, token)
     return answer
+
+
+def _fill(exchange: Exchange, token: calls.Token) -> None:
+    """The address that completes a token is for those who may; so are the runs that wait for it."""
+    if exchange.caller.can("write", "waitpoints"):
+        key = exchange.pepper.callback(exchange.env.env_id)
+        token.callback = callback_path(key, token.id)
+    if not exchange.caller.can("read", "runs"):
+        token.waiters = ()
 
 
 async def _patiently(exchange: Exchange, request: calls.Patient) -> calls.Response:
