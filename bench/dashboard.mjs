@@ -1,17 +1,17 @@
 /* What bench/dashboard.py asks a Chromium to measure; prints one JSON line of figures. */
 
 import { createRequire } from "node:module";
+import { inHeading, inList, scrolled, share, switched, until } from "../tests/npm/dashboard/measure.mjs";
 
 const { chromium } = createRequire(new URL("../tests/npm/package.json", import.meta.url))("playwright-core");
 const { MAINSPRING_URL: SERVER, MAINSPRING_SECRET_KEY: KEY } = process.env;
-const PAGES = ["Overview", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Runs"];
+const PAGES = ["Overview", "Tasks", "Queues", "Schedules", "Batches", "Approvals", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Runs"];
 const [what, ...rest] = process.argv.slice(2);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
 await context.request.post(`${SERVER}/api/mainspring/v1/session`, { data: { token: KEY }, headers: { origin: SERVER } });
 const page = await context.newPage();
-const share = (values, part) => Math.round(values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] * 10) / 10;
 async function api(method, path, body) {
   const answer = await fetch(`${SERVER}${path}`, { method, headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" }, body: body && JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
@@ -36,22 +36,6 @@ async function pages(run) {
   return { p50_ms: share(all, 0.5), p99_ms: share(all, 0.99), slowest: slowest.slice(0, 3).map(([name, ms]) => `${name} ${ms}`).join(", ") };
 }
 
-/** In the page: clicks on what leads there and waits until its heading is there and nothing loads any more. */
-async function switched(name) {
-  const isRun = name.startsWith("run_");
-  const links = [...document.querySelectorAll(isRun ? "main a" : "nav a")];
-  const link = links.find((one) => (isRun ? one.getAttribute("href").endsWith(name) : one.textContent.trim() === name));
-  const begin = performance.now();
-  link.click();
-  const there = () => {
-    const heading = document.querySelector("h1")?.textContent ?? "";
-    const right = isRun ? location.pathname.endsWith(name) && document.querySelector("[role=treeitem]") : heading.startsWith(name);
-    return right && !document.querySelector("main [role=status]")?.textContent.startsWith("Loading");
-  };
-  while (!there()) await new Promise(requestAnimationFrame);
-  return performance.now() - begin;
-}
-
 async function spans(run) {
   await page.goto(`${SERVER}/runs/${run}`);
   const tree = page.getByRole("tree");
@@ -71,27 +55,6 @@ async function lines(run, count) {
   return { ms, ...(await scrolled(page.getByRole("log"), "[role=log] time")) };
 }
 
-/** Scrolls for 240 frames from the top and for 240 from the end, as quickly as a hand does. */
-async function scrolled(place, rows) {
-  const found = await place.evaluate(async (element, selector) => {
-    const end = element.scrollHeight;
-    const frames = [];
-    let most = 0;
-    let last = performance.now();
-    for (let frame = 0; frame < 480; frame++) {
-      element.scrollTop = frame < 240 ? frame * 120 : end - (frame - 240) * 120;
-      await new Promise(requestAnimationFrame);
-      const now = performance.now();
-      frames.push(now - last);
-      last = now;
-      most = Math.max(most, document.querySelectorAll(selector).length);
-    }
-    return { frames, most };
-  }, rows);
-  const total = found.frames.reduce((sum, ms) => sum + ms, 0);
-  return { fps: Math.round((found.frames.length / total) * 10_000) / 10, p99_ms: share(found.frames, 0.99), rows: found.most };
-}
-
 async function change(count) {
   await page.goto(`${SERVER}/runs`);
   await page.locator("aside").getByText("Live").waitFor();
@@ -99,29 +62,17 @@ async function change(count) {
   const found = { made: [], canceled: [], page: [] };
   for (let round = 0; round < Number(count); round++) {
     const { id } = await api("POST", "/api/v1/tasks/later/trigger", { payload: null, options: { delay: "1h" } });
-    found.made.push(await shown(page, id, ""));
+    found.made.push(await until(page, inList, [id, ""]));
     await one.goto(`${SERVER}/runs/${id}`);
     await one.getByRole("heading", { level: 1 }).getByText("Delayed").waitFor();
     await page.waitForTimeout(1_000);
     await api("POST", `/api/v2/runs/${id}/cancel`);
-    const [list, own] = await Promise.all([shown(page, id, "Canceled"), ended(one)]);
+    const [list, own] = await Promise.all([until(page, inList, [id, "Canceled"]), until(one, inHeading, "Canceled")]);
     found.canceled.push(list);
     found.page.push(own);
   }
   const all = [...found.canceled, ...found.page];
   return { p50_ms: share(all, 0.5), p99_ms: share(all, 0.99), new_p50_ms: share(found.made, 0.5), new_p99_ms: share(found.made, 0.99) };
-}
-
-async function ended(one) {
-  const begin = performance.now();
-  await one.waitForFunction(() => document.querySelector("h1")?.textContent.includes("Canceled"));
-  return performance.now() - begin;
-}
-
-async function shown(list, id, word) {
-  const begin = performance.now();
-  await list.waitForFunction(([run, text]) => [...document.querySelectorAll("[role=row]")].some((row) => row.textContent.includes(run) && row.textContent.includes(text)), [id, word]);
-  return performance.now() - begin;
 }
 
 const measures = { pages, spans, lines, change };

@@ -12,6 +12,8 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
 from tests.databases import Cleaner
+from tests.figures import FIGURES
+from tools.environment import ROOT
 
 # The same examples each time, so that a red run is red for everyone. To look for new ones:
 # ./dev test tests/dispatch --hypothesis-profile=explore
@@ -21,6 +23,19 @@ settings.load_profile("house")
 # Hypothesis also tries the constants of whatever modules are loaded, so that the examples of a test
 # would depend on which other tests its process has run.
 providers._get_local_constants = lambda: providers._local_constants
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Forget the figures of the last time, once for all processes."""
+    if not hasattr(session.config, "workerinput"):
+        FIGURES.unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of this time."""
+    if FIGURES.exists():
+        terminalreporter.section(f"figures, kept in {FIGURES.relative_to(ROOT)}")
+        terminalreporter.write(FIGURES.read_text())
 
 
 @pytest.fixture(scope="session")

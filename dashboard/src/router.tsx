@@ -24,6 +24,7 @@ const routes = [
   route("/test/$task", lazyRouteComponent(() => import("./pages/more/test.tsx"), "TestPage")),
   route("/queues", lazyRouteComponent(() => import("./pages/more/queues.tsx"), "QueuesPage")),
   route("/schedules", lazyRouteComponent(() => import("./pages/more/schedules.tsx"), "SchedulesPage")),
+  route("/approvals", lazyRouteComponent(() => import("./pages/more/approvals.tsx"), "ApprovalsPage")),
   route("/tokens", lazyRouteComponent(() => import("./pages/more/tokens.tsx"), "TokensPage")),
   route("/batches", lazyRouteComponent(() => import("./pages/more/batches.tsx"), "BatchesPage")),
   route("/errors", lazyRouteComponent(() => import("./pages/more/errors.tsx"), "ErrorsPage")),

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from mainspring import AbortRun, Context, Queue, logger, metadata, streams, task, wait
+from mainspring import AbortRun, Context, Queue, Retry, logger, metadata, step, streams, task, wait
 
 narrow = Queue("narrow", concurrency_limit=3)
 overridden = Queue("overridden", concurrency_limit=2)
@@ -134,3 +134,22 @@ async def paced(words: int) -> int:
 @task
 async def tick() -> None:
     """What schedules trigger."""
+
+
+async def double(n: int) -> int:
+    return n * 2
+
+
+@task
+async def refine(n: int) -> int:
+    """One step after another."""
+    return await step("again", double, await step("double", double, n))
+
+
+@task(retry=Retry(max_attempts=2, min_delay=0.1, max_delay=0.1))
+async def wander(ctx: Context) -> int:
+    """Asks in its second attempt for something else than its journal tells."""
+    found = await step("double", double, ctx.attempt)
+    if ctx.attempt == 1:
+        raise RuntimeError("once more")
+    return found

@@ -225,6 +225,23 @@ export interface Token {
   idempotency_key?: string | null;
   output?: string | null;
   tags?: string[];
+  callback?: string;
+  waiters?: { run_id: string; task: string; key: string; since: number }[];
+}
+
+/** An entry of a run's journal, or a wait of it that is open. */
+export interface JournalLine {
+  key: string;
+  seq: number;
+  kind: string;
+  status: string;
+  data: string | null;
+  points: string[];
+}
+
+export interface Journal {
+  generation: number;
+  lines: JournalLine[];
 }
 
 export interface RunCounts {

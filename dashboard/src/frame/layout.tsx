@@ -27,6 +27,7 @@ const RAIL: { name: string; places: Place[] }[] = [
       { to: "/queues", word: "Queues", icon: "queues" },
       { to: "/schedules", word: "Schedules", icon: "schedules" },
       { to: "/batches", word: "Batches", icon: "batches" },
+      { to: "/approvals", word: "Approvals", icon: "approvals" },
       { to: "/tokens", word: "Tokens", icon: "tokens" },
     ],
   },

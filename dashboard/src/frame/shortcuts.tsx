@@ -13,7 +13,7 @@ export function useKeys(keys: Keys): void {
     const pressed = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+      if (target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
       const found = held.current[event.key];
       if (found === undefined) return;
       event.preventDefault();
@@ -26,8 +26,8 @@ export function useKeys(keys: Keys): void {
 
 const SHEET: [string, [string, string][]][] = [
   ["Everywhere", [["?", "this sheet"], ["1 … 9", "the pages of the rail"], ["/", "find a run by its id"]]],
-  ["Runs", [["j  k", "down, up"], ["Enter", "open the run"], ["x", "select it"], ["f", "add a filter"], ["Esc", "clear the selection"]]],
-  ["A run", [["↑ ↓", "through the waterfall"], ["← →", "close, open a branch"], ["e  w", "open all, close all"], ["r", "replay"], ["c", "cancel"], ["p  t", "to the parent, to the root"]]],
+  ["Runs", [["j  k", "down, up"], ["Enter", "open the run"], ["x", "select it"], ["r  c", "replay it, cancel it"], ["y", "copy its id"], ["f", "add a filter"], ["Esc", "clear the selection"]]],
+  ["A run", [["↑ ↓", "through the waterfall"], ["← →", "close, open a branch"], ["e  w", "open all, close all"], ["+  -  0", "zoom in, out, to the whole"], ["z", "zoom to the chosen entry"], ["⇧ ← →", "earlier, later, when zoomed"], ["r", "replay"], ["c", "cancel"], ["p  t", "to the parent, to the root"]]],
 ];
 
 export function ShortcutSheet({ onClose }: { onClose: () => void }) {

@@ -24,6 +24,8 @@ interface Props {
   show: (value: number) => string;
   marks?: Mark[];
   height?: number;
+  /** Names are said beside the chart already. */
+  named?: boolean;
   /** Called with the beginning and end of a step that was clicked. */
   pick?: (from: number, to: number) => void;
 }
@@ -31,7 +33,7 @@ interface Props {
 const WIDTH = 600;
 export const COLORS = ["text-accent", "text-busy", "text-wait", "text-bad", "text-good", "text-off", "text-ink", "text-dim"];
 
-export function Chart({ label, kind, tracks, since, until, step, show, marks = [], height = 120, pick }: Props) {
+export function Chart({ label, kind, tracks, since, until, step, show, marks = [], height = 120, named = false, pick }: Props) {
   const [over, setOver] = useState<number | null>(null);
   const { steps, most } = useMemo(() => measured(kind, tracks, since, until, step), [kind, tracks, since, until, step]);
   const first = steps[0] ?? since;
@@ -68,7 +70,7 @@ export function Chart({ label, kind, tracks, since, until, step, show, marks = [
       </div>
       <figcaption className="num mt-1.5 flex min-h-5 flex-wrap gap-x-4 text-xs text-dim">
         {at !== null && <span>{moment(at)}</span>}
-        {tracks.map((track) => (
+        {(!named || at !== null) && tracks.map((track) => (
           <span key={track.name} className="inline-flex min-w-0 items-center gap-1.5">
             <span className={`size-2 shrink-0 rounded-[2px] bg-current ${track.color}`} aria-hidden="true" />
             <span className="max-w-48 truncate">{track.name}</span>

@@ -18,7 +18,7 @@ interface Props<Row> {
 
 /** `wide` columns are left out where the page is narrow. */
 export function Grid<Row>({ label, columns, rows, id }: Props<Row>) {
-  const look = (column: Column<Row>) => `${column.wide ? "max-md:hidden" : ""} ${column.right ? "text-right" : "text-left"} px-2 first:pl-4 last:pr-4 md:first:pl-5 md:last:pr-5`;
+  const look = (column: Column<Row>) => `${column.wide ? "max-md:hidden" : ""} ${column.right ? "text-right" : "text-left"} px-2 md:px-3 first:pl-4 last:pr-4 md:first:pl-5 md:last:pr-5`;
   return (
     <table aria-label={label} className="w-full border-collapse">
       <thead className="bg-panel text-xs text-dim">

@@ -54,7 +54,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   return (
     <div className="mx-auto flex max-w-md flex-col items-center gap-2 px-6 py-16 text-center">
       <h2 className="text-base font-semibold">{title}</h2>
-      <div className="text-dim">{children}</div>
+      <div className="w-full min-w-0 text-dim">{children}</div>
     </div>
   );
 }
@@ -66,6 +66,11 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       {retry && <Button onClick={retry}>Try again</Button>}
     </div>
   );
+}
+
+/** A sentence of the server, in which `code` is marked as in Markdown. */
+export function Told({ children }: { children: string }) {
+  return children.split("`").map((part, index) => (index % 2 ? <code key={index} className="rounded bg-bg px-1 font-mono text-[12.5px]">{part}</code> : part));
 }
 
 /** A line to copy into a shell or a program. */

@@ -64,6 +64,16 @@ function distance(ms: number): string {
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 export const moment = (at: number) => exact.format(at);
 
+/** The same by the clocks of a zone; by those of this machine when there is no such zone. */
+export function momentIn(timeZone: string): (at: number) => string {
+  try {
+    const there = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone });
+    return (at) => there.format(at);
+  } catch {
+    return moment;
+  }
+}
+
 /** How long ago or how soon, with the exact time on hover. */
 export function Ago({ at }: { at: number }) {
   const time = useNow();

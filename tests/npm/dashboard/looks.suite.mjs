@@ -2,18 +2,22 @@
 
 import assert from "node:assert/strict";
 import { it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
+import { keep, scrolled, share, switched } from "./measure.mjs";
 
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
+const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Approvals", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
 const WIDE = { width: 1280, height: 800 };
 const TELEPHONE = { width: 390, height: 800 };
 /** Rows that may be in the page at once, and requests that a page may make when one comes to it. */
 const ROWS = 120;
+/** Frames that a figure is taken of, each way. */
+const FRAMES = 60;
 const REQUESTS = 18;
 
 export default function looks() {
   it("leads through every page by its rail, for everybody, without a word on the console", async (page) => {
     await until(await trigger("greet", { name: "Ada" }), "COMPLETED");
     let sockets = 0;
+    const took = [];
     page.on("websocket", () => sockets++);
     await page.goto(`${SERVER}/`);
     for (const name of PAGES) {
@@ -21,7 +25,7 @@ export default function looks() {
       let asked = 0;
       const count = (request) => void (asked += request.url().includes("/api/") ? 1 : 0);
       page.on("request", count);
-      await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+      took.push(await page.evaluate(switched, name));
       await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
       await page.locator("main").getByText("Loading…").first().waitFor({ state: "detached" });
       page.off("request", count);
@@ -30,6 +34,7 @@ export default function looks() {
       await page.setViewportSize(TELEPHONE);
       assert.deepEqual(await unusable(page), [], `${name} on a telephone`);
     }
+    keep("pages seen for the first time", { p50_ms: share(took, 0.5), p99_ms: share(took, 0.99) });
     assert.equal(sockets, 1, "a tab has one socket, whatever it shows");
   });
 
@@ -48,6 +53,7 @@ export default function looks() {
     await rows.nth(10).waitFor();
     const tree = page.getByRole("tree");
     assert.ok((await tree.evaluate((element) => element.scrollHeight)) > 10_000 * 28);
+    keep("10,000 spans scrolled", await scrolled(tree, "[role=treeitem]", FRAMES));
     await tree.evaluate((element) => element.scrollTo(0, element.scrollHeight));
     await page.getByRole("treeitem", { name: "step step 9999" }).waitFor();
     assert.ok((await rows.count()) < ROWS, `${await rows.count()} rows`);
@@ -67,8 +73,11 @@ export default function looks() {
       });
     });
     await page.goto(`${SERVER}/runs/${id}?tab=logs`);
+    const began = performance.now();
     await page.getByText("line 100000", { exact: true }).waitFor();
+    const ms = Math.round(performance.now() - began);
     const log = page.getByRole("log");
+    keep("100,000 lines scrolled", { ms, ...(await scrolled(log, "[role=log] time", FRAMES)) });
     assert.ok((await log.locator("time").count()) < ROWS);
     await page.getByRole("searchbox", { name: "Find in the log" }).fill("line 4711");
     await page.getByText("line 4711", { exact: true }).waitFor();

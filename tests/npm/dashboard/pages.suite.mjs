@@ -90,6 +90,22 @@ export default function pages() {
     assert.deepEqual([token.status, JSON.parse(token.output)], ["COMPLETED", { approved: true, comment: "looks right" }]);
   });
 
+  it("shows what waits for a person, and what it is about", async (page) => {
+    const token = await api("POST", "/api/v1/waitpoints/tokens", { tags: ["budget"] });
+    const id = await trigger("approve", { token: token.id });
+    await open(page, "/approvals");
+    const question = page.getByRole("listitem").filter({ hasText: token.id });
+    await question.getByText("budget").waitFor();
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    await question.getByLabel("Comment").focus();
+    await page.keyboard.type("too dear");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await question.waitFor({ state: "detached" });
+    assert.deepEqual((await until(id, "COMPLETED")).output, { approved: false, comment: "too dear" });
+  });
+
   it("lists batches and leads to their runs", async (page) => {
     const made = await api("POST", "/api/v2/tasks/batch", { items: [{ task: "echo" }, { task: "echo" }] });
     await open(page, "/batches");
@@ -114,7 +130,9 @@ export default function pages() {
     await until(first, "FAILED");
     await open(page, "/errors");
     const row = page.getByRole("row").filter({ hasText: "jam" });
+    await row.getByRole("img", { name: /by the hour, at most 1/ }).waitFor();
     await row.getByRole("link", { name: "AbortRun" }).click();
+    await page.getByRole("region", { name: "When it happened" }).getByRole("img").waitFor();
     await page.getByRole("table", { name: "Its runs" }).getByRole("link", { name: first }).waitFor();
     await page.getByText("raise AbortRun(reason)").waitFor();
     await page.getByRole("button", { name: "Mute" }).click();

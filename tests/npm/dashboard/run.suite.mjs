@@ -22,6 +22,61 @@ export default function run() {
     await page.getByText('"child"').or(page.getByText("child:")).waitFor();
   });
 
+  it("zooms into the waterfall by keys, brush and wheel, and keeps that in the address", async (page) => {
+    const id = await trigger("count", { to: 3, pause: 0.1 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    const whole = page.getByRole("button", { name: "The whole" });
+    await page.getByRole("treeitem").first().waitFor();
+    await page.keyboard.press("+");
+    await whole.waitFor();
+    await page.waitForURL(/zoom=\d+-\d+/);
+    await page.reload();
+    await whole.click();
+    await page.waitForURL((url) => !url.searchParams.has("zoom"));
+    const axis = await page.getByTitle("Drag to look at a part").boundingBox();
+    await page.mouse.move(axis.x + axis.width * 0.25, axis.y + 8);
+    await page.mouse.down();
+    await page.mouse.move(axis.x + axis.width * 0.5, axis.y + 8, { steps: 3 });
+    await page.mouse.up();
+    await page.waitForURL(/zoom=/);
+    const length = () => new URL(page.url()).searchParams.get("zoom").split("-").reduce((from, to) => to - from);
+    const before = length();
+    await page.mouse.move(axis.x + axis.width * 0.5, axis.y + 50);
+    await page.keyboard.down("Control");
+    await page.mouse.wheel(0, -300);
+    await page.keyboard.up("Control");
+    await page.waitForURL((url) => url.searchParams.get("zoom")?.split("-").reduce((from, to) => to - from) < before);
+    assert.deepEqual(await unusable(page), []);
+    await page.keyboard.press("0");
+    await whole.waitFor({ state: "detached" });
+  });
+
+  it("lets somebody decide how a run goes on whose code has changed", async (page) => {
+    const id = await trigger("wander");
+    await open(page, id);
+    await page.getByRole("button", { name: "Decide how it goes on" }).click();
+    await page.getByRole("radio", { name: /^Leave it to the old code/ }).check();
+    await page.getByLabel("Version").waitFor();
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    await page.getByRole("radio", { name: /^Take the stored result/ }).check();
+    await page.getByRole("button", { name: "Go on so" }).click();
+    await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
+    assert.equal((await until(id, "COMPLETED")).output, 2);
+  });
+
+  it("goes on with another result of a step", async (page) => {
+    const id = await trigger("refine", { n: 1 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    await page.getByRole("treeitem", { name: /^step double/ }).click();
+    await page.getByRole("button", { name: "Go on with another result" }).click();
+    await page.getByRole("textbox", { name: "Result" }).fill("21");
+    await page.getByRole("button", { name: "Restart", exact: true }).click();
+    await page.waitForURL((url) => !url.pathname.endsWith(id));
+    assert.equal((await until(new URL(page.url()).pathname.split("/").at(-1), "COMPLETED")).output, 42);
+  });
+
   it("follows metadata and status while the run goes on, and cancels it", async (page) => {
     const id = await trigger("forever");
     await open(page, id, "?tab=metadata");

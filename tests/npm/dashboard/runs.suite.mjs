@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { api, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
+import { inList, keep, until as seen } from "./measure.mjs";
 
 export default function runs() {
   it("lists runs and shows how they go on", async (page) => {
@@ -10,7 +11,7 @@ export default function runs() {
     const id = await trigger("forever");
     await row(page, id).getByText("Executing").waitFor();
     await api("POST", `/api/v2/runs/${id}/cancel`);
-    await row(page, id).getByText("Canceled").waitFor();
+    keep("a run's change in the list", { ms: Math.round(await seen(page, inList, [id, "Canceled"])) });
     assert.deepEqual(await unusable(page), []);
   });
 
@@ -28,6 +29,11 @@ export default function runs() {
     await row(page, failed).waitFor();
     const said = new URL(page.url()).searchParams;
     assert.deepEqual([said.get("status"), said.get("tag")], ["failed", "chips"]);
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("menuitemcheckbox", { name: "Tags" }).click();
+    await page.getByRole("menuitemcheckbox", { name: "Queue" }).click();
+    await page.keyboard.press("Escape");
+    await row(page, failed).getByText("task/fail").waitFor();
     await page.getByRole("button", { name: "Views" }).click();
     await page.getByLabel("Name of the view").fill("broken chips");
     await page.getByRole("button", { name: "Save" }).click();
@@ -36,7 +42,11 @@ export default function runs() {
     await row(page, failed).waitFor();
     await page.getByRole("button", { name: "Remove the filter status" }).click();
     await row(page, fine).waitFor();
-    assert.equal(new URL(page.url()).search, "?tag=chips");
+    assert.equal(new URL(page.url()).search, "?tag=chips&columns=run,queue,tries,duration,created");
+    assert.equal(await page.getByRole("columnheader", { name: "Tags" }).count(), 0);
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("button", { name: "The usual ones" }).click();
+    await page.getByRole("columnheader", { name: "Tags" }).waitFor();
     await page.getByRole("button", { name: "Views" }).click();
     await page.getByRole("menuitemcheckbox", { name: "broken chips" }).click();
     await row(page, fine).waitFor({ state: "detached" });
@@ -76,6 +86,28 @@ export default function runs() {
     await page.getByRole("button", { name: "Replay them" }).click();
     await page.getByText("Replayed 1 run").waitFor();
     await page.getByTestId("rows").getByRole("row").nth(1).waitFor();
+  });
+
+  it("does to one run what its row offers, by mouse and by keys", async (page, context) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const id = await trigger("echo", { value: 1 }, { tags: ["row"], delay: "1h" });
+    await page.goto(`${SERVER}/runs?tag=row`);
+    await row(page, id).hover();
+    await row(page, id).getByRole("button", { name: "Cancel this run" }).click();
+    await page.getByRole("button", { name: "Cancel it" }).click();
+    await row(page, id).getByText("Canceled").waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("y");
+    await page.getByText("Copied the id.").waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), id);
+    await page.keyboard.press("r");
+    await page.getByRole("button", { name: "Replay it" }).press("Enter");
+    await page.getByText("Replayed as").waitFor();
+    await page.getByTestId("rows").getByRole("row").nth(1).waitFor();
+    await row(page, id).getByRole("link", { name: "echo" }).focus();
+    await page.keyboard.press("Tab");
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Replay this run/);
+    assert.deepEqual(await unusable(page), []);
   });
 
   it("can be used by keys alone", async (page) => {

@@ -56,6 +56,12 @@ export function DeploymentsPage() {
           ]}
         />
       )}
+      {rows.length > 0 && rows.every((row) => !row.hash) && (
+        <div className="max-w-xl px-4 py-5 md:px-5">
+          <p className="mb-2 text-dim">Workers announced this code by themselves. In production each deployment is a version: runs stay in the one they began with, and new runs get the one that is promoted.</p>
+          <Command>mainspring deploy</Command>
+        </div>
+      )}
       {(search.after || found.data?.next) && (
         <div className="flex justify-center gap-2 p-3">
           {search.after && <Button onClick={() => void navigate({ to: "/deployments" })}>Newest</Button>}

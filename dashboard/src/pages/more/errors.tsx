@@ -2,8 +2,10 @@
 
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useAsk } from "../../api/ask.ts";
+import { DAY, type Measured, useMetric } from "../../api/metrics.ts";
 import type { ErrorGroup } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
+import { Bars } from "../../ui/chart.tsx";
 import { Button } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Empty, Failure, Loading } from "../../ui/say.tsx";
@@ -18,6 +20,7 @@ export function ErrorsPage() {
   const navigate = useNavigate();
   const status = search.status === "all" ? [] : (search.status ?? OPEN).split(",");
   const found = useAsk<{ groups: ErrorGroup[]; next: string | null }>("errors", { status, task: search.task, after: search.after, limit: 50 }, { follow: true, every: 10_000 });
+  const failed = useMetric("runs.failed", DAY, ["error"]);
   const groups = found.data?.groups ?? [];
   const go = (next: typeof search) => void navigate({ to: "/errors", search: next });
   return (
@@ -56,6 +59,7 @@ export function ErrorsPage() {
             },
             { name: "Task", cell: (group) => <Link to="/errors" search={{ ...search, task: group.task }} className="[overflow-wrap:anywhere] hover:underline">{group.task}</Link> },
             { name: "Place", wide: true, cell: (group) => <span className="font-mono text-xs text-dim [overflow-wrap:anywhere]">{group.place}</span> },
+            { name: "Last 24 hours", wide: true, cell: (group) => <Hours measured={failed.data} group={group} /> },
             { name: "Status", wide: true, cell: (group) => <FaultStatus status={group.status} /> },
             { name: "Runs", right: true, cell: (group) => <span className="num">{group.count.toLocaleString("en")}</span> },
             { name: "First", right: true, wide: true, cell: (group) => <span className="text-dim"><Ago at={group.first_at} /></span> },
@@ -71,4 +75,13 @@ export function ErrorsPage() {
       )}
     </Page>
   );
+}
+
+/** How often it happened, by the hour. */
+function Hours({ measured, group }: { measured: Measured | undefined; group: ErrorGroup }) {
+  const points = measured?.series.find((series) => series.labels.error === group.id)?.points ?? [];
+  if (!measured || points.length === 0) return <span className="text-dim">–</span>;
+  const most = Math.max(...points.map((point) => point.total));
+  const values = new Map(points.map((point) => [point.at, point.total]));
+  return <Bars label={`${group.name} of ${group.task} by the hour, at most ${most}`} tracks={[{ name: "runs", color: "text-bad", values }]} since={measured.since} until={measured.until} step={measured.step_ms} />;
 }

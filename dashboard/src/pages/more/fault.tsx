@@ -1,11 +1,13 @@
 /* One group of failed runs that are alike. */
 
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useAct, useAsk } from "../../api/ask.ts";
 import { call } from "../../api/call.ts";
+import { type Range, RANGES, useMetric } from "../../api/metrics.ts";
 import type { ErrorGroup, RunDetail, RunPage } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
+import { Chart } from "../../ui/chart.tsx";
 import { Button } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Failure, Loading } from "../../ui/say.tsx";
@@ -59,6 +61,7 @@ export function FaultPage() {
           <Fact name="Place"><span className="font-mono text-xs">{group.place || "no traceback"}</span></Fact>
           <Fact name="Versions"><span className="font-mono text-xs">{[...new Set([group.first_version, group.last_version])].filter(Boolean).join(" … ") || "none"}</span></Fact>
         </dl>
+        <Hours id={id} />
         {stack && <div className="mt-4"><Traceback stack={stack} /></div>}
         <div className="mt-5 mb-2 flex flex-wrap items-baseline justify-between gap-2">
           <h2 className="font-semibold">Its runs</h2>
@@ -81,6 +84,36 @@ export function FaultPage() {
         />
       )}
     </Page>
+  );
+}
+
+const STRETCHES = RANGES.filter((range) => ["24h", "7d", "30d"].includes(range.word));
+
+/** When it happened, over a time that stands in the address. */
+function Hours({ id }: { id: string }) {
+  const search = useSearch({ strict: false }) as { range?: string };
+  const navigate = useNavigate();
+  const range = STRETCHES.find((one) => one.word === search.range) ?? (STRETCHES[0] as Range);
+  const found = useMetric("runs.failed", range, [], { error: id });
+  const data = found.data;
+  if (!data) return null;
+  const values = new Map(data.series[0]?.points.map((point) => [point.at, point.total]));
+  return (
+    <section aria-label="When it happened" className="mt-5">
+      <div className="mb-1.5 flex items-center justify-between gap-2">
+        <h2 className="font-semibold">When it happened</h2>
+        <div role="group" aria-label="Time" className="flex gap-1">
+          {STRETCHES.map((one) => (
+            <Button key={one.word} kind={one === range ? "plain" : "ghost"} aria-pressed={one === range} onClick={() => void navigate({ to: "/errors/$error", params: { error: id }, search: { range: one === STRETCHES[0] ? undefined : one.word }, replace: true })}>{one.word}</Button>
+          ))}
+        </div>
+      </div>
+      {values.size > 0 ? (
+        <Chart label="Runs that failed so" kind="bars" height={64} tracks={[{ name: "runs that failed so", color: "text-bad", values }]} since={data.since} until={data.until} step={data.step_ms} show={(value) => value.toLocaleString("en", { maximumFractionDigits: 0 })} />
+      ) : (
+        <p className="text-dim">Not in this time, or before it was counted.</p>
+      )}
+    </section>
   );
 }
 

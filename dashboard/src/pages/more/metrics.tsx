@@ -19,7 +19,7 @@ interface Search {
 const TRACKS = 8;
 /** Charts of what tasks measure; each is asked for by itself. */
 const OWN = 24;
-const READY = new Set(["runs.triggered", "runs.started", "runs.ended", "runs.wait", "runs.duration", "attempts.retried", "queue.queued", "queue.running", "workers.sessions", "workers.slots", "workers.running", "log.lines"]);
+const READY = new Set(["runs.triggered", "runs.started", "runs.ended", "runs.failed", "runs.wait", "runs.duration", "attempts.retried", "queue.queued", "queue.running", "workers.sessions", "workers.slots", "workers.running", "log.lines"]);
 const plain = (value: number) => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : 0 });
 const shown = (unit: string) => (unit === "ms" ? duration : unit === "By" ? (value: number) => `${plain(value / 1024)} KB` : plain);
 

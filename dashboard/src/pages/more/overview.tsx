@@ -25,7 +25,7 @@ export function OverviewPage() {
   const errors = useAsk<{ groups: ErrorGroup[] }>("errors", { status: ["new", "regressed"], limit: LISTED }, { follow: true, every: 10_000 });
   const workers = useAsk<{ workers: Worker[] }>("workers", {}, { every: 5_000 });
   const queues = useAsk<{ queues: Queue[] }>("queues", {}, { every: 5_000 });
-  const tokens = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status: ["waiting"], limit: MOST }, { follow: true });
+  const tokens = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status: ["waiting"], waiters: true, limit: MOST }, { follow: true });
   const schedules = useAsk<{ schedules: Schedule[]; count: number }>("schedules", { limit: MOST });
   const ended = useMetric("runs.ended", DAY, ["status"]);
   const queued = useMetric("queue.queued", DAY);
@@ -42,6 +42,7 @@ export function OverviewPage() {
   const now = Date.now();
   const late = schedules.data?.schedules.filter((one) => one.active && one.starts_at !== null && one.starts_at < now - LATE_MS) ?? [];
   const stuck = queues.data?.queues.filter((queue) => queue.oldest_at !== null && queue.oldest_at < now - STUCK_MS && queue.running === 0) ?? [];
+  const asked = tokens.data?.tokens.filter((token) => token.waiters?.length) ?? [];
   const paused = queues.data?.queues.filter((queue) => queue.paused) ?? [];
   const told = (statuses: Status[]) => counts.data && total(counts.data, statuses);
   return (
@@ -50,9 +51,10 @@ export function OverviewPage() {
         {workers.isSuccess && connected.length === 0 && (
           <p role="status" className="rounded-xl border border-line bg-panel px-4 py-3"><b className="font-medium text-wait">No worker is connected.</b> <span className="text-dim">Runs wait until one is: </span><Link to="/workers" className="text-accent underline">how to start one</Link></p>
         )}
-        {(late.length > 0 || stuck.length > 0) && (
+        {(late.length > 0 || stuck.length > 0 || asked.length > 0) && (
           <Card title="Needs a look">
             <ul className="space-y-1">
+              {asked.length > 0 && <li><Link to="/approvals" className="font-medium hover:underline">{asked.length}{tokens.data?.next ? "+" : ""} {asked.length === 1 ? "run waits" : "runs wait"} for an answer</Link> <span className="text-dim">of a person</span></li>}
               {stuck.map((queue) => <li key={queue.name}><Link to="/queues" className="font-medium hover:underline">{queue.name}</Link> <span className="text-dim">runs nothing, and its oldest run waits for</span> {queue.oldest_at !== null && duration(now - queue.oldest_at)}</li>)}
               {late.map((one) => <li key={one.id}><Link to="/schedules" className="font-medium hover:underline">{one.task}</Link> <span className="text-dim">was due by its schedule</span> {one.starts_at !== null && <Ago at={one.starts_at} />}</li>)}
             </ul>
@@ -61,9 +63,9 @@ export function OverviewPage() {
         <div className="grid grid-cols-2 gap-3 lg:grid-cols-5">
           <Counter name="Running" value={told(["executing"])} more={slots > 0 && `${slots} slots in ${connected.length} ${connected.length === 1 ? "worker" : "workers"}`} to="/runs" search={{ status: "executing" }} spark={sparkOf(running.data, "high")} />
           <Counter name="Queued" value={told(["queued"])} more={paused.length > 0 && `${paused.length} ${paused.length === 1 ? "queue is" : "queues are"} paused`} to="/queues" spark={sparkOf(queued.data, "high")} />
-          <Counter name="Waiting" value={told(["waiting", "delayed", "pending_version"])} more={(tokens.data?.tokens.length ?? 0) > 0 && `open tokens: ${tokens.data?.tokens.length}${tokens.data?.next ? "+" : ""}`} to="/runs" search={{ status: "waiting,delayed,pending_version" }} />
+          <Counter name="Waiting" value={told(["waiting", "delayed", "pending_version"])} more={asked.length > 0 && `${asked.length} for an answer`} to="/runs" search={{ status: "waiting,delayed,pending_version" }} />
           <Counter name="Failed in 24 h" value={told(FAILED)} to="/runs" search={{ status: FAILED.join(","), period: "1d" }} bad={FAILED.some((status) => counts.data?.ended[status])} spark={sparkOf(failuresOf(ended.data), "total")} />
-          <Counter name="95 of 100 runs take" value={longest(took.data)} more="in the latest hour" to="/charts" spark={sparkOf(took.data, "p95")} />
+          <Counter name="Duration, p95" value={longest(took.data)} more="in the latest hour" to="/charts" spark={sparkOf(took.data, "p95")} />
         </div>
         {counts.data && <Day counts={counts.data} ended={ended.data} promoted={promoted.data?.deployments ?? []} />}
         <Card title={`The newest ${runs.length} runs`}>
@@ -146,7 +148,7 @@ function Day({ counts, ended, promoted }: { counts: RunCounts; ended: Measured |
       {sum === 0 && <p className="text-dim">Nothing yet.</p>}
       {sum > 0 && ended && ended.series.length > 0 && (
         <Chart
-          label="Ended by the hour" kind="bars" height={96} since={ended.since} until={ended.until} step={ended.step_ms}
+          label="Ended by the hour" kind="bars" named height={96} since={ended.since} until={ended.until} step={ended.step_ms}
           show={(value) => value.toLocaleString("en", { maximumFractionDigits: 0 })}
           tracks={ended.series.map((series) => ({ name: statusWord(series.labels.status as Status), color: statusColor(series.labels.status as Status), values: new Map(series.points.map((point) => [point.at, point.total])) }))}
           marks={promoted.flatMap((one) => (one.promoted_at !== null && one.promoted_at >= ended.since ? [{ at: one.promoted_at, text: `${one.version} promoted` }] : []))}

@@ -67,7 +67,7 @@ export function QueuesPage() {
               name: "Actions",
               right: true,
               cell: (queue) => (
-                <span className="inline-flex flex-wrap justify-end gap-1">
+                <span className="inline-flex justify-end md:gap-1">
                   {queue.queued > 0 && <Button kind="ghost" icon="help" label={`Why do runs of ${queue.name} wait?`} onClick={() => void why(queue)} />}
                   {(queue.queued > 0 || queue.running > 0) && <Button kind="ghost" icon="keys" label={`Keys of ${queue.name}`} onClick={() => setAsked({ kind: "keys", queue })} />}
                   <Button kind="ghost" icon="settings" label={`Limit of ${queue.name}`} disabled={!may} onClick={() => setAsked({ kind: "limit", queue })} />

@@ -10,7 +10,7 @@ import { useMay } from "../../frame/session.ts";
 import { Button, Dialog } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Empty, Failure, Loading, say } from "../../ui/say.tsx";
-import { Ago, moment, useNow, useSettled } from "../../ui/time.tsx";
+import { Ago, moment, momentIn, useNow, useSettled } from "../../ui/time.tsx";
 
 type Asked = { kind: "set"; one: Schedule | null } | { kind: "drop"; one: Schedule } | null;
 interface Search {
@@ -76,7 +76,7 @@ export function SchedulesPage() {
               name: "Actions",
               right: true,
               cell: (one) => (
-                <span className="inline-flex flex-wrap justify-end gap-1">
+                <span className="inline-grid grid-cols-2 justify-end gap-1 md:flex">
                   <Button kind="ghost" icon="test" label={`Run ${one.task} now`} disabled={!may} onClick={() => void run(one)} />
                   <Button kind="ghost" icon={one.active ? "pause" : "play"} label={`${one.active ? "Pause" : "Activate"} the schedule of ${one.task}`} disabled={!may} onClick={() => void act(() => call("switch_schedule", { id: one.id, active: !one.active }))} />
                   <Button kind="ghost" icon="settings" label={`Change the schedule of ${one.task}`} disabled={!may || one.kind === "declarative"} onClick={() => setAsked({ kind: "set", one })} />
@@ -155,7 +155,7 @@ function SetSchedule({ one, onClose }: { one: Schedule | null; onClose: () => vo
           <datalist id="zones">{Intl.supportedValuesOf("timeZone").map((known) => <option key={known} value={known} />)}</datalist>
         </label>
         <p aria-live="polite" className={`min-h-10 ${ahead.error ? "text-bad" : "text-dim"}`}>
-          {ahead.error ? ahead.error.message : ahead.data && `Next: ${ahead.data.at.map(moment).join(" · ")}`}
+          {ahead.error ? ahead.error.message : ahead.data && `Next: ${ahead.data.at.map(momentIn(zone)).join(" · ")}`}
         </p>
         <div className="flex justify-end"><Button kind="primary" type="submit" disabled={!chosen}>{one ? "Change it" : "Make it"}</Button></div>
       </form>

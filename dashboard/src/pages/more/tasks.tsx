@@ -40,7 +40,7 @@ export function TasksPage() {
             },
             { name: "Last 24 hours", wide: true, cell: (task) => <Day measured={ended.data} task={task.id} /> },
             { name: "Succeed", right: true, wide: true, cell: (task) => <span className="num">{succeed(ended.data, task.id)}</span> },
-            { name: "Half, 95 %", right: true, wide: true, cell: (task) => <span className="num whitespace-nowrap text-dim">{lasts(took.data, task.id)}</span> },
+            { name: "p50, p95", right: true, wide: true, cell: (task) => <span className="num whitespace-nowrap text-dim">{lasts(took.data, task.id)}</span> },
             { name: "Queue", wide: true, cell: (task) => <span className="text-dim">{task.queue}</span> },
             { name: "Version", wide: true, cell: (task) => <span className="font-mono text-xs text-dim">{task.version}</span> },
             { name: "Workers", right: true, cell: (task) => <span className={`num ${task.workers ? "" : "text-wait"}`}>{task.workers || "none"}</span> },

@@ -11,7 +11,7 @@ import { Button, CopyButton } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
 import { Command, Empty, Failure, Loading, say } from "../../ui/say.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { CompleteToken } from "../run/actions.tsx";
+import { CompleteToken } from "../run/decide.tsx";
 
 const STATES = ["waiting", "completed", "timed_out"];
 const WORDS: Record<string, string> = { waiting: "Waiting", completed: "Completed", timed_out: "Timed out" };
@@ -21,7 +21,7 @@ export function TokensPage() {
   const search = useSearch({ strict: false }) as { status?: string };
   const navigate = useNavigate();
   const status = STATES.includes(search.status ?? "") ? [search.status] : [];
-  const found = useAsk<{ tokens: (Token & { callback?: string })[]; next: string | null }>("tokens", { status, limit: 100 }, { follow: true, every: 5_000 });
+  const found = useAsk<{ tokens: Token[]; next: string | null }>("tokens", { status, limit: 100 }, { follow: true, every: 5_000 });
   const act = useAct();
   const may = useMay("developer");
   const [asked, setAsked] = useState<string | null>(null);

@@ -7,7 +7,7 @@ import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button, Dialog } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
-import { Empty, Failure, Loading, say } from "../../ui/say.tsx";
+import { Command, Empty, Failure, Loading, say } from "../../ui/say.tsx";
 
 interface Variable {
   name: string;
@@ -37,7 +37,7 @@ export function VariablesPage() {
       {!may && <Empty title="Not for this role">Developers read variables, admins change them.</Empty>}
       {may && found.error && <Failure error={found.error} />}
       {may && found.isPending && <Loading />}
-      {found.isSuccess && variables.length === 0 && <Empty title={`No variables in ${chosenEnvironment()}`}>Workers get them when they start, before they import your code. Secrets are sealed in the database and hidden wherever runs are shown.</Empty>}
+      {found.isSuccess && variables.length === 0 && <Empty title={`No variables in ${chosenEnvironment()}`}>Workers get them when they start, before they import your code. Secrets are sealed in the database and hidden wherever runs are shown.<div className="mt-3"><Command>mainspring env set --secret API_TOKEN</Command></div></Empty>}
       {variables.length > 0 && (
         <Grid
           label="Environment variables"

@@ -141,40 +141,6 @@ function Reschedule({ run, onClose }: { run: Run; onClose: () => void }) {
   );
 }
 
-/** Completes a token that somebody waits for: says yes or no, or gives any other value. */
-export function CompleteToken({ id, onClose }: { id: string; onClose: () => void }) {
-  const [text, setText] = useState("{}");
-  const [comment, setComment] = useState("");
-  const wrong = problem(text);
-  const complete = (output: unknown) => {
-    onClose();
-    call("complete_token", { token_id: id, output: JSON.stringify(output) }).then(() => say("The token is completed."), sayFailure);
-  };
-  const decide = (approved: boolean) => complete(comment.trim() ? { approved, comment: comment.trim() } : { approved });
-  return (
-    <Dialog title="Complete the token" onClose={onClose} wide>
-      <p className="mb-3 text-dim">
-        Whoever waits for <code className="font-mono text-[13px] [overflow-wrap:anywhere]">{id}</code> goes on with your answer.
-      </p>
-      <div className="flex flex-wrap items-end gap-2">
-        <label className="min-w-40 flex-1">
-          <span className="font-medium">Comment</span>
-          <input className="field mt-1" value={comment} onChange={(event) => setComment(event.target.value)} />
-        </label>
-        <Button kind="primary" icon="check" onClick={() => decide(true)}>Approve</Button>
-        <Button kind="danger" icon="close" onClick={() => decide(false)}>Reject</Button>
-      </div>
-      <details className="mt-4">
-        <summary className="mb-2 text-dim">Another value</summary>
-        <JsonField label="Value" text={text} change={setText} wrong={wrong} />
-        <div className="mt-2 flex justify-end">
-          <Button disabled={wrong !== ""} onClick={() => complete(JSON.parse(text))}>Complete</Button>
-        </div>
-      </details>
-    </Dialog>
-  );
-}
-
 export function problem(text: string): string {
   try {
     JSON.parse(text);

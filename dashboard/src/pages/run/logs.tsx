@@ -84,7 +84,7 @@ export function Logs({ lines }: { lines: Line[] }) {
               line && (
                 <div key={line.seq} ref={list.measureElement} data-index={item.index} className="absolute inset-x-0 flex gap-3 px-3 py-0.5 hover:bg-raised" style={{ top: item.start }}>
                   <time className="num shrink-0 text-dim" dateTime={line.time} title={line.time}>{line.time.slice(11, 23)}</time>
-                  <span className={`w-11 shrink-0 ${COLORS[line.level.toLowerCase()] ?? "text-busy"}`}>{line.level.toLowerCase()}</span>
+                  <span className={`w-14 shrink-0 ${COLORS[line.level.toLowerCase()] ?? "text-busy"}`}>{line.level.toLowerCase()}</span>
                   <span className="min-w-0 whitespace-pre-wrap [overflow-wrap:anywhere]">
                     {line.message}
                     {line.data !== undefined && <span className="ml-2 text-dim">{JSON.stringify(line.data)}</span>}

@@ -1,26 +1,27 @@
 /* One run. */
 
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { call, chosenEnvironment } from "../../api/call.ts";
-import { isFinal, type Explanation, type Run } from "../../api/types.ts";
+import { useAsk } from "../../api/ask.ts";
+import { isFinal, type Explanation, type Journal, type Run } from "../../api/types.ts";
 import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { useKeys } from "../../frame/shortcuts.tsx";
 import { Button } from "../../ui/controls.tsx";
 import { Icon } from "../../ui/icons.tsx";
-import { Failure, Loading } from "../../ui/say.tsx";
+import { Failure, Loading, Told } from "../../ui/say.tsx";
 import { StatusBadge } from "../../ui/status.tsx";
 import { duration, Lasting } from "../../ui/time.tsx";
-import { Actions, CompleteToken } from "./actions.tsx";
+import { Actions } from "./actions.tsx";
 import { useRun } from "./data.ts";
+import { CompleteToken } from "./decide.tsx";
 import { useLines } from "./logs.tsx";
 import { Panel, type Tab } from "./panel.tsx";
+import { Settle } from "./settle.tsx";
 import { Split } from "./split.tsx";
 import { Waterfall } from "./waterfall.tsx";
 
-type Search = { tab?: string; span?: string };
+type Search = { tab?: string | undefined; span?: string | undefined; zoom?: string | undefined };
 
 export function RunPage() {
   const { run: id } = useParams({ strict: false }) as { run: string };
@@ -54,7 +55,7 @@ function One({ id }: { id: string }) {
       <Split
         left={
           trace.data ? (
-            <Waterfall trace={trace.data} chosen={search.span ?? ""} choose={(one) => look({ span: one.id, tab: "details" })} openRun={open} />
+            <Waterfall trace={trace.data} chosen={search.span ?? ""} choose={(one) => look({ span: one.id, tab: "details" })} openRun={open} zoom={search.zoom} onZoom={(zoom) => look({ zoom })} />
           ) : (
             <Loading />
           )
@@ -95,31 +96,27 @@ function Strip({ run }: { run: Run }) {
   );
 }
 
-interface JournalLine {
-  key: string;
-  kind: string;
-  status: string;
-  points: string[];
-}
-
 /** Why it does not run, and what would let it go on. */
 function Why({ run, explained }: { run: Run; explained: Explanation }) {
   const may = useMay("developer");
-  const [token, setToken] = useState<string | null>(null);
-  const journal = useQuery({
-    queryKey: ["journal", chosenEnvironment(), run.id],
-    queryFn: () => call<{ lines: JournalLine[] }>("journal", { run_id: run.id }),
-    enabled: run.status === "waiting",
-    refetchInterval: run.status === "waiting" ? 3_000 : false,
-  });
-  const tokens = run.status === "waiting" ? (journal.data?.lines ?? []).filter((line) => line.kind === "token" && line.status === "pending").flatMap((line) => line.points) : [];
+  const [asked, setAsked] = useState<string | null>(null);
+  const waits = run.status === "waiting";
+  const journal = useAsk<Journal>("journal", { run_id: run.id }, { every: waits ? 3_000 : 0, enabled: waits });
+  const open = waits ? (journal.data?.lines ?? []).filter((line) => line.status === "pending") : [];
+  const stuck = open.find((line) => line.kind === "diverged");
+  const close = () => {
+    setAsked(null);
+    void journal.refetch();
+  };
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2 border-b border-line bg-raised px-4 py-2 md:px-5">
-      <span className="min-w-0 flex-1 [overflow-wrap:anywhere]"><b className="font-medium">Why it does not run:</b> {explained.text}</span>
-      {tokens.map((id) => (
-        <Button key={id} icon="tokens" disabled={!may} onClick={() => setToken(id)}>Complete the token</Button>
+      <span className="min-w-0 basis-full [overflow-wrap:anywhere] md:flex-1 md:basis-0"><b className="font-medium">Why it does not run:</b> <Told>{explained.text}</Told></span>
+      {open.filter((line) => line.kind === "token").flatMap((line) => line.points).map((id) => (
+        <Button key={id} icon="tokens" disabled={!may} onClick={() => setAsked(id)}>Complete the token</Button>
       ))}
-      {token && <CompleteToken id={token} onClose={() => { setToken(null); void journal.refetch(); }} />}
+      {stuck && <Button kind="primary" disabled={!may} onClick={() => setAsked("settle")}>Decide how it goes on</Button>}
+      {stuck && asked === "settle" && <Settle run={run} line={stuck} onClose={close} />}
+      {asked && asked !== "settle" && <CompleteToken id={asked} onClose={close} />}
     </div>
   );
 }

@@ -25,9 +25,6 @@ const WORDS: Record<Tab, string> = {
 };
 const TONES: Record<Moment["tone"], string> = { good: "bg-good", bad: "bg-bad", wait: "bg-wait", busy: "bg-busy", off: "bg-off" };
 
-/** Brings the chosen tab into view where there is no room for all of them. */
-const show = (tab: HTMLElement | null) => tab?.scrollIntoView({ block: "nearest", inline: "nearest" });
-
 interface Props {
   detail: RunDetail;
   /** The id of its trace, as collectors know it. */
@@ -45,14 +42,13 @@ export function Panel({ detail, trace, spans, span, lines, tab, choose }: Props)
   const active = shown.includes(tab) ? tab : "details";
   return (
     <section aria-label="Run" className="flex min-h-0 flex-1 flex-col">
-      <div role="tablist" aria-label="About the run" className="flex shrink-0 gap-0.5 overflow-x-auto border-b border-line px-2">
+      <div role="tablist" aria-label="About the run" className="flex shrink-0 flex-wrap gap-x-0.5 border-b border-line px-2">
         {shown.map((one) => (
           <button
             key={one}
             type="button"
             role="tab"
             id={`tab-${one}`}
-            ref={one === active ? show : undefined}
             aria-selected={one === active}
             aria-controls="panel"
             tabIndex={one === active ? 0 : -1}
@@ -142,7 +138,7 @@ function contextOf(run: Run): string {
 }
 
 const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
-  <div className="grid grid-cols-[8.5rem_minmax(0,1fr)] gap-2 border-b border-line py-1.5 last:border-0">
+  <div className="grid grid-cols-[7.5rem_minmax(0,1fr)] gap-2 border-b border-line py-1.5 last:border-0">
     <dt className="text-dim">{name}</dt>
     <dd className="[overflow-wrap:anywhere]">{children}</dd>
   </div>

@@ -1,13 +1,15 @@
 /* The waterfall: what happened in the run and below it, on one axis of time. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Span, type Trace } from "../../api/types.ts";
 import { useKeys } from "../../frame/shortcuts.tsx";
 import { Icon } from "../../ui/icons.tsx";
 import { StatusIcon, statusBar } from "../../ui/status.tsx";
 import { duration, useFrames } from "../../ui/time.tsx";
+import { Scale } from "./scale.tsx";
 import { allOf, type Axis, axisOf, isGoingOn, isOpen, isRun, kindOf, type Node, rowsOf, treeOf } from "./tree.ts";
+import { moved, scaled, seen, usePart, within } from "./zoom.ts";
 
 const ROW = 28;
 
@@ -16,25 +18,57 @@ interface Props {
   chosen: string;
   choose: (span: Span) => void;
   openRun: (id: string) => void;
+  /** The part of its time that is looked at, as it stands in the address. */
+  zoom: string | undefined;
+  onZoom: (zoom: string | undefined) => void;
 }
 
-export function Waterfall({ trace, chosen, choose, openRun }: Props) {
+const STEP = 0.2;
+
+export function Waterfall({ trace, chosen, choose, openRun, zoom, onZoom }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [now, setNow] = useState(Date.now);
   useFrames(isGoingOn(trace), useCallback(() => setNow(Date.now()), []));
   const root = useMemo(() => treeOf(trace), [trace]);
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
   const rows = useMemo(() => (root ? rowsOf(root, toggled) : []), [root, toggled]);
-  const axis = axisOf(trace, now);
+  const whole = useMemo(() => axisOf(trace, now), [trace, now]);
+  const [part, setPart] = usePart(zoom, onZoom);
+  const axis = useMemo(() => seen(whole, part), [whole, part]);
+  const length = whole.to - whole.from;
+  const enlarge = (factor: number, at?: number) => setPart(scaled(part, length, factor, at));
+  const lookAt = (from: number, to: number) => setPart(within({ from: from - whole.from, to: to - whole.from }, length));
+  const wheel = useRef((_event: WheelEvent) => {});
+  wheel.current = (event) => {
+    const box = scroller.current?.querySelector("[data-axis]")?.getBoundingClientRect();
+    const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+    if (!box || !(event.ctrlKey || event.metaKey || (sideways && part))) return;
+    event.preventDefault();
+    if (event.ctrlKey || event.metaKey) enlarge(Math.exp(event.deltaY / 300), Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)));
+    else setPart(moved(part, length, sideways / box.width));
+  };
+  useEffect(() => {
+    const place = scroller.current;
+    const turned = (event: WheelEvent) => wheel.current(event);
+    place?.addEventListener("wheel", turned, { passive: false }); // React's own are passive
+    return () => place?.removeEventListener("wheel", turned);
+  }, []);
   const list = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: 20 });
   const place = Math.max(0, rows.findIndex((row) => row.span.id === chosen));
 
-  const toggle = (id: string) =>
-    setToggled((held) => {
-      const next = new Set(held);
-      if (!next.delete(id)) next.add(id);
-      return next;
-    });
+  const toggle = useCallback(
+    (id: string) =>
+      setToggled((held) => {
+        const next = new Set(held);
+        if (!next.delete(id)) next.add(id);
+        return next;
+      }),
+    [],
+  );
+  const acts = useRef({ choose, openRun });
+  acts.current = { choose, openRun };
+  const pick = useCallback((span: Span) => acts.current.choose(span), []);
+  const enter = useCallback((id: string) => acts.current.openRun(id), []);
   const move = (to: number) => {
     const node = rows[Math.max(0, Math.min(rows.length - 1, to))];
     if (node) choose(node.span);
@@ -43,10 +77,15 @@ export function Waterfall({ trace, chosen, choose, openRun }: Props) {
   useKeys({
     ArrowDown: () => move(place + 1),
     ArrowUp: () => move(place - 1),
-    ArrowLeft: () => here && (isOpen(here, toggled) ? toggle(here.span.id) : here.parent && choose(here.parent.span)),
-    ArrowRight: () => here && here.children.length > 0 && !isOpen(here, toggled) && toggle(here.span.id),
+    ArrowLeft: (event) => event.shiftKey ? setPart(moved(part, length, -STEP)) : here && (isOpen(here, toggled) ? toggle(here.span.id) : here.parent && choose(here.parent.span)),
+    ArrowRight: (event) => event.shiftKey ? setPart(moved(part, length, STEP)) : here && here.children.length > 0 && !isOpen(here, toggled) && toggle(here.span.id),
     e: () => root && setToggled(allOf(root, true)),
     w: () => root && setToggled(allOf(root, false)),
+    "+": () => enlarge(0.5),
+    "=": () => enlarge(0.5),
+    "-": () => enlarge(2),
+    "0": () => setPart(null),
+    z: () => here && lookAt(here.span.started_at, here.span.ended_at ?? whole.to),
     Enter: () => here && isRun(here.span) && place > 0 && openRun(here.span.run_id),
   });
   useEffect(() => {
@@ -55,15 +94,15 @@ export function Waterfall({ trace, chosen, choose, openRun }: Props) {
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <Scale axis={axis} />
-      <div ref={scroller} role="tree" aria-label="What happened" aria-activedescendant={chosen ? `span-${chosen}` : undefined} tabIndex={0} className="min-h-0 flex-1 overflow-y-auto pb-4">
+      <Scale axis={axis} whole={whole} columns={COLUMNS} zoom={enlarge} show={lookAt} reset={() => setPart(null)} />
+      <div ref={scroller} role="tree" aria-label="What happened" aria-activedescendant={chosen ? `span-${chosen}` : undefined} tabIndex={0} className="min-h-0 flex-1 overflow-y-auto pb-4 [--indent:8px] md:[--indent:14px]">
         <div className="relative" style={{ height: list.getTotalSize() }}>
           {list.getVirtualItems().map((item) => {
             const node = rows[item.index];
             return (
               node && (
                 <div key={node.span.id} className="absolute inset-x-0" style={{ top: item.start, height: ROW }}>
-                  <Row node={node} open={isOpen(node, toggled)} axis={axis} chosen={node.span.id === (chosen || rows[0]?.span.id)} toggle={toggle} choose={choose} openRun={openRun} />
+                  <Row node={node} open={isOpen(node, toggled)} axis={axis} until={whole.to} chosen={node.span.id === (chosen || rows[0]?.span.id)} toggle={toggle} choose={pick} openRun={enter} />
                 </div>
               )
             );
@@ -77,37 +116,25 @@ export function Waterfall({ trace, chosen, choose, openRun }: Props) {
 
 const COLUMNS = "grid grid-cols-[minmax(9rem,42%)_1fr_4rem] md:grid-cols-[minmax(13rem,38%)_1fr_4.5rem]";
 
-function Scale({ axis }: { axis: Axis }) {
-  const length = axis.to - axis.from;
-  return (
-    <div className={`${COLUMNS} h-7 items-center border-b border-line px-3 text-xs text-dim`} aria-hidden="true">
-      <span />
-      <span className="num flex justify-between">
-        <span>0</span>
-        <span className="max-md:hidden">{duration(length / 2)}</span>
-        <span>{duration(length)}</span>
-      </span>
-      <span />
-    </div>
-  );
-}
-
 interface RowProps {
   node: Node;
   open: boolean;
   axis: Axis;
+  /** Where what goes on has come to. */
+  until: number;
   chosen: boolean;
   toggle: (id: string) => void;
   choose: (span: Span) => void;
   openRun: (id: string) => void;
 }
 
-function Row({ node, open, axis, chosen, toggle, choose, openRun }: RowProps) {
+const Row = memo(function Row({ node, open, axis, until, chosen, toggle, choose, openRun }: RowProps) {
   const { span, depth } = node;
   const length = axis.to - axis.from;
-  const end = span.ended_at ?? axis.to;
-  const left = ((span.started_at - axis.from) / length) * 100;
-  const width = ((end - span.started_at) / length) * 100;
+  const end = span.ended_at ?? until;
+  const place = (at: number) => Math.min(100, Math.max(0, ((at - axis.from) / length) * 100));
+  const left = place(span.started_at);
+  const away = span.started_at > axis.to || end < axis.from;
   const kind = kindOf(span);
   const color = span.is_error ? "bg-bad" : span.is_canceled ? "bg-off" : isRun(span) && span.status ? statusBar(span.status) : kind.bar;
   const told = span.ended_at === null ? "going on" : duration(end - span.started_at);
@@ -124,7 +151,7 @@ function Row({ node, open, axis, chosen, toggle, choose, openRun }: RowProps) {
       onDoubleClick={() => child && openRun(span.run_id)}
       className={`${COLUMNS} h-7 cursor-default items-center px-3 ${chosen ? "bg-accent-soft" : "hover:bg-raised"}`}
     >
-      <span className="flex min-w-0 items-center gap-1.5" style={{ paddingLeft: depth * 14 }}>
+      <span className="flex min-w-0 items-center gap-1.5" style={{ paddingLeft: `calc(${depth} * var(--indent))` }}>
         {node.children.length ? (
           <button type="button" tabIndex={-1} aria-label={open ? "Close" : "Open"} className="-mx-1 grid size-5 place-items-center text-dim hover:text-ink" onClick={(event) => { event.stopPropagation(); toggle(span.id); }}>
             <Icon name="caret" className={`size-3! ${open ? "rotate-90" : ""}`} />
@@ -134,25 +161,22 @@ function Row({ node, open, axis, chosen, toggle, choose, openRun }: RowProps) {
         )}
         {isRun(span) && span.status ? <StatusIcon status={span.status} /> : <Mark span={span} />}
         <span className={`truncate ${isRun(span) ? "font-medium" : ""} ${span.is_error ? "text-bad" : ""}`}>{span.message}</span>
-        {!isRun(span) && span.kind !== "attempt" && <span className="truncate text-xs text-dim max-md:hidden">{kind.word}</span>}
+        {!isRun(span) && span.kind !== "attempt" && <span className="min-w-0 shrink-[99] truncate text-xs text-dim max-md:hidden">{kind.word}</span>}
       </span>
-      <span className="relative h-full">
-        <span className={`absolute top-2.5 h-2 min-w-[3px] rounded-full ${color} ${span.ended_at === null ? "opacity-80" : ""}`} style={{ left: `${left}%`, width: `${Math.max(0, Math.min(width, 100 - left))}%` }} />
-        {span.events.slice(0, 200).map((event, index) => (
-          <span
-            key={index}
-            title={`${event.level}: ${event.message}`}
-            className={`absolute top-1.5 h-4 w-px ${/error|fatal/i.test(event.level) ? "bg-bad" : "bg-ink/45"}`}
-            style={{ left: `${((event.at - axis.from) / length) * 100}%` }}
-          />
-        ))}
+      <span className="relative h-full overflow-hidden" data-axis>
+        {!away && <span className={`absolute top-2.5 h-2 min-w-[3px] rounded-full ${color} ${span.ended_at === null ? "opacity-80" : ""}`} style={{ left: `min(${left}%, 100% - 3px)`, width: `${place(end) - left}%` }} />}
+        {span.events.slice(0, 200).map(
+          (event, index) =>
+            event.at >= axis.from &&
+            event.at <= axis.to && <span key={index} title={`${event.level}: ${event.message}`} className={`absolute top-1.5 h-4 w-px ${/error|fatal/i.test(event.level) ? "bg-bad" : "bg-ink/45"}`} style={{ left: `${place(event.at)}%` }} />,
+        )}
       </span>
       <span className={`num truncate pl-2 text-right text-xs ${span.ended_at === null ? "text-busy" : "text-dim"}`}>
-        {span.ended_at === null ? duration(axis.to - span.started_at) : told}
+        {span.ended_at === null ? duration(until - span.started_at) : told}
       </span>
     </div>
   );
-}
+});
 
 function Mark({ span }: { span: Span }) {
   const { bar } = kindOf(span);

@@ -7,6 +7,7 @@ import { STATUSES, type Queue, type Task } from "../../api/types.ts";
 import { Button, Menu, MenuItem } from "../../ui/controls.tsx";
 import { Icon } from "../../ui/icons.tsx";
 import { StatusBadge, statusWord } from "../../ui/status.tsx";
+import { ColumnMenu } from "./columns.tsx";
 import { type Field, FIELD_WORDS, FIELDS, isFiltered, PERIODS, type Search, toggled } from "./filter.ts";
 import { Views } from "./views.tsx";
 
@@ -32,8 +33,9 @@ export function Chips({ search, change, open, onOpen }: Props) {
       ))}
       <FilterMenu search={search} change={change} open={open} onOpen={onOpen} />
       <Views search={search} change={change} />
+      <ColumnMenu search={search} change={change} />
       {isFiltered(search) && (
-        <Button kind="ghost" onClick={() => change({})}>
+        <Button kind="ghost" onClick={() => change({ columns: search.columns })}>
           Clear
         </Button>
       )}

@@ -1,15 +1,19 @@
 /* Runs: the list, what it is filtered by, what is done to many at once. */
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { isFinal, type Run } from "../../api/types.ts";
+import { useMay } from "../../frame/session.ts";
 import { useKeys } from "../../frame/shortcuts.tsx";
 import { Page } from "../../frame/page.tsx";
 import { Button } from "../../ui/controls.tsx";
 import { Empty, Failure, Loading } from "../../ui/say.tsx";
 import { BulkBar, type Selection } from "./bulk.tsx";
 import { Chips } from "./chips.tsx";
+import { columnsOf } from "./columns.tsx";
 import { isFiltered, type Search } from "./filter.ts";
 import { useRuns } from "./list.ts";
+import { AskOne, copyId, type Verb } from "./rowactions.tsx";
 import { StartCard } from "./start.tsx";
 import { RunTable } from "./table.tsx";
 
@@ -20,29 +24,44 @@ export function RunsPage() {
   const navigate = useNavigate();
   const scroller = useRef<HTMLDivElement>(null);
   const atTop = useCallback(() => (scroller.current?.scrollTop ?? 0) < 8, []);
-  const list = useRuns(search, atTop);
+  const kept = JSON.stringify({ ...search, columns: undefined });
+  const filter = useMemo(() => JSON.parse(kept) as Search, [kept]);
+  const columns = useMemo(() => columnsOf(search.columns), [search.columns]);
+  const list = useRuns(filter, atTop);
   const [filtering, setFiltering] = useState(false);
   const [selection, setSelection] = useState<Selection>(NOTHING);
   const [cursor, setCursor] = useState(-1);
+  const [asked, setAsked] = useState<{ verb: "cancel" | "replay"; run: Run } | null>(null);
+  const may = useMay("operator");
   const change = (next: Search) => void navigate({ to: "/runs", search: next });
   useEffect(() => {
     setSelection(NOTHING);
     setCursor(-1);
-  }, [search]);
+  }, [filter]);
 
-  const toggle = (id: string) =>
-    setSelection((held) => {
-      const ids = new Set(held.all ? list.runs.map((run) => run.id) : held.ids);
-      if (!ids.delete(id)) ids.add(id);
-      return { all: false, ids };
-    });
+  const shown = useRef(list.runs);
+  shown.current = list.runs;
+  const toggle = useCallback(
+    (id: string) =>
+      setSelection((held) => {
+        const ids = new Set(held.all ? shown.current.map((run) => run.id) : held.ids);
+        if (!ids.delete(id)) ids.add(id);
+        return { all: false, ids };
+      }),
+    [],
+  );
+  const act = useCallback((verb: Verb, run: Run) => (verb === "copy" ? copyId(run) : setAsked({ verb, run })), []);
+  const open = (id: string) => void navigate({ to: "/runs/$run", params: { run: id } });
   const current = list.runs[cursor];
   useKeys({
     j: () => setCursor((held) => Math.min(held + 1, list.runs.length - 1)),
     k: () => setCursor((held) => Math.max(held - 1, 0)),
     x: () => current && toggle(current.id),
     f: () => setFiltering(true),
-    Enter: () => current && void navigate({ to: "/runs/$run", params: { run: current.id } }),
+    r: () => current && may && act("replay", current),
+    c: () => current && may && !isFinal(current.status) && act("cancel", current),
+    y: () => current && copyId(current),
+    Enter: () => current && open(current.id),
     Escape: () => setSelection(NOTHING),
   });
 
@@ -54,7 +73,7 @@ export function RunsPage() {
       {list.isSuccess && list.runs.length === 0 && !isFiltered(search) && <StartCard />}
       {list.isSuccess && list.runs.length === 0 && isFiltered(search) && (
         <Empty title="No run matches">
-          <Button onClick={() => change({})}>Show all runs</Button>
+          <Button onClick={() => change({ columns: search.columns })}>Show all runs</Button>
         </Empty>
       )}
       {list.runs.length > 0 && (
@@ -78,11 +97,13 @@ export function RunsPage() {
             toggle={toggle}
             toggleAll={() => setSelection(selected ? NOTHING : { all: false, ids: new Set(list.runs.map((run) => run.id)) })}
             cursor={cursor}
+            columns={columns}
+            act={act}
             atEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
           />
           {selected && (
             <BulkBar
-              search={search}
+              search={filter}
               runs={list.runs}
               more={list.hasNextPage || list.fresh > 0}
               selection={selection}
@@ -92,6 +113,7 @@ export function RunsPage() {
           )}
         </div>
       )}
+      {asked && <AskOne {...asked} onClose={() => setAsked(null)} open={open} />}
     </Page>
   );
 }

@@ -1,4 +1,4 @@
-/* Filters with a name: some that everybody needs, and those that were saved in this browser. */
+/* Filters and columns with a name: some that everybody needs, and those that were saved in this browser. */
 
 import { useState } from "react";
 import { chosenEnvironment } from "../../api/call.ts";
@@ -16,7 +16,7 @@ const READY: View[] = [
   { name: "Not started", search: { status: "queued,delayed,pending_version" } },
   { name: "Failed within a day", search: { status: "failed,crashed,system_failure,timed_out", period: "1d" } },
 ];
-const same = (a: Search, b: Search) => FIELDS.every((field) => (a[field] ?? "") === (b[field] ?? ""));
+const same = (a: Search, b: Search) => [...FIELDS, "columns"].every((field) => (a[field] ?? "") === (b[field] ?? ""));
 
 export function Views({ search, change }: { search: Search; change: (next: Search) => void }) {
   const [views, keep] = useKept<View>(`views-${chosenEnvironment()}`);
@@ -36,7 +36,7 @@ export function Views({ search, change }: { search: Search; change: (next: Searc
               {views.includes(view) && <Button kind="ghost" icon="close" label={`Delete the view ${view.name}`} className="size-7!" onClick={() => keep(views.filter((one) => one !== view))} />}
             </div>
           ))}
-          {isFiltered(search) && !shown && (
+          {(isFiltered(search) || search.columns) && !shown && (
             <form className="flex gap-1.5 border-t border-line p-1 pt-2" onSubmit={(event) => { event.preventDefault(); save(); close(); }}>
               <input className="field" aria-label="Name of the view" placeholder="Name" required maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
               <Button type="submit">Save</Button>

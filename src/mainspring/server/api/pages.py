@@ -21,8 +21,9 @@ from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
 
 FOLDER: Final = Path(str(resources.files("mainspring"))) / "dashboard"
+# as in dashboard/src/router.tsx, which a test compares
 VIEWS: Final = (
-    "overview", "runs", "tasks", "test", "queues", "schedules", "tokens", "batches", "bulk",
+    "overview", "runs", "tasks", "test", "queues", "schedules", "approvals", "tokens", "batches",
     "errors", "logs", "charts", "deployments", "workers", "variables", "keys", "audit", "settings",
 )  # fmt: skip
 SECURITY: Final = {
