@@ -77,7 +77,7 @@ export function Told({ children }: { children: string }) {
 export function Command({ children }: { children: string }) {
   return (
     <div className="flex items-center gap-1 rounded-md border border-line bg-bg py-0.5 pr-0.5 pl-3 text-left">
-      <code className="min-w-0 flex-1 overflow-x-auto font-mono text-[13px] whitespace-pre">{children}</code>
+      <code tabIndex={0} className="min-w-0 flex-1 overflow-x-auto font-mono text-[13px] whitespace-pre">{children}</code>
       <CopyButton text={children} />
     </div>
   );

@@ -20,6 +20,7 @@ export default function looks() {
     const took = [];
     page.on("websocket", () => sockets++);
     await page.goto(`${SERVER}/`);
+    await page.getByRole("navigation").getByRole("link", { name: "Overview" }).waitFor();
     for (const name of PAGES) {
       await page.setViewportSize(WIDE);
       let asked = 0;

@@ -57,7 +57,7 @@ export default function run() {
     await open(page, id);
     await page.getByRole("button", { name: "Decide how it goes on" }).click();
     await page.getByRole("radio", { name: /^Leave it to the old code/ }).check();
-    await page.getByLabel("Version").waitFor();
+    await page.getByLabel("Version", { exact: true }).waitFor();
     assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
     await page.getByRole("radio", { name: /^Take the stored result/ }).check();
     await page.getByRole("button", { name: "Go on so" }).click();

@@ -28,7 +28,7 @@ export function ApprovalsPage() {
       {found.isSuccess && asked.length === 0 && (
         <Empty title="Nobody has to decide anything">
           <p className="mb-3">A run that waits for a token is here until somebody answers it:</p>
-          <Command>{"token = await wait.create_token(timeout=\"7d\", tags=[\"refund\"])\nanswer = await wait.token(token)"}</Command>
+          <Command>{"token = await wait.create_token(timeout=\"7d\")\nanswer = await wait.token(token)"}</Command>
         </Empty>
       )}
       {asked.length > 0 && (

@@ -44,11 +44,13 @@ export function Settle({ run, line, onClose }: { run: Run; line: JournalLine; on
         ))}
       </fieldset>
       {way === "pin" && (
-        <label className="mt-3 block">
-          <span className="font-medium">Version</span>
-          <input className="field mt-1 font-mono" list="versions" value={version} onChange={(event) => setVersion(event.target.value)} />
+        <>
+          <label className="mt-3 block">
+            <span className="font-medium">Version</span>
+            <input className="field mt-1 font-mono" list="versions" value={version} onChange={(event) => setVersion(event.target.value)} />
+          </label>
           <datalist id="versions">{known.data?.deployments.map((one) => <option key={one.id}>{one.version}</option>)}</datalist>
-        </label>
+        </>
       )}
       <div className="mt-4 flex justify-end gap-2">
         <Button onClick={onClose}>Leave it waiting</Button>
