@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from mainspring.cli.direct import DirectTransport
 from mainspring.clock import ManualClock
-from mainspring.errors import ConfigurationError
+from mainspring.errors import ConfigurationError, MainspringError, ServerUnreachable
 from mainspring.server.app import build
 from mainspring.server.serve import Listener, tls_context
 from mainspring.settings import ServerSettings
+from mainspring.wire.calls import ListTasks
 from mainspring.wire.worker import Hello
 from mainspring.worker.posts import Posts
 from mainspring.worker.websocket import WebSocketLink
@@ -101,6 +103,20 @@ async def test_a_worker_links_and_beats_over_tls(
     assert session.hello.session_id == "ses_1"
     assert await asyncio.to_thread(posts.beat, "ses_1")
     posts.close()
+
+
+async def test_a_command_asks_over_tls_and_trusts_nobody_else(
+    url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = DirectTransport(url, KEY, attempts=1)
+    with pytest.raises(ServerUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+        await stranger.call(ListTasks())
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    friend = DirectTransport(url, KEY, attempts=1)
+    with pytest.raises(MainspringError) as answered:  # this engine has no tasks to list
+        await friend.call(ListTasks())
+    assert not isinstance(answered.value, ServerUnreachable)
+    await friend.close()
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
