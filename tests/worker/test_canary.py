@@ -20,10 +20,12 @@ from click.testing import CliRunner
 from mainspring.cli.main import root
 from mainspring.model.variables import HIDDEN
 from mainspring.wire import calls
+from tests.app import test_collectors
+from tests.app.test_collectors import Double
 from tests.worker import test_real_server
 from tests.worker.test_real_server import SEALING, House
 
-database = test_real_server.database
+database, double = test_real_server.database, test_collectors.double
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 SPOKEN = "Sp0ken/c4nary+4fd1&91=7a"
@@ -34,7 +36,7 @@ RETURNED = "R3turned/c4nary+88c2&07=e1"
 TASKS = """
 import base64, logging, os, sys, warnings
 import mainspring
-from mainspring import Retry, logger, metadata, step, streams, task
+from mainspring import Retry, logger, metadata, meter, step, streams, task, tracer
 
 SPOKEN, RETURNED = os.environ.get("SPOKEN", "missing"), os.environ.get("RETURNED", "missing")
 once = Retry(max_attempts=1)
@@ -73,6 +75,12 @@ def apart(number: int) -> None:
     print("apart", SPOKEN)
 
 @task(retry=once)
+async def tell() -> None:
+    meter.increment("calls", token=SPOKEN)
+    with tracer.span(f"span {SPOKEN}", **{SPOKEN: {"deep": [SPOKEN]}}):
+        raise ValueError(SPOKEN)
+
+@task(retry=once)
 async def hand_on(given: str) -> str:
     assert given == RETURNED
     return given
@@ -90,8 +98,9 @@ async def give_back() -> dict:
 
 
 @pytest.fixture
-async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
+async def house(database: str, tmp_path: Path, double: Double) -> AsyncIterator[House]:
     made = House(tmp_path, database)
+    made.collector = double.url
     (tmp_path / "jobs.py").write_text(TASKS)
     await made.open_server()
     env = await made.server.engine.environment("dev")
@@ -140,6 +149,29 @@ async def stored(database: str) -> str:
         await connection.close()
 
 
+def foreign(run_id: str) -> dict[str, Any]:
+    """What a program that knows the secret tells of a run by OTLP, by what it is."""
+    said = {"stringValue": f"foreign {SPOKEN}"}
+    labels = [{"key": f"foreign {SPOKEN}", "value": said}]
+    resource = {"attributes": [{"key": "mainspring.run", "value": {"stringValue": run_id}}]}
+    ids = {"traceId": "7" * 32, "spanId": "8" * 16}
+    times = {"startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000"}
+    status = {"code": 2, "message": SPOKEN}
+    span = ids | times | {"name": f"foreign {SPOKEN}", "attributes": labels, "status": status}
+    event = {"name": "exception", "attributes": [{"key": "exception.message", "value": said}]}
+    line = ids | {"severityNumber": 17, "body": said, "attributes": labels}
+    point = {"asInt": "1", "attributes": [{"key": "token", "value": {"stringValue": SPOKEN}}]}
+    sums = {"dataPoints": [point], "isMonotonic": True, "aggregationTemporality": 1}
+    spans = [{"spans": [span | {"events": [event]}]}]
+    return {
+        "traces": {"resourceSpans": [{"resource": resource, "scopeSpans": spans}]},
+        "logs": {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [line]}]}]},
+        "metrics": {
+            "resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "paid", "sum": sums}]}]}]
+        },
+    }
+
+
 PATHS = (
     "/api/v3/runs/{}", "/api/v1/runs/{}/trace", "/api/v1/runs/{}/events", "/api/v1/runs/{}/result",
     "/api/v1/runs/{}/metadata", "/api/mainspring/v1/runs/{}/journal", "/plain/runs/{}",
@@ -151,10 +183,14 @@ LISTS = ("/api/v1/runs", "/api/v1/projects/any/envvars/dev", "/metrics", "/api/m
 
 ASKED = (
     {"type": "find_lines"}, {"type": "errors"}, {"type": "workers"}, {"type": "count_runs"},
-    {"type": "batches"}, {"type": "schedules"}, {"type": "deployments"},
+    {"type": "batches"}, {"type": "schedules"}, {"type": "deployments"}, {"type": "list_metrics"},
+    {"type": "count_lines", "since": 0}, {"type": "bulks"}, {"type": "tokens"},
+    {"type": "read_metric", "name": "calls", "since": 0, "by": ["token"]},
+    {"type": "read_metric", "name": "paid", "since": 0, "by": ["token"]},
 )  # fmt: skip
 """What the pages of the dashboard ask, besides what the API answers."""
 COMMANDS = ("runs ls", "env ls", "tasks ls", "queues ls", "whoami", "config show", "deploys ls")
+OF_A_RUN = ("inspect", "trace", "logs", "journal", "explain")
 OF_RUNS = ("get", "logs", "journal")
 
 
@@ -171,7 +207,9 @@ async def answers(house: House, ids: list[str], key: str) -> str:
             except httpx2.ReadTimeout:
                 continue  # a stream that goes on
         asked = [dict(body) for body in ASKED]
-        asked += [{"type": "inspect", "run_id": run_id} for run_id in ids]
+        asked += [{"type": what, "run_id": run_id} for run_id in ids for what in OF_A_RUN]
+        groups = (await http.post("/api/mainspring/v1/call", json={"type": "errors"})).json()
+        asked += [{"type": "get_error", "id": group["id"]} for group in groups["groups"]]
         for body in asked:
             answer = await http.post("/api/mainspring/v1/call", json=body)
             told.append(f"\n{answer.status_code} {body['type']}\n{answer.text}")
@@ -180,6 +218,10 @@ async def answers(house: House, ids: list[str], key: str) -> str:
             shown = [await http.get(f"/api/v1/runs/{run_id}/spans/{id_}") for id_ in spans(trace)]
             told += [f"\n{answer.status_code} span\n{answer.text}" for answer in shown]
     return "".join(told)
+
+
+def bearer(house: House) -> dict[str, str]:
+    return {"authorization": f"Bearer {house.key}"}
 
 
 def typed(house: House, *arguments: str) -> str:
@@ -203,22 +245,30 @@ def spans(value: Any) -> Iterator[str]:
 
 
 async def test_a_secret_is_nowhere_but_where_it_is_needed(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, house: House, database: str
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    house: House,
+    database: str,
+    double: Double,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     ids = []
-    for task in ("speak", "abort", "group", "steps", "give_back"):
+    for task in ("speak", "abort", "group", "steps", "tell", "give_back"):
         ids += await house.trigger(task, "{}")
     ids += await house.trigger("apart", '{"number": 1}')
     runs = [await house.ended(run_id) for run_id in ids]
     add = ("people", "add", "ann", "--role", "admin", "--database", database, "-q")
     personal = (await asyncio.to_thread(typed, house, *add)).strip()
+    async with httpx2.AsyncClient(base_url=house.server.url, headers=bearer(house)) as http:
+        for what, body in foreign(ids[0]).items():
+            assert (await http.post(f"/otel/v1/{what}", json=body)).json() == {}
     told = await answers(house, ids, house.key) + await answers(house, [], personal)
     for line in (*COMMANDS, *(f"runs {verb} {id_}" for id_ in ids for verb in OF_RUNS)):
         told += await asyncio.to_thread(typed, house, *line.split())
     printed = capfd.readouterr()
-    seen = told + repr(runs) + printed.out + printed.err + caplog.text
-    kept = await stored(database)
+    await house.close_server()  # which hands over what is to be exported
+    exported, kept = repr(double.posted), await stored(database)
+    seen = told + exported + repr(runs) + printed.out + printed.err + caplog.text
     assert set(re.findall(r"^\d{3} .*", told, re.MULTILINE)) > {"200 span", "200 /metrics"}
     assert not re.findall(r"^(?:404|5\d\d) .*", told, re.MULTILINE)
     assert f"imported with {HIDDEN}" in printed.out
@@ -227,5 +277,7 @@ async def test_a_secret_is_nowhere_but_where_it_is_needed(
         assert found(seen, secret) == []
     for secret in (SPOKEN, house.key, SEALING, personal):
         assert found(kept, secret) == []
-    assert [run.status.value for run in runs] == [*["failed"] * 4, "completed", "completed"]
+    assert [run.status.value for run in runs] == [*["failed"] * 5, "completed", "completed"]
     assert seen.count(HIDDEN) > 40
+    assert all(run_id in exported for run_id in ids)
+    assert f"foreign {HIDDEN}" in told

@@ -105,6 +105,7 @@ class House:
         self.supervisor: Supervisor
         self.client: HttpTransport
         self._place = locate(database)
+        self.collector = ""
         self._port = 0
         self._stack = contextlib.AsyncExitStack()
         self._changed = asyncio.Event()
@@ -112,7 +113,11 @@ class House:
 
     async def open_server(self) -> None:
         settings = ServerSettings(
-            port=self._port, access_log=False, drain_s=0.1, encryption_keys=(SEALING,)
+            port=self._port,
+            access_log=False,
+            drain_s=0.1,
+            encryption_keys=(SEALING,),
+            otlp_endpoint=self.collector,
         )
         self.server = await self._stack.enter_async_context(
             hosted(self._place, settings, key=self.key)

@@ -141,9 +141,7 @@ def _hide(redaction: Redaction, told: Sequence[SpanRecord], lines: Sequence[Line
     for span in told:
         span.name = redaction.text(span.name)
         span.error = None if span.error is None else redaction.text(span.error)
-        for name, value in span.attributes.items():
-            if isinstance(value, str):
-                span.attributes[name] = redaction.text(value)
+        span.attributes = redaction.value(span.attributes)
     for line in lines:
         line.message = redaction.text(line.message)
         line.data = None if line.data is None else redaction.json(line.data)

@@ -8,6 +8,7 @@ from mainspring.engine.owner import Owner
 from mainspring.engine.telling import SPANS
 from mainspring.model import tracing
 from mainspring.model.limits import LONGEST_MS
+from mainspring.model.redaction import Redaction
 from mainspring.model.run import Run
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.wire.measuring import GivenLine, Taken, TakeTelemetry
@@ -27,7 +28,13 @@ UNKNOWN = "no run of this environment is in that trace"
 
 
 async def take(owner: Owner, env: EnvironmentRow, given: TakeTelemetry) -> Taken:
-    """Keep spans, lines and metrics. Raises: StoreUnavailable."""
+    """Keep spans, lines and metrics, without secrets, which other programs do not take out.
+
+    Raises: StoreUnavailable.
+    """
+    redaction = await owner.variables.redaction(env)
+    if redaction:
+        given = _hidden(redaction, given)
     rejected = len(given.metrics) - owner.tellings.measured(env.env_id, given.metrics)
     words = "a metric has a name, labels or numbers that are not taken" if rejected else ""
     traces = {one.trace_id for one in given.spans} | {one.trace_id for one in given.lines}
@@ -61,6 +68,30 @@ async def take(owner: Owner, env: EnvironmentRow, given: TakeTelemetry) -> Taken
     if refused:
         rejected, words = rejected + refused, "there are too many lines"
     return Taken(rejected, words)
+
+
+def _hidden(redaction: Redaction, given: TakeTelemetry) -> TakeTelemetry:
+    text, json, replace = redaction.text, redaction.json, msgspec.structs.replace
+    spans = [
+        replace(
+            one,
+            span=replace(
+                one.span,
+                name=text(one.span.name),
+                error=None if one.span.error is None else text(one.span.error),
+                attributes=json(one.span.attributes),
+            ),
+        )
+        for one in given.spans
+    ]
+    lines = [
+        replace(line, message=text(line.message), data=json(line.data)) for line in given.lines
+    ]
+    metrics = [
+        replace(one, labels=tuple((name, text(value)) for name, value in one.labels))
+        for one in given.metrics
+    ]
+    return TakeTelemetry(spans, lines, metrics)
 
 
 def _run_of(named_id: str, span_id: str, places: dict[str, str], named: set[str]) -> str:
