@@ -52,7 +52,17 @@ async function lines(run, count) {
   const begin = performance.now();
   await page.getByText(`${count} lines`, { exact: true }).waitFor({ state: "attached", timeout: 120_000 });
   const ms = Math.round(performance.now() - begin);
-  return { ms, ...(await scrolled(page.getByRole("log"), "[role=log] time")) };
+  const found = await scrolled(page.getByRole("log"), "[role=log] time");
+  const page_ms = Math.round(await page.evaluate(switched, "Logs"));
+  await page.getByRole("list", { name: "Lines" }).getByRole("listitem").nth(40).waitFor();
+  await page.getByRole("searchbox", { name: "Find lines" }).fill(`"number":${count - 1}}`);
+  const find_ms = Math.round(
+    await until(page, (last) => {
+      const rows = [...document.querySelectorAll("ol[aria-label=Lines] li")];
+      return rows.length > 0 && rows.every((row) => row.textContent.includes(last));
+    }, `"number":${count - 1}}`),
+  );
+  return { ms, ...found, page_ms, find_ms };
 }
 
 async function change(count) {

@@ -3,6 +3,7 @@
 $ mainspring runs get $RUN                     what it prints stands below, without what varies
 $ RUN=$(mainspring tasks trigger hello -q)     keeps what it prints; nothing stands below
 $ mainspring db status | head -1               only the first lines; tail: the last ones
+$ mainspring people password ada <<< "a text"  what is read from standard input
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Final
@@ -19,6 +21,7 @@ from mainspring.cli.main import root
 PROMPT: Final = "$ "
 _KEPT: Final = re.compile(r"([A-Z]+)=\$\((.*)\)")
 _PART: Final = re.compile(r"(.*?) \| (head|tail) -(\d+)")
+_READ: Final = re.compile(r'(.*?) <<< "([^"]*)"')
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _VARIES: Final = tuple(
     (re.compile(pattern), instead)
@@ -57,14 +60,17 @@ class Terminal(io.StringIO):
         return True
 
 
-def ran(arguments: list[str]) -> tuple[str, object]:
-    """What `mainspring` prints on a terminal, and its exit code."""
-    terminal, code = Terminal(), None
+def ran(arguments: list[str], read: str = "") -> tuple[str, object]:
+    """What `mainspring` prints on a terminal, and its exit code. `read`: its standard input."""
+    terminal, code, before = Terminal(), None, sys.stdin
+    sys.stdin = io.StringIO(read)
     with redirect_stdout(terminal), redirect_stderr(terminal):
         try:
             root.main(arguments, prog_name="mainspring")
         except SystemExit as end:
             code = end.code
+        finally:
+            sys.stdin = before
     return _ANSI.sub("", terminal.getvalue()), code
 
 
@@ -88,10 +94,12 @@ def replayed(page: str, known: Mapping[str, str]) -> str:
 
 
 def _printed(typed: str, values: Mapping[str, str]) -> str:
-    part = _PART.fullmatch(typed)
-    words = shlex.split(part[1] if part else typed)
+    part, read = _PART.fullmatch(typed), _READ.fullmatch(typed)
+    shortened = part or read
+    words = shlex.split(shortened[1] if shortened else typed)
     assert words[0] == "mainspring", typed
-    text, code = ran([_filled(word, values) for word in words[1:]])
+    arguments = [_filled(word, values) for word in words[1:]]
+    text, code = ran(arguments, f"{read[2]}\n" if read else "")
     if part:
         lines, count = text.splitlines(), int(part[3])
         return "\n".join(lines[:count] if part[2] == "head" else lines[-count:])

@@ -177,7 +177,7 @@ function Row({ line }: { line: FoundLine }) {
   const time = new Date(line.at);
   const level = line.level.toLowerCase();
   return (
-    <li className="flex flex-wrap gap-x-3 px-4 py-0.5 hover:bg-raised md:flex-nowrap md:px-5">
+    <li className="flex flex-wrap gap-x-3 px-4 py-0.5 [contain-intrinsic-size:auto_1.5rem] [content-visibility:auto] hover:bg-raised md:flex-nowrap md:px-5">
       <time className="num shrink-0 text-dim" dateTime={time.toISOString()} title={moment(line.at)}>{time.toLocaleTimeString("en-GB")}.{String(line.at % 1000).padStart(3, "0")}</time>
       <span className={`w-14 shrink-0 ${COLORS[level] ?? "text-busy"}`}>{level}</span>
       <Link to="/runs/$run" params={{ run: line.run_id }} search={{ tab: "logs" }} preload={false} title={line.run_id} className="w-36 shrink-0 truncate text-dim hover:text-ink hover:underline">{line.task}</Link>
