@@ -1,6 +1,7 @@
 /* The other pages: what each shows, and what can be done there. */
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
@@ -80,6 +81,8 @@ export default function pages() {
   it("approves what waits for a token", async (page) => {
     const { id } = await api("POST", "/api/v1/waitpoints/tokens", {});
     await open(page, "/tokens?status=waiting");
+    await page.getByRole("button", { name: "New token" }).click();
+    await page.getByText(/^Made waitpoint_/).waitFor();
     const row = page.getByRole("row").filter({ hasText: id });
     await row.getByRole("button", { name: "Complete", exact: true }).click();
     const dialog = page.getByRole("dialog");
@@ -170,6 +173,10 @@ export default function pages() {
     await lines.getByText("Pierre").waitFor({ state: "detached" });
     const id = await trigger("greet", { name: "Marie Salomea" });
     await lines.getByText("Marie Salomea").waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).click()]);
+    assert.match(await readFile(await file.path(), "utf8"), /"name":"Marie Salomea"/);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Go live" }).click();
     await page.getByLabel("Least level").selectOption("error");
     await page.getByText("No line matches").waitFor();
     await page.getByLabel("Least level").selectOption("debug");
@@ -189,6 +196,31 @@ export default function pages() {
     await ended.getByText("Nothing in this time.").waitFor();
     await page.goto(`${SERVER}/tasks`);
     await page.getByRole("row").filter({ hasText: "Its input is its output." }).getByRole("img", { name: "Runs of echo that ended" }).waitFor();
+  });
+
+  it("keeps variables and secrets, and takes those of a file", async (page) => {
+    await open(page, "/variables");
+    await page.getByRole("button", { name: "New variable" }).click();
+    await page.getByLabel("Name").fill("PRINTER");
+    await page.getByLabel("Value").fill("p-3");
+    await page.getByRole("button", { name: "Save" }).click();
+    const row = (name) => page.getByRole("row").filter({ hasText: name });
+    await row("PRINTER").getByText("p-3").waitFor();
+    await page.getByRole("button", { name: "Import .env" }).click();
+    await page.getByLabel("Lines").fill('# of the house\nexport DOOR_CODE="1 2 3"\nPRINTER=p-4 # the new one');
+    await page.getByRole("button", { name: "Set 2" }).click();
+    await row("DOOR_CODE").getByText("secret", { exact: true }).waitFor();
+    assert.ok(!(await page.locator("main").innerText()).includes("1 2 3"));
+    await page.getByRole("button", { name: "Change DOOR_CODE" }).click();
+    assert.equal(await page.getByLabel("Value").inputValue(), "");
+    await page.getByLabel("Value").fill("4 5 6");
+    await page.getByRole("button", { name: "Save" }).click();
+    for (const name of ["PRINTER", "DOOR_CODE"]) {
+      await page.getByRole("button", { name: `Delete ${name}` }).click();
+      await page.getByRole("button", { name: "Delete it" }).click();
+      await row(name).waitFor({ state: "detached" });
+    }
+    await page.getByText(/^No variables in/).waitFor();
   });
 
   it("shows the workers that are connected", async (page) => {

@@ -55,7 +55,10 @@ export default function people() {
     await page.getByRole("button", { name: "Make it" }).click();
     await page.getByText(/^tr_prod_sk_/).waitFor();
     await page.keyboard.press("Escape");
-    const made = page.getByRole("row").filter({ hasText: "billing" });
+    await page.getByRole("row").filter({ hasText: "billing" }).getByRole("button", { name: "Rotate" }).click();
+    await page.getByRole("dialog").getByText(/^tr_prod_sk_/).waitFor();
+    await page.keyboard.press("Escape");
+    const made = page.getByRole("row").filter({ hasText: "billing" }).first();
     await made.getByRole("button", { name: "Revoke" }).click();
     await page.getByRole("button", { name: "Revoke it" }).click();
     await made.getByText("revoked").waitFor();

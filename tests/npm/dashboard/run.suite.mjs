@@ -186,6 +186,12 @@ export default function run() {
     const text = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(text, /^curl -s http.*\/api\/v1\/tasks\/echo\/trigger/);
     assert.ok(text.includes(`'{"payload":{"value":"it'\\''s"},"options":{"tags":["copied"]}}'`));
+    for (const [language, line] of [["Python", 'trigger("echo", {"value": "it\'s"}, tags=["copied"])'], ["TypeScript", 'tasks.trigger("echo"']]) {
+      await page.getByRole("button", { name: "Copy as" }).click();
+      await page.getByRole("button", { name: language }).click();
+      await page.getByText(`Copied the trigger as ${language}.`).waitFor();
+      assert.ok((await page.evaluate(() => navigator.clipboard.readText())).includes(line), language);
+    }
   });
 
   it("tells of a run that is not there", async (page) => {
