@@ -35,6 +35,7 @@ from bench.shards import shards_100
 from bench.streams import stream_latency, stream_latency_20
 from bench.tasks import MARKS, noop, stamp
 from bench.telemetry import telemetry_cost
+from bench.versions import version_change
 from bench.work import SLOTS, drain, worker
 
 MEASURED = 20_000
@@ -175,6 +176,7 @@ CASES: dict[str, Case] = {
     "cold_1m": cold_1m,
     "fork": fork,
     "schedules_100k": schedules_100k,
+    "version_change": version_change,
     "subscribers": subscribers,
     "stream_latency": stream_latency,
     "stream_latency_20": stream_latency_20,
