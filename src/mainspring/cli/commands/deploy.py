@@ -80,7 +80,11 @@ async def command(talk: Talk, path: Path, **given: Unpack[Given]) -> int | None:
         stays = given["skip_promotion"] or bool(given["image"])
         fits = not shown.count(verdicts, "diverges")
         if not fits and not stays and not _goes_on(given["strict"]):
-            click.echo(f"{made.version} is kept, and not promoted.", err=True)
+            click.echo(
+                f"{made.version} is kept, and not promoted. Runs that diverge stay in their "
+                f"version in any case; to let new ones get it: mainspring promote {made.version}",
+                err=True,
+            )
             return FAILED
         if not stays:
             made = await there.ask(Promote(made.version))
@@ -120,9 +124,8 @@ async def _sent(there: Talk, path: Path, settings: Settings, given: Given) -> De
 async def _looked(talk: Talk, version: str) -> list[Verdict]:
     """What runs that wait would do in that version, shown on stderr: stdout is the deployment's."""
     verdicts = await preflight(talk.ask, await prepare(talk.ask, version, cache_folder()))
-    for line in shown.items(verdicts):
-        why = f" at {line['at']!r}: {line['reason']}" if line["verdict"] != "fits" else ""
-        click.echo(f"{line['task']}: {line['runs']} runs {line['verdict']}{why}", err=True)
+    for item in shown.items(verdicts):
+        click.echo(shown.line(item), err=True)
     return verdicts
 
 
