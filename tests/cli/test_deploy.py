@@ -158,9 +158,17 @@ def test_an_image_is_made_where_an_engine_is(
     refused = deploying("deploy", "--image", image, "--build")
     assert refused.exit_code == 2
     assert "neither docker nor podman is on PATH" in refused.output
+    (engines / "docker").write_text("#!/bin/sh\necho 'Cannot connect to the daemon' >&2\nexit 1\n")
+    (engines / "docker").chmod(0o755)
+    refused = deploying("deploy", "--image", image, "--build")
+    assert refused.exit_code == 2
+    assert "does not answer; start it" in refused.output
+    assert "docker version` ended with 1: Cannot connect to the daemon" in refused.output
     (engines / "podman").write_text(
         f"#!{sys.executable}\n"
         "import pathlib, shutil, sys\n"
+        "if sys.argv[1] == 'version':\n"
+        "    sys.exit(0)\n"
         f"shutil.copytree(sys.argv[-1], {str(tmp_path / 'seen')!r})\n"
         "sys.exit(sys.argv[1:4] != ['build', '--tag', 'shop:1'])\n"
     )

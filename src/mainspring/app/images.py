@@ -33,12 +33,7 @@ def build(root: Path, name: str, packed: Packed) -> None:
 
     Raises: ConfigurationError when there is no engine, or it ends with another status than 0.
     """
-    engine = next((found for name_ in ENGINES if (found := shutil.which(name_))), None)
-    if engine is None:
-        raise ConfigurationError(
-            f"There is no container engine here: neither {' nor '.join(ENGINES)} is on PATH. Build "
-            f"the image where one is and name it with --image {name}, or deploy without an image."
-        )
+    engine = _engine(name)
     if (root / DOCKERFILE).is_file():
         _run(engine, name, root)
         return
@@ -48,6 +43,30 @@ def build(root: Path, name: str, packed: Packed) -> None:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         (code / DOCKERFILE).write_text(_OURS.format(python=python, release=__version__))
         _run(engine, name, code)
+
+
+def _engine(name: str) -> str:
+    """The first engine that answers: docker may be there without its daemon."""
+    otherwise = (
+        f"Build the image where one is and name it with --image {name}, or deploy without an image."
+    )
+    silent = []
+    for engine in filter(None, map(shutil.which, ENGINES)):
+        asked = subprocess.run(
+            [engine, "version"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        if asked.returncode == 0:
+            return engine
+        said = asked.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        silent.append(f"`{engine} version` ended with {asked.returncode}: {' '.join(said)}")
+    if silent:
+        raise ConfigurationError(
+            f"The container engine does not answer; start it. {'; '.join(silent)}. {otherwise}"
+        )
+    raise ConfigurationError(
+        f"There is no container engine here: neither {' nor '.join(ENGINES)} is on PATH. "
+        f"{otherwise}"
+    )
 
 
 def _run(engine: str, name: str, folder: Path) -> None:
