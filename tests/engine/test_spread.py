@@ -2,9 +2,15 @@
 
 from hypothesis import given, strategies as st
 
-from mainspring.engine.spread import LOST_S, Sightings, spread
+from mainspring.engine.spread import LOST_S, Chart, Sightings, spread
 
 SERVERS = st.sets(st.sampled_from("abcdef"), min_size=1)
+NODES = st.integers(0, 2)
+CHARTS = st.builds(
+    Chart,
+    st.dictionaries(st.integers(1, 40), NODES),
+    st.dictionaries(st.sampled_from("abcdef"), NODES),
+)
 OWNERS = st.dictionaries(st.integers(1, 40), st.sampled_from(["", *"abcdef"]))
 
 
@@ -31,6 +37,36 @@ def test_nobody_gives_more_than_its_surplus(owners: dict[int, str], able: set[st
         before = [shard for shard, owner in owners.items() if owner == server]
         kept = [shard for shard in before if plan[shard] == server]
         assert len(kept) >= min(len(before), least)
+
+
+@given(OWNERS, SERVERS, CHARTS)
+def test_shares_are_even_wherever_the_rows_are(
+    owners: dict[int, str], able: set[str], chart: Chart
+) -> None:
+    plan = spread(owners, able, chart)
+    assert plan.keys() == owners.keys()
+    shares = [list(plan.values()).count(server) for server in able]
+    assert max(shares) - min(shares) <= 1
+    assert spread(plan, able, chart) == plan
+
+
+@given(OWNERS, SERVERS, CHARTS)
+def test_no_two_servers_have_what_is_near_to_the_other(
+    owners: dict[int, str], able: set[str], chart: Chart
+) -> None:
+    plan = spread(owners, able, chart)
+    ways = {
+        (chart.servers[server], chart.shards[shard])
+        for shard, server in plan.items()
+        if chart.is_far(shard, server) and server in chart.servers
+    }
+    assert not any((home, node) in ways for node, home in ways)
+
+
+def test_what_is_far_is_given_first_and_what_is_near_is_taken_first() -> None:
+    chart = Chart({1: 10, 2: 20, 3: 10, 4: 20}, {"a": 10, "b": 20})
+    assert spread(dict.fromkeys(range(1, 5), "a"), "ab", chart) == {1: "a", 2: "b", 3: "a", 4: "b"}
+    assert spread(dict.fromkeys(range(1, 5), ""), "ba", chart) == {1: "a", 2: "b", 3: "a", 4: "b"}
 
 
 def test_a_server_is_lost_when_its_beats_stand_still() -> None:

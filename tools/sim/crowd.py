@@ -22,15 +22,18 @@ from tools.sim.world import World
 PATIENCE_S = 120.0
 """Simulated seconds, after which the shards are said not to come to rest."""
 STEP_S = 0.1
+RESTS_S = 60.0
+"""After so long everybody has asked where the rows are."""
 
 
 class Crowd:
     """Servers of one database with an environment, hence a shard, for each of `shards`."""
 
-    def __init__(self, seed: int, servers: int, shards: int) -> None:
+    def __init__(self, seed: int, servers: int, shards: int, nodes: int) -> None:
         self.world = World(seed)
         self.store = SqliteStore(":memory:")
         self.disk = Disk(self.world, self.store)
+        self.disk.nodes = nodes
         self.network = Network(self.world)
         self.servers: list[Server] = []
         self._first, self._shards = servers, shards
@@ -75,6 +78,13 @@ class Crowd:
         return found
 
     @property
+    def near(self) -> float:
+        """The share of shards of which the rows are at the owner's node of the database."""
+        owners, disk = self.owners(), self.disk
+        near = sum(disk.home(shard) == disk.node_of(owner) for shard, owner in owners.items())
+        return round(near / len(owners), 2)
+
+    @property
     def is_even(self) -> bool:
         """Whether every shard is answered for, and nobody has two more than another."""
         shares = self.answered().values()
@@ -90,9 +100,11 @@ class Crowd:
         return round(self.world.now - began, 1)
 
 
-def measured(seed: int, servers: int, shards: int, lost: int) -> dict[str, float]:
-    """Seconds until shares are even: from nothing, after some are lost, after as many have come."""
-    crowd = Crowd(seed, servers, shards)
+def measured(seed: int, servers: int, shards: int, lost: int, nodes: int = 0) -> dict[str, float]:
+    """Seconds until shares are even: from nothing, after some are lost, after as many have come.
+    `near`: the share of shards that lie near their owners in the end, with that many `nodes`.
+    """
+    crowd = Crowd(seed, servers, shards, nodes)
     with staged(crowd.world):
         crowd.begin()
         started = crowd.until(lambda: crowd.is_even)
@@ -112,6 +124,8 @@ def measured(seed: int, servers: int, shards: int, lost: int) -> dict[str, float
         crowd.start(lost)
         grown = crowd.until(lambda: crowd.is_even)
         moved = sum(before[shard] != owner for shard, owner in crowd.owners().items())
+        crowd.world.run_until(crowd.world.now + (RESTS_S if nodes else 0.0))
+        near = crowd.near
     return {
         "servers": servers,
         "shards": shards,
@@ -123,6 +137,7 @@ def measured(seed: int, servers: int, shards: int, lost: int) -> dict[str, float
         "even_after_loss_s": evened,
         "even_after_growth_s": grown,
         "moved_for_growth": moved,
+        "near": near,
     }
 
 
@@ -132,9 +147,13 @@ def main() -> None:
     parser.add_argument("--servers", type=int, default=100)
     parser.add_argument("--shards", type=int, default=1_000)
     parser.add_argument("--lost", type=int, default=10)
+    parser.add_argument("--nodes", type=int, default=0, help="of the database's cluster")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    print(json.dumps(measured(given.seed, given.servers, given.shards, given.lost)), flush=True)
+    print(
+        json.dumps(measured(given.seed, given.servers, given.shards, given.lost, given.nodes)),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

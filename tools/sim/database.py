@@ -6,7 +6,7 @@ holds its shard. Nothing is decided here but the fates of transactions.
 from __future__ import annotations
 
 from asyncio import Future, events
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -52,6 +52,7 @@ class Disk:
     Attributes:
         committed: told of each fenced commit at the moment in which it becomes durable.
         cut: names of processes that do not reach it.
+        nodes: of how many it seems to be; 0 = it is no cluster.
     """
 
     def __init__(self, world: World, store: SqliteStore) -> None:
@@ -61,6 +62,7 @@ class Disk:
         self.committed: Observer = lambda shard, epoch, changes, claimed: None
         self.node = Node(world, "database")
         self.cut: set[str] = set()
+        self.nodes = 0
         self._in_flight: dict[int, set[object]] = {}
         self._waiting: dict[int, list[Callable[[], None]]] = {}
 
@@ -76,6 +78,14 @@ class Disk:
                 coroutine.send(None)
         except StopIteration as end:
             return end.value
+
+    def node_of(self, server_id: str) -> int:
+        """The node that a server is connected to."""
+        return int(server_id.rpartition("-")[2]) % max(self.nodes, 1)
+
+    def home(self, shard_id: int) -> int:
+        """The node that has the rows of a shard."""
+        return shard_id % max(self.nodes, 1)
 
     def epoch(self, shard_id: int) -> int:
         """Who holds the shard, as the fence of a commit sees it."""
@@ -149,6 +159,13 @@ class Database:
 
     async def schema(self) -> list[Applied]:
         raise NotImplementedError
+
+    async def node(self) -> int | None:
+        return self._disk.node_of(self._node.name) if self._disk.nodes else None
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        home = self._disk.home
+        return {shard_id: home(shard_id) for shard_id in shard_ids} if self._disk.nodes else {}
 
     def figures(self) -> list[Sample]:
         return self._inner.figures()

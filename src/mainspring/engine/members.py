@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mainspring.clock import Clock
-from mainspring.engine.spread import Sightings, spread
+from mainspring.engine.spread import Chart, Sightings, spread
 from mainspring.engine.uptimes import Uptimes
 from mainspring.store.protocol import Shards
+
+HOMES_S: Final = 30.0
+"""How often it is asked which nodes of a cluster of databases have the rows of shards."""
 
 
 class Members:
@@ -25,6 +30,9 @@ class Members:
         self._server_id = server_id
         self._address = address
         self._addresses: dict[str, str] = {}
+        self._nodes: dict[str, int] = {}
+        self._homes: dict[int, int] = {}
+        self._asked_at = -HOMES_S
         self.uptimes = Uptimes()
         self._sights = Sightings(server_id)
 
@@ -71,6 +79,10 @@ class Members:
         """See who lives and who owns what. Raises: StoreUnavailable."""
         await self.watch()
         self.places = {shard_id: owner for shard_id, owner, _ in await self._shards.owners()}
+        now = self._clock.monotonic()
+        if len(set(self._nodes.values())) > 1 and now - self._asked_at >= HOMES_S:
+            self._homes = await self._shards.homes(self.places)
+            self._asked_at = now
 
     async def watch(self) -> bool:
         """See who lives; True when somebody has come, gone, or been lost.
@@ -84,7 +96,9 @@ class Members:
         if self._server_id not in beats:  # we had counted as lost
             await self._register()
         if beats.keys() != self._addresses.keys():
-            self._addresses = await self._shards.addresses()
+            hosts = await self._shards.hosts()
+            self._addresses = {one.server_id: one.address for one in hosts}
+            self._nodes = {one.server_id: one.node for one in hosts if one.node is not None}
         return self._sights.look(beats, now)
 
     def plan(self) -> dict[int, str]:
@@ -110,7 +124,7 @@ class Members:
             able = {name for name in able if name == me or name in self._sights.settled}
         return {
             shard: to
-            for shard, to in spread(open_, able).items()
+            for shard, to in spread(open_, able, Chart(self._homes, self._nodes)).items()
             if (to == me and open_[shard] not in {me, *living}) or (to != me and open_[shard] == me)
         }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 LOST_S: Final = 3.5
 """How long the beats of a server may stand still before it counts as lost."""
@@ -82,11 +83,29 @@ class _Sight:
         return "alive" if self.moved else "new"
 
 
-def spread(owners: Mapping[int, str], able: Collection[str]) -> dict[int, str]:
-    """The owner that each shard is to have, so that the servers in `able` have even shares.
+class Chart(NamedTuple):
+    """The node of a cluster of databases by shard and by server, as far as they are known."""
 
-    As few as possible change hands, and everybody who sees the same comes to the same. Shards whose
-    owner is not able are free.
+    shards: Mapping[int, int] = MappingProxyType({})
+    servers: Mapping[str, int] = MappingProxyType({})
+
+    def is_far(self, shard_id: int, server: str) -> bool:
+        """Whether the server's statements about the shard would go on to another node."""
+        home = self.shards.get(shard_id)
+        return home is not None and self.servers.get(server) != home
+
+
+ONE_NODE: Final = Chart()
+
+
+def spread(
+    owners: Mapping[int, str], able: Collection[str], chart: Chart = ONE_NODE
+) -> dict[int, str]:
+    """The owner that each shard is to have, so that the servers in `able` have even shares, and of
+    those with even shares near ones. Shards whose owner is not able are free.
+
+    As few as possible change hands, but for pairs of which both come near. Everybody who sees the
+    same comes to the same.
     """
     held: dict[str, list[int]] = {server: [] for server in able}
     free: list[int] = []
@@ -96,11 +115,31 @@ def spread(owners: Mapping[int, str], able: Collection[str]) -> dict[int, str]:
     order = sorted(held, key=lambda server: (-len(held[server]), server))
     shares = {server: base + (place < more) for place, server in enumerate(order)}
     for server, share in shares.items():
+        held[server].sort(key=lambda shard_id: (chart.is_far(shard_id, server), shard_id))
         free += held[server][share:]
         del held[server][share:]
     free.sort()
-    for server, share in shares.items():
-        missing = share - len(held[server])
-        held[server] += free[:missing]
-        del free[:missing]
-    return {shard_id: server for server, shards in held.items() for shard_id in shards}
+    for far_too in (False, True):
+        for server, share in shares.items():
+            missing = share - len(held[server])
+            if missing:
+                fit = [shard for shard in free if far_too or not chart.is_far(shard, server)]
+                held[server] += fit[:missing]
+                free = sorted(set(free).difference(fit[:missing]))
+    plan = {shard_id: server for server, shards in held.items() for shard_id in shards}
+    return plan | _exchanged(plan, chart)
+
+
+def _exchanged(plan: Mapping[int, str], chart: Chart) -> dict[int, str]:
+    """Owners of shards that two servers should exchange, since each is near to the other's."""
+    far: dict[tuple[int | None, int], list[int]] = {}
+    for shard_id in sorted(plan):
+        if chart.is_far(shard_id, plan[shard_id]):
+            way = chart.servers.get(plan[shard_id]), chart.shards[shard_id]
+            far.setdefault(way, []).append(shard_id)
+    found: dict[int, str] = {}
+    for (node, home), shards in far.items():
+        back = far.get((home, node), []) if node is not None and node < home else []
+        for one, other in zip(shards, back, strict=False):
+            found[one], found[other] = plan[other], plan[one]
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from mainspring.store.changes import EXACT, PLAN, Changes, Claimed, Row
@@ -60,6 +60,14 @@ class Database(Protocol):
 
     async def schema(self) -> list[Applied]:
         """The migrations that this database has had, in order."""
+        ...
+
+    async def node(self) -> int | None:
+        """The node of a cluster that we are connected to; None when the database is one node."""
+        ...
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        """As `store.protocol.Shards.homes`."""
         ...
 
     def figures(self) -> list[Sample]:

@@ -24,6 +24,13 @@ KEPT: Final = frozenset({"schema_version", "server", "token_use", "audit"})
 FIRST: Final = "shard"
 """The table that all other run data lies beside."""
 HAS_CITUS: Final = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
+NODE: Final = "SELECT groupid FROM pg_dist_local_group"
+IS_DISTRIBUTED: Final = f"""SELECT 1 FROM pg_dist_partition
+WHERE logicalrelid = to_regclass('{FIRST}') AND partmethod = 'h'"""
+HOMES: Final = f"""SELECT s.shard_id, p.groupid FROM unnest($1::bigint[]) AS s (shard_id)
+JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column('{FIRST}', s.shard_id)
+"""
+"""Nodes by shard; only where run data is distributed."""
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+) \(\n(.*?)\n\)", re.DOTALL)
 _KNOWN: Final = """SELECT c.relname FROM pg_dist_partition p
 JOIN pg_class c ON c.oid = p.logicalrelid

@@ -21,6 +21,16 @@ class Beat(Struct, array_like=True, frozen=True):
     uptime_ms: int | None
 
 
+class Host(Struct, array_like=True, frozen=True):
+    """Where a server is reached by the others ("" = not at all), and which node of a cluster of
+    databases it has its statements done by; None = not known, or there is one only.
+    """
+
+    server_id: str
+    address: str
+    node: int | None
+
+
 class LeaseRow(Struct, array_like=True, frozen=True):
     """When a session was heard of last, on the monotonic clock of the server that wrote it while it
     owned the shard in that epoch.

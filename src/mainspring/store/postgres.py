@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, get_origin
 
@@ -159,6 +159,20 @@ class PostgresDatabase:
             raise self._place.unavailable(error) from error
         finally:
             connection.terminate()
+
+    async def node(self) -> int | None:
+        if self.statements.dialect is not CITUS:
+            return None
+        [[node]] = await self._pool.read(distribution.NODE, ())
+        return int(node)
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        if self.statements.dialect is not CITUS:
+            return {}
+        if not await self._pool.read(distribution.IS_DISTRIBUTED, ()):
+            return {}
+        found = await self._pool.read(distribution.HOMES, (sorted(shard_ids),))
+        return {row[0]: row[1] for row in found}
 
     def figures(self) -> list[Sample]:
         return self._place.troubles.figures()

@@ -5,7 +5,7 @@ Every coroutine may raise `StoreUnavailable`; nothing is half written then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from mainspring.store.access import Access
 from mainspring.store.batching import Batches
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.environment import EnvironmentRow as EnvironmentRow, QueueRow as QueueRow
-from mainspring.store.leasing import Beat, Leases
+from mainspring.store.leasing import Beat, Host, Leases
 from mainspring.store.measuring import Measuring
 from mainspring.store.objects import Objects
 from mainspring.store.observing import Observing
@@ -181,8 +181,14 @@ class Shards(Protocol):
         """What each server has said last, for observing who is alive."""
         ...
 
-    async def addresses(self) -> dict[str, str]:
-        """Where the servers are reached by one another; "" = not at all."""
+    async def hosts(self) -> list[Host]:
+        """Where the servers are, by server."""
+        ...
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        """By shard, the node of a cluster of databases that has its rows; none when the database
+        is one node.
+        """
         ...
 
     async def forget(self, server_id: str, beat: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.database import Database
-from mainspring.store.leasing import Beat
+from mainspring.store.leasing import Beat, Host
 from mainspring.telemetry.metrics import Sample
 
 
@@ -45,7 +47,8 @@ class Shards:
         return await self._database.fetch("shard_owners", tuple[int, str, int], {})
 
     async def register(self, server_id: str, address: str, uptime_ms: int | None = None) -> None:
-        values = {"server": server_id, "address": address, "uptime": uptime_ms}
+        node = await self._database.node()
+        values = {"server": server_id, "address": address, "uptime": uptime_ms, "node": node}
         await self._database.write(("server_register", values, ()))
 
     async def beat(self, server_id: str, uptime_ms: int | None = None) -> None:
@@ -55,8 +58,11 @@ class Shards:
     async def beats(self) -> list[Beat]:
         return await self._database.fetch("server_beats", Beat, {})
 
-    async def addresses(self) -> dict[str, str]:
-        return dict(await self._database.fetch("server_addresses", tuple[str, str], {}))
+    async def hosts(self) -> list[Host]:
+        return await self._database.fetch("server_hosts", Host, {})
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        return await self._database.homes(shard_ids)
 
     async def forget(self, server_id: str, beat: int) -> None:
         await self._database.write(("server_forget", {"server": server_id, "beat": beat}, ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -206,6 +206,12 @@ class SqliteDatabase:
 
     async def schema(self) -> list[Applied]:
         return await self._aside(_applied)
+
+    async def node(self) -> int | None:
+        return None
+
+    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
+        return {}
 
     def figures(self) -> list[Sample]:
         return []

@@ -31,10 +31,12 @@ SELECT shard_id, owner, epoch FROM shard ORDER BY shard_id;
 UPDATE shard SET owner = '' WHERE owner = :server;
 
 -- name: server_register
--- takes: server text, address text, uptime bigint
-INSERT INTO server (server_id, address, beat, uptime_ms) VALUES (:server, :address, 0, :uptime)
+-- takes: server text, address text, uptime bigint, node bigint
+INSERT INTO server (server_id, address, beat, uptime_ms, node)
+VALUES (:server, :address, 0, :uptime, :node)
 ON CONFLICT (server_id) DO UPDATE
-SET address = excluded.address, beat = server.beat + 1, uptime_ms = excluded.uptime_ms;
+SET address = excluded.address, beat = server.beat + 1, uptime_ms = excluded.uptime_ms,
+  node = excluded.node;
 
 -- name: server_beat
 -- takes: server text, uptime bigint
@@ -43,8 +45,8 @@ UPDATE server SET beat = beat + 1, uptime_ms = :uptime WHERE server_id = :server
 -- name: server_beats
 SELECT server_id, beat, uptime_ms FROM server ORDER BY server_id;
 
--- name: server_addresses
-SELECT server_id, address FROM server ORDER BY server_id;
+-- name: server_hosts
+SELECT server_id, address, node FROM server ORDER BY server_id;
 
 -- name: server_forget
 -- takes: server text, beat bigint
