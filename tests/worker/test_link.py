@@ -189,6 +189,31 @@ async def test_a_drained_session_finishes_what_it_has(engine: Engine, anywhere: 
     await engine.until(lambda: engine.open == 0)
 
 
+async def test_a_drain_stops_code_at_once_when_the_lease_runs_out(
+    engine: Engine, anywhere: Worker
+) -> None:
+    stopped = asyncio.Event()
+
+    @task
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    session = await anywhere()
+    engine.order(execute("endless"))
+    await engine.until(lambda: engine.started)
+    draining = asyncio.create_task(session.drain(600))
+    await engine.until(lambda: any(getattr(m, "slots", None) == 0 for m in engine.messages))
+    session.lapse()
+
+    assert await draining == 1
+    await stopped.wait()
+    assert engine.ended == {}
+    await engine.until(lambda: engine.open == 0)
+
+
 async def test_what_a_drain_cuts_off_is_not_reported(engine: Engine, anywhere: Worker) -> None:
     cleaned = []
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from mainspring.clock import Clock
 from mainspring.errors import FencedOut, ServerUnreachable
@@ -183,15 +183,19 @@ class Session:
         Parked runs are given away and do not hold this up; their code never goes on here.
 
         Returns how many attempts were cut off; of those nothing is reported, so that they run again
-        elsewhere without losing an attempt. The link is closed then.
+        elsewhere without losing an attempt. The link is closed then. When the session is over
+        before that, all code stops at once, since others may execute it.
         """
         self._slots.size = 0
         parking = self.runner.parking
         parking.draining = True
         parking.give_away()
         self.runner.post(Capacity(0))
-        await _within(grace_s, self.runner.emptied())
+        await _within(grace_s, self._emptied())
         cut = self.running
+        if self.ended.done():
+            await self.abandon()
+            return cut
         if cut:
             await _within(clean_up_s, self.runner.cut_off(clean_up_s))
         if self._capture is not None:
@@ -207,6 +211,15 @@ class Session:
         """Stop everything at once and report nothing: the session is not ours any more."""
         self.runner.abandon()
         await self._close(FencedOut("This worker session is over; another one has its runs."))
+
+    async def _emptied(self) -> None:
+        """Until no attempt is left, or the session is over."""
+        emptied = asyncio.ensure_future(self.runner.emptied())
+        try:
+            either: set[asyncio.Future[Any]] = {emptied, self.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            emptied.cancel()
 
     async def _close(self, error: Exception) -> None:
         if self._linked is not None:
