@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.wire import calls
-from mainspring.wire.worker import Cancel, Entry, Execute, Fenced, Resolved, Resume
+from mainspring.wire.worker import Cancel, Entry, Execute, Fenced, Resolved, Resume, Started
 from tests.engine.house import House, Worker
 
 HOUR = 3_600_000
@@ -329,6 +329,33 @@ async def test_outcomes_that_a_broken_link_swallowed_are_told_again(house: House
     worker.connect()
     await house.settle()
     assert set(worker.told[run_id]) == {"nap"}
+
+
+@pytest.mark.parametrize("parks", [True, False])
+async def test_a_run_that_went_on_unheard_is_told_outcomes_when_its_session_is_back(
+    house: House, parks: bool
+) -> None:
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    waits = [
+        worker.waits(run_id, "short", after_ms=5),
+        worker.waits(run_id, "long", after_ms=3_000),
+    ]
+    worker.send(*waits, worker.parks(run_id, "short", "long"))
+    await later(house, 5)
+    worker.drop()
+    said = worker.send(worker.parks(run_id, "long") if parks else Started([(run_id, 2)]))
+    await later(house, 3_000)
+    worker.acked = said.number  # it comes again, but only after the welcome
+    worker.connect()
+    await house.settle()
+    assert len(worker.took(Resume)) == 1
+    assert {entry.key for entry in worker.took(Resolved)[-1].entries} == {"short", "long"}
+    worker.repeat(said)
+    await house.settle()
+    assert await house.status(run_id) == "executing"
+    assert await house.differences() == []
 
 
 async def test_a_run_awaited_by_a_stranger_wakes_it(house: House) -> None:

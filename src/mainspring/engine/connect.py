@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.engine import declared, versions
+from mainspring.engine import declared, held, versions
 from mainspring.engine.cancel import GRACE_MS
 from mainspring.engine.held import HeldCall
 from mainspring.engine.leases import Leases
@@ -286,13 +286,17 @@ class Door:
         self._owner.submit(HeldCall(session, parked, asyncio.get_running_loop().create_future()))
 
     def _fence(self, session: Session, hello: Hello) -> None:
-        """Tell a session which of the runs that it brings back are not its own any more."""
-        lives = self._owner.state.lives
-        lost: list[ToWorker] = []
-        for run_id, epoch in hello.runs:
-            live = lives.get(run_id)
-            if live is None or live.epoch != epoch or live.session is not session:
-                lost.append(Fenced(run_id, epoch))
+        """Tell a session which of the runs that it brings back are not its own any more, and know
+        which have gone on without a word that arrived.
+        """
+        state = self._owner.state
+        own = set[tuple[str, int]]()
+        for run_id, epoch in (*hello.runs, *hello.parked):
+            live = state.lives.get(run_id)
+            if live is not None and live.epoch == epoch and live.session is session:
+                held.has_gone_on(state, live)
+                own.add((run_id, epoch))
+        lost: list[ToWorker] = [Fenced(*pair) for pair in hello.runs if pair not in own]
         if lost and session.deliver is not None:
             session.deliver(lost)
 

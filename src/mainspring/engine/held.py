@@ -26,14 +26,14 @@ def attempt(
     if live is not None and live.epoch == epoch and live.session is session:
         live.begun = True
         if live.before or session.parked:
-            _has_gone_on(state, live)
+            has_gone_on(state, live)
         return live
     if not is_parked(facts.located.get(run_id), session, epoch):
         batch.order(session, Fenced(run_id, epoch))
     return None
 
 
-def _has_gone_on(state: State, live: Live) -> None:
+def has_gone_on(state: State, live: Live) -> None:
     """The code of a resumed run speaks in its new epoch: what it is told from now on are outcomes,
     also over another link, because it would take the order to go on for a repeat.
     """

@@ -102,6 +102,7 @@ class Order:
         known = {entry.key for entry in self._entries}
         late = [entry for entry in live.untold or () if entry.key not in known]
         entries = [*self._entries, *late]
+        live.untold = None
         told: list[ToWorker] = []
         if live.before:
             told.append(Resume(live.run_id, live.epoch, live.before, entries))
@@ -109,7 +110,6 @@ class Order:
             told.append(self._execute(self._row, entries))
         elif entries:
             return [Resolved(live.run_id, live.epoch, entries)]
-        live.untold = None
         if told and live.cancel_at is not None:
             told.append(Cancel(live.run_id, live.epoch, GRACE_MS))
         return told

@@ -220,6 +220,7 @@ class Session:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             emptied.cancel()
+            await asyncio.gather(emptied, return_exceptions=True)
 
     async def _close(self, error: Exception) -> None:
         if self._linked is not None:
