@@ -11,7 +11,7 @@ from mainspring.clock import Clock
 from mainspring.engine.connect import Answering, Door
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import State
-from mainspring.engine.uptimes import Taken, Uptimes
+from mainspring.engine.uptimes import Uptimes
 from mainspring.engine.variables import Variables
 from mainspring.ids import Bits
 from mainspring.store.changes import Row
@@ -46,7 +46,6 @@ class Holdings:
         self.doors: dict[int, Door] = {}
         self.leaving: set[int] = set()
         self.on_ends: Callable[[Owner, Sequence[Row]], None] | None = None
-        self._trying: dict[int, Taken] = {}
         self._taken_at: dict[int, float] = {}
         self._store = store
         self._objects = objects
@@ -88,11 +87,7 @@ class Holdings:
         epoch = await self._store.shards.take_from(shard_id, self._server_id, former)
         if epoch is None:
             return False
-        taken = Taken.after(self._trying.get(shard_id), epoch, ours=former == self._server_id)
-        self._trying[shard_id] = taken
-        rows = await self._store.leases.rows(shard_id)
-        await owner.start(epoch, uptimes.heard(rows, taken.since))
-        del self._trying[shard_id]  # from now on beats count
+        await owner.start(epoch, uptimes.heard(await self._store.leases.rows(shard_id)))
         door.leases.all()
         door.leases.ring()  # at once, for we may die as well
         self.owners[shard_id] = owner

@@ -54,7 +54,9 @@ class Leases:
         self._over.add(session.id)
 
     def all(self) -> None:
-        """Write all of them anew: the rows of an older epoch are believed once only."""
+        """Write all of them anew, in our own time: the next owner may not know the clocks of those
+        who have written them.
+        """
         self._whole = True
 
     def ring(self) -> None:

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from mainspring.store.leasing import Beat, LeaseRow
 
 KEPT_S: Final = 300.0
 """How long a server is remembered that has gone: much longer than any lease."""
-
-
-class Taken(NamedTuple):
-    """A shard was taken in an epoch; leases are believed that were written `since` then."""
-
-    epoch: int
-    since: int
-
-    @classmethod
-    def after(cls, before: Taken | None, epoch: int, *, ours: bool) -> Taken:
-        """It was taken now. `ours`: the rows said so already, because it was given to us, which
-        raises the epoch, too, or because we have taken it `before` and got no further: no beat
-        counted under that epoch.
-        """
-        if before is not None and before.epoch == epoch - 1:
-            return cls(epoch, before.since)
-        return cls(epoch, epoch - (2 if ours else 1))
 
 
 class Uptimes:
@@ -59,15 +42,14 @@ class Uptimes:
             return None
         return at + (uptime_ms - beat.uptime_ms) / 1000
 
-    def heard(self, rows: Sequence[LeaseRow], since: int) -> dict[str, float]:
+    def heard(self, rows: Sequence[LeaseRow]) -> dict[str, float]:
         """When the sessions of these rows were heard of last, in seconds of our own.
 
-        Only rows of the epoch `since` or a later one are believed: servers of an older release let
-        beats count without writing rows. Who is missing is given a whole lease, which is safe.
+        Who is missing is given a whole lease, which is safe.
         """
         found: dict[str, float] = {}
         for row in rows:
-            at = self.here(row.server_id, row.heard_ms) if row.epoch >= since else None
+            at = self.here(row.server_id, row.heard_ms)
             if at is not None:
                 found[row.session_id] = at
         return found

@@ -46,7 +46,9 @@ class Leases(Protocol):
     """The leases of worker sessions, kept by the owner of their shard for the one that follows."""
 
     async def rows(self, shard_id: int) -> list[LeaseRow]:
-        """Those of a shard, by session."""
+        """Those of a shard that can be believed, by session: written since all its owners have kept
+        leases.
+        """
         ...
 
     async def keep(

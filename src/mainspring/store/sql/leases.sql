@@ -2,8 +2,11 @@
 
 -- name: lease_rows
 -- takes: shard bigint
+-- Those of before an owner that wrote none say nothing: it may have heard of the sessions later.
 SELECT session_id, server_id, epoch, heard_ms FROM session
-WHERE shard_id = :shard ORDER BY session_id;
+WHERE shard_id = :shard
+  AND epoch >= (SELECT kept_since FROM shard WHERE shard_id = :shard)
+ORDER BY session_id;
 
 -- name: lease_heard
 -- rows: session_id text, heard_ms bigint

@@ -11,16 +11,21 @@ SELECT epoch FROM shard WHERE shard_id = :shard {for_update};
 
 -- name: shard_take
 -- takes: shard bigint, owner text
-UPDATE shard SET owner = :owner, epoch = epoch + 1 WHERE shard_id = :shard RETURNING epoch;
+-- An older release raises the epoch alone, and writes no leases under it.
+UPDATE shard SET owner = :owner, epoch = epoch + 1, kept_epoch = epoch + 1,
+  kept_since = CASE WHEN kept_epoch = epoch THEN kept_since ELSE epoch + 1 END
+WHERE shard_id = :shard RETURNING epoch;
 
 -- name: shard_take_from
 -- takes: shard bigint, owner text, former text
-UPDATE shard SET owner = :owner, epoch = epoch + 1
+UPDATE shard SET owner = :owner, epoch = epoch + 1, kept_epoch = epoch + 1,
+  kept_since = CASE WHEN kept_epoch = epoch THEN kept_since ELSE epoch + 1 END
 WHERE shard_id = :shard AND owner = :former RETURNING epoch;
 
 -- name: shard_give
 -- takes: shard bigint, owner text, former text, epoch bigint
-UPDATE shard SET owner = :owner, epoch = epoch + 1
+UPDATE shard SET owner = :owner, epoch = epoch + 1, kept_epoch = epoch + 1,
+  kept_since = CASE WHEN kept_epoch = epoch THEN kept_since ELSE epoch + 1 END
 WHERE shard_id = :shard AND owner = :former AND epoch = :epoch RETURNING epoch;
 
 -- name: shard_owners
