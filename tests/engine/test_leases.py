@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -9,7 +10,11 @@ from hypothesis import given, strategies as st
 from mainspring.engine.uptimes import Uptimes
 from mainspring.errors import StoreUnavailable
 from mainspring.store.leasing import Beat, LeaseRow
+from mainspring.wire.worker import Capacity
 from tests.engine.house import House
+
+OLDER_TAKE = """-- takes: shard bigint, owner text
+UPDATE shard SET owner = :owner, epoch = epoch + 1 WHERE shard_id = :shard RETURNING epoch;"""
 
 
 async def died(house: House, server_id: str) -> None:
@@ -66,6 +71,22 @@ async def test_a_takeover_that_takes_several_attempts_continues_leases_too(
     while await house.status(run_id) == "executing":
         await house.advance(250)
     assert 15.0 < house.clock.monotonic() - heard_at <= 15.5
+
+
+@pytest.mark.parametrize("ends", [["lost"], ["kept"], ["lost", "lost"]])
+async def test_a_session_that_ended_just_before_a_doubtful_commit_gets_no_other_lease(
+    house: House, ends: list[str]
+) -> None:
+    worker, other = house.worker(), house.worker(slots=0)
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    await house.settle()
+    house.faults.next.extend(ends)
+    worker.die()
+    await house.settle()
+    other.send(Capacity(1))
+    await house.live(12_000)
+    assert list(other.runs) == [run_id]
 
 
 async def test_a_worker_that_beats_keeps_its_runs_under_one_owner_after_the_other(
@@ -157,14 +178,30 @@ def test_leases_of_a_server_that_has_gone_are_continued_for_a_while() -> None:
     uptimes.look([Beat("left", 1, 70_000)], 10.0)
     uptimes.look([], 20.0)
     rows = [LeaseRow("ses_a", "left", 4, 68_000)]
-    assert uptimes.heard(rows, since=4) == {"ses_a": 8.0}
+    assert uptimes.heard(rows) == {"ses_a": 8.0}
     uptimes.look([], 400.0)
-    assert uptimes.heard(rows, since=4) == {}
+    assert uptimes.heard(rows) == {}
 
 
-def test_nothing_is_believed_that_an_older_release_may_have_outdated() -> None:
+def test_what_a_clock_that_nobody_has_seen_showed_is_not_believed() -> None:
     uptimes = Uptimes()
     uptimes.look([Beat("old", 1, None), Beat("new", 1, 70_000)], 10.0)
-    assert uptimes.heard([LeaseRow("ses_a", "old", 4, 68_000)], since=4) == {}
-    assert uptimes.heard([LeaseRow("ses_a", "new", 3, 68_000)], since=4) == {}
-    assert uptimes.heard([LeaseRow("ses_a", "unseen", 4, 68_000)], since=4) == {}
+    assert uptimes.heard([LeaseRow("ses_a", "old", 4, 68_000)]) == {}
+    assert uptimes.heard([LeaseRow("ses_a", "unseen", 4, 68_000)]) == {}
+
+
+async def test_nothing_is_believed_that_an_owner_of_an_older_release_may_have_outdated(
+    house: House,
+) -> None:
+    worker, shard_id = house.worker(), house.env.shard_id
+    store: Any = house.store.inner
+    assert await worker.beat()
+    await store.shards.take(shard_id, "two")
+    epoch = await store.shards.take(shard_id, "three")
+    assert await store.shards.give(shard_id, "three", epoch, "four")
+    assert [row.session_id for row in await store.leases.rows(shard_id)] == [worker.session_id]
+    store.database.statements.add("older_take", OLDER_TAKE)
+    await store.database.write(("older_take", {"shard": shard_id, "owner": "five"}, ()))
+    for name in ("six", "seven"):
+        await store.shards.take(shard_id, name)
+        assert await store.leases.rows(shard_id) == []

@@ -33,7 +33,7 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
         (_SIM + "Disk.when_free", "if self._in_flight.get(shard_id):", "if False:"),
     ],
     "unknown commit taken for failed": [
-        (_ENGINE + "takeover:again", "await rebuild(state, store)", "pass"),
+        (_ENGINE + "takeover:again", "await rebuild(state, store, ended=True)", "pass"),
     ],
     "unknown commit taken for written": [
         (
@@ -86,10 +86,10 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
         (_ENGINE + "takeover:rebuild", "for count in lanes:", "for count in lanes[1:]:"),
     ],
     "leases cut short at takeover": [
-        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, now), now)", "now - 14"),
+        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, unknown), now)", "now - 14"),
     ],
     "leases begin anew at takeover": [
-        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, now), now)", "now"),
+        (_ENGINE + "takeover:_occupy", "min(heard.get(row.session_id, unknown), now)", "now"),
     ],
     "clocks of servers taken for one": [
         (_ENGINE + "uptimes:Uptimes.here", "return at + (uptime_ms - beat.uptime_ms) / 1000",

@@ -16,6 +16,7 @@ from mainspring.engine.state import State
 from mainspring.errors import FencedOut
 from mainspring.store.changes import RunOptions
 from mainspring.store.protocol import LiveRow, Store
+from mainspring.wire.worker import LEASE_S
 
 HORIZON_MS = 120_000
 PAGE = 5_000
@@ -33,16 +34,19 @@ async def again(state: State, store: Store, server_id: str) -> int:
     epoch = await store.shards.take_from(state.shard_id, server_id, server_id)
     if epoch is None:
         raise FencedOut(f"shard {state.shard_id} was taken over by another server.")
-    await rebuild(state, store)
+    await rebuild(state, store, ended=True)
     return epoch
 
 
-async def rebuild(state: State, store: Store, heard: Mapping[str, float] = NOBODY) -> None:
+async def rebuild(
+    state: State, store: Store, heard: Mapping[str, float] = NOBODY, *, ended: bool = False
+) -> None:
     """Read what holds slots completely, then the lanes' counts, resumes and the next timers.
 
     Until everything is read the old memory stays, so that nobody ever sees half of it. The lease of
     a session that is named in rows but not known yet goes on from when it was `heard` of (monotonic
-    seconds); who is not in there gets a fresh one.
+    seconds); who is not in there gets a fresh one. `ended`: those that are not known were, and have
+    ended, so that their leases are over.
     """
     live, shard_id = store.live, state.shard_id
     until = state.clock.now() + HORIZON_MS
@@ -65,7 +69,7 @@ async def rebuild(state: State, store: Store, heard: Mapping[str, float] = NOBOD
     state.awaited.update(awaited)
     state.core.rates.restore((rate.env_id, rate.queue, rate.key, rate.tat) for rate in rates)
     for row in active:
-        _occupy(state, row, heard)
+        _occupy(state, row, heard, ended)
     for count in lanes:
         state.core.load((count.env_id, count.queue, count.ckey, count.version), count.queued)
     for row in resumes:
@@ -80,12 +84,13 @@ async def _promoted(store: Store, shard_id: int, env_id: int) -> str:
     return latest[0].version if latest else ""
 
 
-def _occupy(state: State, row: LiveRow, heard: Mapping[str, float]) -> None:
+def _occupy(state: State, row: LiveRow, heard: Mapping[str, float], ended: bool) -> None:
     """Know an active run again."""
     session = state.sessions.get(row.session_id)
     if session is None:
         now = state.clock.monotonic()
-        heard_at = min(heard.get(row.session_id, now), now)
+        unknown = now - 2 * LEASE_S if ended else now
+        heard_at = min(heard.get(row.session_id, unknown), now)
         session = Session(row.session_id, row.env_id, heard_at)
         state.sessions[row.session_id] = session
     lane = state.core.occupy((row.env_id, row.queue, row.ckey, row.version))
