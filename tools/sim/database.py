@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from mainspring.errors import FencedOut, MainspringError, StoreUnavailable, UnknownOutcome
 from mainspring.store.changes import PLAN, Changes, Claimed, Row
 from mainspring.store.database import FENCED_OUT, Call, Scalars
+from mainspring.store.leasing import Nodes
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.record import StoreRecord
 from mainspring.store.sqlite import SqliteStore
@@ -160,12 +161,10 @@ class Database:
     async def schema(self) -> list[Applied]:
         raise NotImplementedError
 
-    async def node(self) -> int | None:
-        return self._disk.node_of(self._node.name) if self._disk.nodes else None
-
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        home = self._disk.home
-        return {shard_id: home(shard_id) for shard_id in shard_ids} if self._disk.nodes else {}
+    async def nodes(self, shard_ids: Collection[int] = ()) -> Nodes:
+        disk = self._disk
+        homes = {shard_id: disk.home(shard_id) for shard_id in shard_ids}
+        return Nodes(disk.node_of(self._node.name), homes) if disk.nodes else Nodes()
 
     def figures(self) -> list[Sample]:
         return self._inner.figures()

@@ -286,16 +286,8 @@ class Door:
         self._owner.submit(HeldCall(session, parked, asyncio.get_running_loop().create_future()))
 
     def _fence(self, session: Session, hello: Hello) -> None:
-        """Tell a session which of the runs that it brings back are not its own any more, and know
-        which have gone on without a word that arrived.
-        """
-        state = self._owner.state
-        own = set[tuple[str, int]]()
-        for run_id, epoch in (*hello.runs, *hello.parked):
-            live = state.lives.get(run_id)
-            if live is not None and live.epoch == epoch and live.session is session:
-                held.has_gone_on(state, live)
-                own.add((run_id, epoch))
+        """Tell a session which of the runs that it brings back are not its own any more."""
+        own = held.brought(self._owner.state, session, (*hello.runs, *hello.parked))
         lost: list[ToWorker] = [Fenced(*pair) for pair in hello.runs if pair not in own]
         if lost and session.deliver is not None:
             session.deliver(lost)

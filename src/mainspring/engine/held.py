@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -26,14 +27,29 @@ def attempt(
     if live is not None and live.epoch == epoch and live.session is session:
         live.begun = True
         if live.before or session.parked:
-            has_gone_on(state, live)
+            _has_gone_on(state, live)
         return live
     if not is_parked(facts.located.get(run_id), session, epoch):
         batch.order(session, Fenced(run_id, epoch))
     return None
 
 
-def has_gone_on(state: State, live: Live) -> None:
+def brought(
+    state: State, session: Session, attempts: Iterable[tuple[str, int]]
+) -> set[tuple[str, int]]:
+    """Which of these attempts (run id, epoch) of a session that is back are still its own; they
+    have gone on, whether a word of that arrived or not.
+    """
+    own = set()
+    for run_id, epoch in attempts:
+        live = state.lives.get(run_id)
+        if live is not None and live.epoch == epoch and live.session is session:
+            _has_gone_on(state, live)
+            own.add((run_id, epoch))
+    return own
+
+
+def _has_gone_on(state: State, live: Live) -> None:
     """The code of a resumed run speaks in its new epoch: what it is told from now on are outcomes,
     also over another link, because it would take the order to go on for a repeat.
     """

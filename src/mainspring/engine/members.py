@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from mainspring.clock import Clock
@@ -31,7 +32,7 @@ class Members:
         self._address = address
         self._addresses: dict[str, str] = {}
         self._nodes: dict[str, int] = {}
-        self._homes: dict[int, int] = {}
+        self._homes: Mapping[int, int] = {}
         self._asked_at = -HOMES_S
         self.uptimes = Uptimes()
         self._sights = Sightings(server_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from mainspring.store.changes import EXACT, PLAN, Changes, Claimed, Row
+from mainspring.store.leasing import Nodes
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.statements import Statements
 from mainspring.telemetry.metrics import Sample
@@ -62,12 +63,8 @@ class Database(Protocol):
         """The migrations that this database has had, in order."""
         ...
 
-    async def node(self) -> int | None:
-        """The node of a cluster that we are connected to; None when the database is one node."""
-        ...
-
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        """As `store.protocol.Shards.homes`."""
+    async def nodes(self, shard_ids: Collection[int] = ()) -> Nodes:
+        """Which nodes of a cluster we are connected to, and have the rows of these shards."""
         ...
 
     def figures(self) -> list[Sample]:

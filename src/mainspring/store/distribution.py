@@ -8,15 +8,18 @@ tables), but for those that are written all the time: they stay on the coordinat
 from __future__ import annotations
 
 import re
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from mainspring.errors import ConfigurationError
 from mainspring.store.dialect import POSTGRES
+from mainspring.store.leasing import Nodes
 from mainspring.store.links import PLANS
 from mainspring.store.migrations import Migration, known
 
+Reading = Callable[[str, Sequence[Any]], Awaitable[Sequence[Any]]]
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 KEPT: Final = frozenset({"schema_version", "server", "token_use", "audit"})
@@ -24,13 +27,12 @@ KEPT: Final = frozenset({"schema_version", "server", "token_use", "audit"})
 FIRST: Final = "shard"
 """The table that all other run data lies beside."""
 HAS_CITUS: Final = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
-NODE: Final = "SELECT groupid FROM pg_dist_local_group"
-IS_DISTRIBUTED: Final = f"""SELECT 1 FROM pg_dist_partition
+_NODE: Final = "SELECT groupid FROM pg_dist_local_group"
+_IS_SPREAD: Final = f"""SELECT 1 FROM pg_dist_partition
 WHERE logicalrelid = to_regclass('{FIRST}') AND partmethod = 'h'"""
-HOMES: Final = f"""SELECT s.shard_id, p.groupid FROM unnest($1::bigint[]) AS s (shard_id)
+_HOMES: Final = f"""SELECT s.shard_id, p.groupid FROM unnest($1::bigint[]) AS s (shard_id)
 JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column('{FIRST}', s.shard_id)
 """
-"""Nodes by shard; only where run data is distributed."""
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+) \(\n(.*?)\n\)", re.DOTALL)
 _KNOWN: Final = """SELECT c.relname FROM pg_dist_partition p
 JOIN pg_class c ON c.oid = p.logicalrelid
@@ -60,6 +62,14 @@ def tables(steps: list[Migration]) -> dict[str, bool]:
 async def is_distributed(connection: Connection) -> bool:
     """Whether run data is distributed here."""
     return bool(await connection.fetch(HAS_CITUS)) and FIRST in await _names(connection, _KNOWN)
+
+
+async def nodes(read: Reading, shard_ids: Collection[int]) -> Nodes:
+    """As `store.database.Database.nodes`, where there is Citus."""
+    [[own]] = await read(_NODE, ())
+    spread = shard_ids and await read(_IS_SPREAD, ())
+    found = await read(_HOMES, (sorted(shard_ids),)) if spread else []
+    return Nodes(own, {row[0]: row[1] for row in found})
 
 
 async def missing(connection: Connection, parts: int = 0) -> list[str]:

@@ -5,8 +5,9 @@ Every coroutine may raise `StoreUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -29,6 +30,15 @@ class Host(Struct, array_like=True, frozen=True):
     server_id: str
     address: str
     node: int | None
+
+
+class Nodes(NamedTuple):
+    """In a cluster of databases the number of the node that we are connected to, and of those that
+    have the rows of shards; nothing when the database is one node.
+    """
+
+    own: int | None = None
+    homes: Mapping[int, int] = MappingProxyType({})
 
 
 class LeaseRow(Struct, array_like=True, frozen=True):

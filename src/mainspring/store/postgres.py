@@ -25,6 +25,7 @@ from mainspring.store.database import (
     steps,
 )
 from mainspring.store.dialect import CITUS, POSTGRES
+from mainspring.store.leasing import Nodes
 from mainspring.store.links import OWNER, PATIENT, READER, Place
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.pool import Pool
@@ -160,19 +161,9 @@ class PostgresDatabase:
         finally:
             connection.terminate()
 
-    async def node(self) -> int | None:
-        if self.statements.dialect is not CITUS:
-            return None
-        [[node]] = await self._pool.read(distribution.NODE, ())
-        return int(node)
-
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        if self.statements.dialect is not CITUS:
-            return {}
-        if not await self._pool.read(distribution.IS_DISTRIBUTED, ()):
-            return {}
-        found = await self._pool.read(distribution.HOMES, (sorted(shard_ids),))
-        return {row[0]: row[1] for row in found}
+    async def nodes(self, shard_ids: Collection[int] = ()) -> Nodes:
+        is_cluster = self.statements.dialect is CITUS
+        return await distribution.nodes(self._pool.read, shard_ids) if is_cluster else Nodes()
 
     def figures(self) -> list[Sample]:
         return self._place.troubles.figures()

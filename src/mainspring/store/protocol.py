@@ -5,7 +5,7 @@ Every coroutine may raise `StoreUnavailable`; nothing is half written then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,19 +14,18 @@ from mainspring.model.run import Run, RunFilter
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.store.access import Access
 from mainspring.store.batching import Batches
-from mainspring.store.changes import Changes, Claimed
 from mainspring.store.environment import EnvironmentRow as EnvironmentRow, QueueRow as QueueRow
-from mainspring.store.leasing import Beat, Host, Leases
+from mainspring.store.leasing import Leases
 from mainspring.store.measuring import Measuring
 from mainspring.store.objects import Objects
 from mainspring.store.observing import Observing
 from mainspring.store.operating import Operating
 from mainspring.store.past import Past
+from mainspring.store.sharding import Shards as Shards
 from mainspring.store.streaming import Streams
 from mainspring.store.variables import Variables
 from mainspring.store.versions import Versions
 from mainspring.store.waiting import Waitpoints, Waits
-from mainspring.telemetry.metrics import Sample
 from mainspring.wire.calls import LogEntry
 from mainspring.wire.worker import LogLine
 
@@ -137,75 +136,6 @@ class DocumentRow(Struct, array_like=True):
     epoch: int
     frame: int
     tags: str | None
-
-
-class Shards(Protocol):
-    """Ownership and the fenced commit. One commit per shard at a time is the caller's duty."""
-
-    async def commit(self, shard_id: int, epoch: int, changes: Changes) -> list[Claimed]:
-        """Write everything in one durable transaction, if `epoch` still holds the shard.
-
-        Returns the claimed runs in no particular order.
-        Raises: FencedOut (nothing written), CommitRejected (nothing written: a row count of an
-        EXACT list differs, or the database refused a row), UnknownOutcome (may be written).
-        """
-        ...
-
-    async def take(self, shard_id: int, server_id: str) -> int:
-        """Become the owner: waits for every commit in flight, raises the epoch and returns it."""
-        ...
-
-    async def take_from(self, shard_id: int, server_id: str, former: str) -> int | None:
-        """The same, but only if `former` ("" = nobody) owns it still; None if it does not."""
-        ...
-
-    async def give(self, shard_id: int, server_id: str, epoch: int, to: str) -> bool:
-        """Make another server the owner of a shard that is held with this epoch; raises the epoch.
-        False when it is held no more.
-        """
-        ...
-
-    async def owners(self) -> list[tuple[int, str, int]]:
-        """(shard_id, server_id or "", epoch) of all shards in use."""
-        ...
-
-    async def register(self, server_id: str, address: str, uptime_ms: int | None = None) -> None:
-        """Write this server's lease row. `uptime_ms`: as in `Beat`."""
-        ...
-
-    async def beat(self, server_id: str, uptime_ms: int | None = None) -> None:
-        """Raise this server's beat counter."""
-        ...
-
-    async def beats(self) -> list[Beat]:
-        """What each server has said last, for observing who is alive."""
-        ...
-
-    async def hosts(self) -> list[Host]:
-        """Where the servers are, by server."""
-        ...
-
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        """By shard, the node of a cluster of databases that has its rows; none when the database
-        is one node.
-        """
-        ...
-
-    async def forget(self, server_id: str, beat: int) -> None:
-        """Remove the lease row of a lost server, if it has not beaten since."""
-        ...
-
-    async def leave(self, server_id: str) -> None:
-        """Remove the lease row and the ownership of its shards (planned stop)."""
-        ...
-
-    def figures(self) -> list[Sample]:
-        """What went wrong between this process and the database, counted."""
-        ...
-
-    async def now(self) -> int:
-        """The database's clock, epoch ms (on SQLite the machine's)."""
-        ...
 
 
 class Live(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from mainspring.store.changes import Changes, Claimed
 from mainspring.store.database import Database
@@ -47,7 +47,7 @@ class Shards:
         return await self._database.fetch("shard_owners", tuple[int, str, int], {})
 
     async def register(self, server_id: str, address: str, uptime_ms: int | None = None) -> None:
-        node = await self._database.node()
+        node = (await self._database.nodes()).own
         values = {"server": server_id, "address": address, "uptime": uptime_ms, "node": node}
         await self._database.write(("server_register", values, ()))
 
@@ -61,8 +61,8 @@ class Shards:
     async def hosts(self) -> list[Host]:
         return await self._database.fetch("server_hosts", Host, {})
 
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        return await self._database.homes(shard_ids)
+    async def homes(self, shard_ids: Collection[int]) -> Mapping[int, int]:
+        return (await self._database.nodes(shard_ids)).homes
 
     async def forget(self, server_id: str, beat: int) -> None:
         await self._database.write(("server_forget", {"server": server_id, "beat": beat}, ()))

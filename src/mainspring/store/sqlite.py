@@ -33,6 +33,7 @@ from mainspring.store.database import (
     steps,
 )
 from mainspring.store.dialect import SQLITE
+from mainspring.store.leasing import Nodes
 from mainspring.store.migrations import Applied, Phase
 from mainspring.store.ownership import OwnerLock
 from mainspring.store.readers import Readers
@@ -207,11 +208,8 @@ class SqliteDatabase:
     async def schema(self) -> list[Applied]:
         return await self._aside(_applied)
 
-    async def node(self) -> int | None:
-        return None
-
-    async def homes(self, shard_ids: Collection[int]) -> dict[int, int]:
-        return {}
+    async def nodes(self, shard_ids: Collection[int] = ()) -> Nodes:
+        return Nodes()
 
     def figures(self) -> list[Sample]:
         return []
