@@ -17,7 +17,7 @@ export function Meter({ value, most, label, full = "wait" }: Props) {
         {most !== null && <span className="text-dim"> / {most}</span>}
       </span>
       {most !== null && (
-        <span className="h-1.5 w-12 overflow-hidden rounded-full bg-raised md:w-24" aria-hidden="true">
+        <span className="h-1.5 w-24 overflow-hidden rounded-full bg-raised max-md:hidden" aria-hidden="true">
           <span className={`block h-full rounded-full ${share >= 1 ? (full === "good" ? "bg-good" : "bg-wait") : "bg-busy"}`} style={{ width: `${share * 100}%` }} />
         </span>
       )}

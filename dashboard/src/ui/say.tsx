@@ -52,7 +52,7 @@ export function Notices() {
 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
-    <div className="mx-auto flex max-w-md flex-col items-center gap-2 px-6 py-16 text-center">
+    <div className="mx-auto flex w-full max-w-md flex-col items-center gap-2 px-6 py-16 text-center">
       <h2 className="text-base font-semibold">{title}</h2>
       <div className="w-full min-w-0 text-dim">{children}</div>
     </div>

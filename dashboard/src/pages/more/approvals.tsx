@@ -92,8 +92,17 @@ function Given({ run }: { run: string }) {
   if (payload === null && metadata === null) return <p className="py-2 text-dim">Nothing that could be shown here.</p>;
   return (
     <div className="mt-2 grid gap-2">
-      {payload !== null && <JsonBlock text={payload} label="Payload" />}
-      {metadata !== null && <JsonBlock text={metadata} label="Metadata" />}
+      {payload !== null && <Part name="Payload" of={run} text={payload} />}
+      {metadata !== null && <Part name="Metadata" of={run} text={metadata} />}
+    </div>
+  );
+}
+
+function Part({ name, of, text }: { name: string; of: string; text: string }) {
+  return (
+    <div>
+      <h3 className="mb-0.5 text-xs text-dim">{name}</h3>
+      <JsonBlock text={text} label={`${name} of ${of}`} />
     </div>
   );
 }

@@ -54,10 +54,11 @@ export function ErrorsPage() {
                 <span className="block min-w-0 [overflow-wrap:anywhere]">
                   <Link to="/errors/$error" params={{ error: group.id }} className="font-medium hover:underline">{group.name}</Link>
                   <span className="line-clamp-2 text-dim">{group.message}</span>
+                  <span className="block md:hidden">{group.task}</span>
                 </span>
               ),
             },
-            { name: "Task", cell: (group) => <Link to="/errors" search={{ ...search, task: group.task }} className="[overflow-wrap:anywhere] hover:underline">{group.task}</Link> },
+            { name: "Task", wide: true, cell: (group) => <Link to="/errors" search={{ ...search, task: group.task }} className="[overflow-wrap:anywhere] hover:underline">{group.task}</Link> },
             { name: "Place", wide: true, cell: (group) => <span className="font-mono text-xs text-dim [overflow-wrap:anywhere]">{group.place}</span> },
             { name: "Last 24 hours", wide: true, cell: (group) => <Hours measured={failed.data} group={group} /> },
             { name: "Status", wide: true, cell: (group) => <FaultStatus status={group.status} /> },

@@ -114,7 +114,7 @@ export function Waterfall({ trace, chosen, choose, openRun, zoom, onZoom }: Prop
   );
 }
 
-const COLUMNS = "grid grid-cols-[minmax(9rem,42%)_1fr_4rem] md:grid-cols-[minmax(13rem,38%)_1fr_4.5rem]";
+const COLUMNS = "grid grid-cols-[minmax(9rem,40%)_1fr_4.75rem] md:grid-cols-[minmax(13rem,38%)_1fr_4.5rem]";
 
 interface RowProps {
   node: Node;
