@@ -34,8 +34,10 @@ async function entered(looks) {
 }
 
 /** A test with a page of its own; one that changes nothing for others shares the browser's memory with
- * them. `loud`: what the console may say, as when the server is away. */
-export function it(name, body, { loud = null, ...looks } = {}) {
+ * them. `loud`: what the console may say, as when the server is away. `once`: it is the same on the
+ * other database, and is not done again there. */
+export function it(name, body, { loud = null, once = false, ...looks } = {}) {
+  if (once && process.env.SIGNED_IN) return;
   test(name, { timeout: 120_000 }, async () => {
     const alone = body.length > 1 || Object.keys(looks).length > 0;
     const context = alone ? await entered(looks) : await (common ??= entered({}));

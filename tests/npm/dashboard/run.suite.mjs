@@ -50,7 +50,7 @@ export default function run() {
     assert.deepEqual(await unusable(page), []);
     await page.keyboard.press("0");
     await whole.waitFor({ state: "detached" });
-  });
+  }, { once: true });
 
   it("lets somebody decide how a run goes on whose code has changed", async (page) => {
     const id = await trigger("wander");
@@ -192,7 +192,7 @@ export default function run() {
       await page.getByText(`Copied the trigger as ${language}.`).waitFor();
       assert.ok((await page.evaluate(() => navigator.clipboard.readText())).includes(line), language);
     }
-  });
+  }, { once: true });
 
   it("tells of a run that is not there", async (page) => {
     await open(page, "run_nothing");

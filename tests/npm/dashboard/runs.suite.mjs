@@ -144,7 +144,7 @@ export default function runs() {
     await page.getByText("greeting").waitFor();
     assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
     assert.deepEqual(await unusable(page), []);
-  }, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
+  }, { once: true, viewport: { width: 390, height: 800 }, colorScheme: "dark" });
 
   it("says when it is offline, and goes on afterwards where it was", async (page, context) => {
     const id = await trigger("forever", null, { tags: ["away"] });
@@ -167,5 +167,5 @@ export default function runs() {
     away = false;
     await page.locator("aside").getByText("Live").waitFor();
     await row(page, id).getByText("Canceled").waitFor();
-  }, { loud: /WebSocket/ });
+  }, { once: true, loud: /WebSocket/ });
 }
