@@ -90,7 +90,7 @@ def test_postgres_without_a_schema_says_which_command_makes_it(
         running("server", "--port", "0", "--database", postgres_url, folder=tmp_path) as server,
     ):
         assert server.wait() == 1
-        assert "mainspring db migrate" in server.text
+        assert "The database is empty. Run `mainspring db migrate` once" in server.text
         assert "[schema_mismatch]" in server.text
 
 

@@ -22,7 +22,7 @@ WORKDIR /app
 COPY . .
 RUN pip install --no-cache-dir mainspring=={release} && \\
     if [ -f requirements.txt ]; then pip install --no-cache-dir -r requirements.txt; fi
-USER nobody
+USER 65534
 ENTRYPOINT ["mainspring", "worker"]
 """
 

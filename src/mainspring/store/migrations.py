@@ -119,8 +119,9 @@ def check(migrations: Sequence[Migration], applied: Sequence[Applied]) -> None:
     missing = pending(migrations, applied, "pre")
     if missing:
         names = ", ".join(migration.name for migration in missing)
+        what = f"lacks {names}" if applied else "is empty"
         raise SchemaMismatch(
-            f"The database lacks {names}. Run `mainspring db migrate` once, then start again."
+            f"The database {what}. Run `mainspring db migrate` once, then start again."
         )
 
 
