@@ -1,10 +1,13 @@
 """Runs that ended long ago go, with all that is theirs; what lives, or is awaited, stays."""
 
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 
 from mainspring.engine import retention
 from mainspring.errors import FencedOut
+from mainspring.model.run import Run
 from mainspring.store import past
 from mainspring.store.changes import Changes
 from mainspring.store.measuring import SpanRow
@@ -42,13 +45,13 @@ async def swept(house: House, ticks: int = 12) -> None:
         await house.settle()
 
 
-async def full_run(house: House, name: str, at: int = 0) -> str:
+async def full_run(house: House, name: str, at: int = 0, batch: str = "batch_1") -> str:
     """An ended run with a row in every table."""
     shard, env = house.env.shard_id, house.env.env_id
     changes = Changes(house.clock.now())
     run_id = name
     changes.run = [
-        (run_id, env, "work", "task/work", "", "", "1", None, "{}", None, None, 0, "batch_1", 0, at)
+        (run_id, env, "work", "task/work", "", "", "1", None, "{}", None, None, 0, batch, 0, at)
     ]
     changes.done = [
         (run_id, env, "work", "task/work", "completed", 1, 1, "2", None, None, at, at, 5)
@@ -61,8 +64,8 @@ async def full_run(house: House, name: str, at: int = 0) -> str:
     changes.input = [(run_id, "s", 1, "1", None, at)]
     changes.stream = [(run_id, "out", at)]
     changes.chunk = [(run_id, "out", n, "x", 1, None, None, at) for n in range(7)]
-    changes.batch = [("batch_1", env, 1, 1, 0, None, None, None, at, at, at)]
-    changes.batch_item = [("batch_1", 0, run_id, "work", None, None)]
+    changes.batch = [(batch, env, 1, 1, 0, None, None, None, at, at, at)]
+    changes.batch_item = [(batch, 0, run_id, "work", None, None)]
     await house.store.shards.commit(shard, house.owner.epoch, changes)
     lines = [LogLine(run_id, at, "info", str(n)) for n in range(9)]
     await house.store.runs.append_logs(shard, lines)
@@ -109,6 +112,37 @@ async def test_runs_go_when_they_are_old_enough_and_lists_still_answer(house: Ho
     await swept(house)
     assert [run.id for run in (await house.page()).runs] == [young]
     assert await house.differences() == []
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_list_that_is_read_while_runs_go_neither_fails_nor_ends_early(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = house.worker(WORK)
+    runs = [await house.trigger() for _ in range(6)]
+    await house.settle()
+    worker.begin(*runs)
+    for run_id in runs:
+        worker.finish(run_id, 1)
+    await house.settle()
+    store = house.store.inner.runs
+    briefs, left = store.briefs, runs[1:5]
+
+    async def later(shard_id: int, wanted: Sequence[str]) -> list[Run]:
+        if left:  # between the ids of a page and its runs
+            gone = [left.pop()]
+            await house.store.past.forget(shard_id, house.owner.epoch, gone, [])
+        return await briefs(shard_id, wanted)
+
+    monkeypatch.setattr(store, "briefs", later)
+    found, after = list[str](), None
+    while True:
+        page = await house.page(after=after, limit=2)
+        found += [run.id for run in page.runs]
+        after = page.next
+        if after is None:
+            break
+    assert found == [runs[5], runs[0]]
 
 
 @pytest.mark.usefixtures("small")

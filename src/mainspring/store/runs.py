@@ -140,9 +140,13 @@ class Runs:
         if query.is_empty(driver):
             return []
         name, text = query.ids(driver)
-        found = await self._composed(name, text, query, tuple[str])
-        ids = sorted((run_id for (run_id,) in found), reverse=True)
-        runs = await self.briefs(shard_id, ids)
+        runs: list[Run] = []
+        for _ in range(_TRIES):
+            found = await self._composed(name, text, query, tuple[str])
+            ids = sorted((run_id for (run_id,) in found), reverse=True)
+            runs = await self.briefs(shard_id, ids)
+            if len(runs) == len(ids):  # else some went meanwhile: a short page looks like the last
+                break
         runs.sort(key=lambda run: run.id, reverse=True)
         return runs
 
