@@ -6,6 +6,7 @@ import asyncio
 import statistics
 import time
 
+from bench.archive import archive
 from bench.cold import cold_1m
 from bench.dashboard import (
     dashboard_change,
@@ -164,6 +165,7 @@ CASES: dict[str, Case] = {
     "keys_100k": keys_100k,
     "limits_cost": limits_cost,
     "telemetry_cost": telemetry_cost,
+    "archive": archive,
     "finished_1m": finished_1m,
     "snapshot_held": snapshot_held,
     "step_latency": step_latency,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from mainspring import errors
 from mainspring.errors import MainspringError
+from tools.archive_page import archive_page
 from tools.cli_page import cli_page
 from tools.environment import ROOT
 from tools.routes_page import routes_page
@@ -58,6 +59,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": error_page,
     "docs/reference/cli.md": lambda: cli_page(NOTICE),
     "docs/reference/routes.md": lambda: routes_page(NOTICE),
+    "docs/reference/archive.md": lambda: archive_page(NOTICE),
     "docs/reference/settings.md": lambda: settings_page(NOTICE),
 }
 

@@ -7,6 +7,7 @@ MainspringError
 │   ├── InvalidOptions          an option of the call is wrong (delay, ttl, tags, key, …)
 │   ├── UnknownTask             no worker ever registered that task
 │   ├── NotFound                no such run, queue, … in this environment
+│   │   └── RunArchived         the run is so old that it is in the archive, if it ever was
 │   ├── Conflict                the run's state does not allow the request
 │   ├── RateLimited             too many requests; wait and repeat
 │   ├── Unauthorized            missing, unknown or ill-formed key
@@ -35,6 +36,7 @@ MainspringError
 │   │   └── Elsewhere           another server owns the environment now
 │   ├── SchemaMismatch          the database has a newer or an older schema
 │   ├── StoreInUse              another process owns this SQLite file
+│   ├── ArchiveFailed           the archive cannot be written or read
 │   ├── PortTaken               the address is in use
 │   └── ServerUnreachable       no server answers at that URL
 └── EngineError                 inside the engine; users see them only through a bug
@@ -104,6 +106,14 @@ class NotFound(CallerError):
 
     code = "not_found"
     status = 404
+
+
+class RunArchived(NotFound):
+    """Runs of that time were archived and then deleted; `details` has `archive`, the name of the
+    files in which the run is, if it ever was.
+    """
+
+    code = "run_archived"
 
 
 class Conflict(CallerError):
@@ -292,6 +302,12 @@ class StoreInUse(OperatorError):
     """Another process owns this SQLite file."""
 
     code = "store_in_use"
+
+
+class ArchiveFailed(OperatorError):
+    """The archive cannot be written or read; what was to go there is not deleted before."""
+
+    code = "archive_failed"
 
 
 class PortTaken(OperatorError):

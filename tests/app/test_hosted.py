@@ -180,3 +180,25 @@ def test_postgres_without_its_driver_says_what_to_install() -> None:
     )
     assert "ConfigurationError: PostgreSQL needs a driver" in ran.stderr
     assert "mainspring[postgres]" in ran.stderr
+
+
+def test_an_archive_without_its_library_says_what_to_install() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['pyarrow'] = None\n"
+        "from mainspring.app.archives import depot_at\n"
+        "depot_at('old')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "ConfigurationError: server.archive is set" in ran.stderr
+    assert "mainspring[archive]" in ran.stderr
+
+
+async def test_what_the_settings_say_of_old_runs_reaches_the_engine(tmp_path: Path) -> None:
+    settings = ServerSettings(port=0, keep_days=7, archive=str(tmp_path / "old"))
+    async with hosted(locate(str(tmp_path / "state.db")), settings) as server:
+        assert server.engine.keep_ms == 7 * 86_400_000
+        assert server.engine.depot is not None
+        assert server.engine.depot.place == str(tmp_path / "old")

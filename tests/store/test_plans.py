@@ -39,12 +39,14 @@ SMALL = {
 WHOLE = {
     "live_active", "live_lanes", "live_resumes", "live_rates", "live_inbox", "waits_foreign",
     "bulk_pending", "lease_rows", "lease_older", "deployment_external_ids", "versions_in_use",
+    "archive_open",
 }  # fmt: skip
 """What reads everything of a shard (or of the run-through of one index) on purpose."""
 LISTS = (
     "ids/", "waitpoint_page", "live_timers", "live_refill", "runs_children", "log_page",
     "bulk_older", "bulk_newer", "schedule_page", "schedules_due", "deployment_older",
     "deployment_newer", "observed_lines", "observed_batches", "faults_page",
+    "old_step_of", "old_log_of", "old_span_of", "old_stream_of", "old_input_of", "archive_page",
 )  # fmt: skip
 WIDE = {
     "run_by_task": "env_id", "ready_by_lane": "env_id", "run_done_by_status": "env_id",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mainspring.app import keys
+from mainspring.app.archives import depot_at
 from mainspring.app.collectors import collector_at
 from mainspring.app.peers import join
 from mainspring.app.peppers import pepper_of
@@ -98,6 +99,9 @@ async def hosted(
 def _set(engine: Engine, settings: ServerSettings, stack: AsyncExitStack) -> None:
     """What is kept for how long, and who is told. Raises: ConfigurationError."""
     engine.keep_ms = settings.keep_days * DAY_MS
+    if settings.archive:
+        engine.depot = depot_at(settings.archive)
+        stack.callback(engine.depot.close)
     engine.keep_versions = settings.keep_versions
     engine.keep_lines_ms = settings.logs_days * DAY_MS
     engine.keep_metrics_ms = settings.metrics_days * DAY_MS

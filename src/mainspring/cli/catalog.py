@@ -107,6 +107,8 @@ CATALOG: Final = {
     "db status": "Say which schema the database has.",
     "db sql": "Print the SQL of the schema, for review.",
     "db distribute": "Spread run data over the nodes of a Citus cluster.",
+    "archive": "See what was archived before it was deleted.",
+    "archive ls": "List the archives with what is in them.",
     "capacity": "Say what so many runs a day take of PostgreSQL and of workers.",
     "completion": "Print what completes commands in a shell.",
     "doctor": "Check that everything needed is in place.",

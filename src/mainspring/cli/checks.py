@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from typing import Final
 import httpx2
 
 from mainspring.app import stores
+from mainspring.app.archives import depot_at
 from mainspring.app.stores import Location
 from mainspring.cli import faults
 from mainspring.cli.connection import find_server
@@ -25,7 +27,7 @@ from mainspring.sdk.registry import registry
 from mainspring.sdk.scan import scan
 from mainspring.sdk.settings import ClientSettings
 from mainspring.server.serve import bind
-from mainspring.settings import Settings
+from mainspring.settings import ServerSettings, Settings
 from mainspring.wire.calls import ListTasks
 
 PYTHON: Final = (3, 11)
@@ -51,6 +53,8 @@ def every_check(settings: Settings, place: Location) -> Iterator[Check]:
     yield sqlite()
     yield folder()
     yield database(place)
+    if settings.server.archive:
+        yield archive(settings.server)
     yield tasks(settings)
     yield port(settings)
     yield from server()
@@ -99,6 +103,19 @@ def database(place: Location) -> Check:
         step = "mainspring db migrate"
         return Check("database", "fail", f"{place.shown} lacks {', '.join(missing)}", step)
     return Check("database", "ok", f"{place.shown} has the schema of this release")
+
+
+def archive(settings: ServerSettings) -> Check:
+    """Whether old runs can be archived: something is written there, read and removed."""
+    try:
+        with contextlib.closing(depot_at(settings.archive)) as depot:
+            asyncio.run(depot.check())
+    except MainspringError as error:
+        return _failed("archive", error)
+    if not settings.keep_days:
+        text = f"{depot.place} takes files, but server.keep_days is 0: nothing is ever archived"
+        return Check("archive", "warn", text, "set server.keep_days, or server.archive to nothing")
+    return Check("archive", "ok", f"{depot.place} takes files")
 
 
 def tasks(settings: Settings) -> Check:

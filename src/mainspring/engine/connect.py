@@ -11,12 +11,12 @@ import msgspec
 
 from mainspring.engine import declared, held, versions
 from mainspring.engine.cancel import GRACE_MS
+from mainspring.engine.gone import missing
 from mainspring.engine.held import HeldCall
 from mainspring.engine.leases import Leases
 from mainspring.engine.lines import Lines
 from mainspring.engine.link import Arrived, checked, large
 from mainspring.engine.owner import Owner
-from mainspring.engine.query import missing
 from mainspring.engine.session import Deliver, Session
 from mainspring.errors import Conflict, FencedOut, MainspringError
 from mainspring.model.task import QueueSpec, TaskSpec

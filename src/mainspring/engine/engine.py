@@ -25,6 +25,7 @@ from mainspring.engine.variables import Variables, no_vault
 from mainspring.errors import MainspringError, StoreUnavailable
 from mainspring.ids import Bits
 from mainspring.model.branch import slug_of
+from mainspring.store.archives import Depot
 from mainspring.store.objects import Objects
 from mainspring.store.protocol import EnvironmentRow, Store
 from mainspring.store.variables import Vault
@@ -51,6 +52,7 @@ class Engine:
     Attributes:
         shares: what this server owns of the shards.
         keep_ms: how long runs stay after their end; 0 = for ever.
+        depot: where what is deleted then is archived before; None = nowhere. Set before `start`.
         keep_versions: of how many versions the code stays in any case; 0 = of all.
         keep_lines_ms: how long lines and spans of programs do; 0 = as long as their runs.
         keep_metrics_ms: how long what is measured stays by the hour; 0 = for ever.
@@ -79,6 +81,7 @@ class Engine:
         self.keep_lines_ms = 0
         self.keep_metrics_ms = METRICS_MS
         self.measured = True
+        self.depot: Depot | None = None
         self.exporter: Exporter | None = None
         self.pusher: Pusher | None = None
         self.variables = Variables(store.variables, clock, open_vault, self.environment)
@@ -224,6 +227,7 @@ class Engine:
             await inbox.drain(owner)
             await deadlock.look(owner)
             owner.bulks.go_on()
+            owner.retention.archiving.depot = self.depot
             await forget.look(owner, self.keep_ms, self.keep_lines_ms)
             await bundles.look(owner, self.keep_versions)
             owner.measures.on = self.measured
@@ -237,6 +241,7 @@ class Engine:
         """Wait until nothing is left to do at this moment of the clock (simulation, tests)."""
         for shard_id, owner in list(self.owners.items()):
             await owner.bulks.idle()
+            await owner.retention.archiving.idle()
             await owner.idle()
             await self.doors[shard_id].idle()
             await owner.idle()

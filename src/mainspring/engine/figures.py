@@ -49,6 +49,7 @@ def figures(owners: Iterable[Owner], env: EnvironmentRow) -> list[Sample]:
             sum(owner.waiting for owner in owned),
         ),
     ]
+    samples += _archive(owned)
     for owner in owned[:1]:
         samples += owner.store.shards.figures()  # all of them have the same
     for owner in owned:
@@ -60,3 +61,30 @@ def figures(owners: Iterable[Owner], env: EnvironmentRow) -> list[Sample]:
                 Sample("mainspring_queue_running", "Runs that hold a slot.", queue.running, labels),
             ]
     return samples
+
+
+def _archive(owners: Iterable[Owner]) -> list[Sample]:
+    """What was archived, and whether it works."""
+    found = [owner.retention.archiving for owner in owners]
+    return [
+        Sample(
+            "mainspring_archived_total",
+            "Runs and batches that were written to the archive.",
+            sum(one.archived for one in found),
+        ),
+        Sample(
+            "mainspring_archived_bytes_total",
+            "What that took there.",
+            sum(one.bytes for one in found),
+        ),
+        Sample(
+            "mainspring_archive_failures_total",
+            "How often archiving failed; it is tried again, and nothing is deleted before.",
+            sum(one.failures for one in found),
+        ),
+        Sample(
+            "mainspring_archive_failing",
+            "Shards whose last archive failed; must be 0, or the database grows.",
+            sum(one.is_failing for one in found),
+        ),
+    ]

@@ -70,7 +70,7 @@ class Owner:
         self.commits = 0
         self.ended = 0
         self.bulks = Bulks(state, store, objects, self.submit)
-        self.retention = Retention(store, state.shard_id)
+        self.retention = Retention(state, store, objects)
         self.ends_seen: dict[str, int] = {}
         self.feed = Feed()
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
@@ -104,7 +104,7 @@ class Owner:
     async def stop(self) -> None:
         """End after the turn under way; who still waits is told. Safe to call twice."""
         self._stopping = True
-        await self.bulks.stop()
+        await asyncio.gather(self.bulks.stop(), self.retention.archiving.stop())
         self._bell.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)

@@ -10,10 +10,10 @@ import msgspec
 from mainspring.dispatch import lanes
 from mainspring.dispatch.nodes import Key, Queue
 from mainspring.engine import deadlock, listing
+from mainspring.engine.gone import missing, unknown
 from mainspring.engine.listing import tell_status
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import Await
-from mainspring.errors import NotFound
 from mainspring.model.duration import spell
 from mainspring.model.run import Run, RunFilter, RunPage
 from mainspring.store.protocol import EnvironmentRow, QueueRow
@@ -25,11 +25,15 @@ KEYS = 2_000
 
 
 async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
-    """One run with everything. Raises: NotFound, also for a run of another environment."""
+    """One run with everything. Raises: NotFound, also for a run of another environment, and
+    RunArchived.
+    """
     run = None
     if run_id.isascii() and "\0" not in run_id:  # no database could even look for another one
         run = await owner.lookup.run(run_id)
-    if run is None or run.env_id != env.env_id:
+    if run is None:
+        raise await unknown(owner, run_id)
+    if run.env_id != env.env_id:
         raise missing(run_id)
     if run.payload_ref is not None:
         run.payload = await owner.objects.get(run.payload_ref)
@@ -37,11 +41,6 @@ async def one(owner: Owner, env: EnvironmentRow, run_id: str) -> Run:
         run.output = await owner.objects.get(run.output_ref)
     tell_status(owner.state, run)
     return run
-
-
-def missing(run_id: str) -> NotFound:
-    """The error for a run that is unknown here; a foreign one looks the same."""
-    return NotFound(f"No run {run_id[:80]!r} in this environment; `mainspring runs ls` lists them.")
 
 
 async def page(owner: Owner, env: EnvironmentRow, wanted: RunFilter) -> RunPage:

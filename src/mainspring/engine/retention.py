@@ -7,7 +7,11 @@ from typing import Final
 
 import msgspec
 
+from mainspring.engine.archiving import AGAIN_MS, MOST, Archiving
+from mainspring.engine.state import State
+from mainspring.model.limits import DAY_MS
 from mainspring.store.changes import RunOptions
+from mainspring.store.objects import Objects
 from mainspring.store.past import KeyId, PastRow
 from mainspring.store.protocol import Store
 
@@ -26,22 +30,29 @@ class Retention:
     """Goes through the runs of a shard from the oldest on, again every hour.
 
     A tree goes as a whole, and only when every run of it ended before the limit and no idempotency
-    key in force leads to one of them.
+    key in force leads to one of them. With an archive the limit is the beginning of its day, so
+    that there are few archives, and what goes is in one before.
 
     Attributes:
+        archiving: writes what goes into the archive, if there is one.
+        keep_ms: how long runs stay after their end; 0 = for ever.
         lines_due: when to look for old lines again, epoch ms.
         forgotten: requests of slots before that are deleted.
     """
 
-    def __init__(self, store: Store, shard_id: int) -> None:
+    def __init__(self, state: State, store: Store, objects: Objects) -> None:
         self._store = store
-        self._shard_id = shard_id
+        self._shard_id = state.shard_id
         self._after = ""
         self._after_batch: str | None = None
         self._next = 0
+        self.archiving = Archiving(state, store, objects)
+        self.keep_ms = 0
         self.lines_due = 0
         self.forgotten = 0
-        self._doomed: list[PastRow] = []
+        self._runs: list[PastRow] = []
+        self._batches: list[str] = []
+        self._is_full = False
 
     async def look(self, epoch: int, now: int, keep_ms: int, env_ids: Sequence[int] = ()) -> None:
         """One piece of it, if it is time. `keep_ms` 0 = everything stays. Of these environments
@@ -49,45 +60,107 @@ class Retention:
 
         Raises: StoreUnavailable, FencedOut.
         """
-        if not keep_ms or (now < self._next and not self._doomed):
+        self.keep_ms = keep_ms
+        if not keep_ms or (now < self._next and not self._is_full):
             return
         before = now - keep_ms
-        if self._doomed:
-            # children first: what is left of a tree is found again from its root
-            piece = self._doomed[-PIECE:]
-            keys = [_key(row) for row in piece]
-            run_ids = [row.run_id for row in piece]
-            await self._store.past.forget(
-                self._shard_id, epoch, run_ids, [key for key in keys if key is not None]
-            )
-            del self._doomed[-PIECE:]
+        if self.archiving.depot is not None:
+            before -= before % DAY_MS
+            if not await self._may_go_on(epoch, now):
+                return
+        if self._is_full:
+            await self._drop_piece(epoch)
         elif self._after_batch is not None:
-            await self._look_at_batches(epoch, now, before)
+            await self._look_at_batches(now, before)
             for env_id in env_ids:
                 faults = self._store.runs.observing
                 await faults.forget_faults(self._shard_id, epoch, env_id, before, PAGE)
         else:
             await self._look_at_runs(now, before)
 
+    async def _may_go_on(self, epoch: int, now: int) -> bool:
+        """Whether nothing is to be done for the archive first; else it is being done."""
+        archiving = self.archiving
+        if archiving.is_busy:
+            return False
+        if archiving.has_failed():
+            # from the beginning: while nothing goes, what may go changes
+            self._runs, self._batches, self._is_full = [], [], False
+            self._after, self._after_batch, self._next = "", None, now + AGAIN_MS
+            return False
+        if not archiving.is_clear:
+            archiving.clear(epoch)
+            return False
+        if archiving.left:
+            await self._take_up(epoch)
+        elif self._is_full and archiving.row is None and self._runs:
+            archiving.begin(epoch, "runs", [row.run_id for row in self._runs])
+            return False
+        elif self._is_full and archiving.row is None:
+            archiving.begin(epoch, "batches", self._batches)
+            return False
+        return True
+
+    async def _take_up(self, epoch: int) -> None:
+        """Delete what is left of an archive that an owner before this one wrote."""
+        archiving = self.archiving
+        if archiving.row is not None and archiving.row.kind == "batches":
+            self._batches = archiving.left
+        else:
+            for start in range(0, len(archiving.left), LEVEL):
+                piece = archiving.left[start : start + LEVEL]
+                self._runs += await self._store.past.some(self._shard_id, piece)
+        archiving.left = []
+        self._is_full = True
+        if not self._runs and not self._batches:
+            await self._end_piece(epoch)
+
+    async def _drop_piece(self, epoch: int) -> None:
+        past, shard_id = self._store.past, self._shard_id
+        if self._runs:
+            # children first: what is left of a tree is found again from its root
+            piece = self._runs[-PIECE:]
+            keys = [key for row in piece if (key := _key(row)) is not None]
+            await past.forget(shard_id, epoch, [row.run_id for row in piece], keys)
+            del self._runs[-PIECE:]
+        elif self._batches:
+            await past.forget_batches(shard_id, epoch, self._batches[-PAGE:])
+            del self._batches[-PAGE:]
+        if not self._runs and not self._batches:
+            await self._end_piece(epoch)
+
+    async def _end_piece(self, epoch: int) -> None:
+        if self.archiving.row is not None:
+            await self.archiving.done(epoch)
+        self._is_full = False
+
     async def _look_at_runs(self, now: int, before: int) -> None:
         page = await self._store.past.page(self._shard_id, self._after, PAGE)
         roots = [row for row in page if row.parent_id is None and _is_over(row, before)]
-        self._doomed = await self._trees(roots, now, before)
-        if len(page) < PAGE or page[-1].created_at >= before:
+        self._runs += await self._trees(roots, now, before)
+        is_last = len(page) < PAGE or page[-1].created_at >= before
+        if is_last:
             self._after, self._after_batch = "", ""
         else:
             self._after = page[-1].run_id
+        self._fill(len(self._runs), is_last)
 
-    async def _look_at_batches(self, epoch: int, now: int, before: int) -> None:
-        past, shard_id = self._store.past, self._shard_id
-        page = await past.batches(shard_id, self._after_batch or "", PAGE)
-        gone = [row.batch_id for row in page if row.created_at < before and row.run_id is None]
-        if gone:
-            await past.forget_batches(shard_id, epoch, gone)
-        if len(page) < PAGE or page[-1].created_at >= before:
+    async def _look_at_batches(self, now: int, before: int) -> None:
+        page = await self._store.past.batches(self._shard_id, self._after_batch or "", PAGE)
+        self._batches += [
+            row.batch_id for row in page if row.created_at < before and row.run_id is None
+        ]
+        is_last = len(page) < PAGE or page[-1].created_at >= before
+        if is_last:
             self._after_batch, self._next = None, now + EVERY_MS
         else:
             self._after_batch = page[-1].batch_id
+        self._fill(len(self._batches), is_last)
+
+    def _fill(self, found: int, is_last: bool) -> None:
+        """See whether what was found is to go before more is looked for."""
+        most = 1 if self.archiving.depot is None else MOST
+        self._is_full = found >= most or (is_last and found > 0)
 
     async def _trees(self, roots: list[PastRow], now: int, before: int) -> list[PastRow]:
         """All runs of those trees that may go, parents before their children."""

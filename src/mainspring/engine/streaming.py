@@ -7,8 +7,8 @@ from typing import Final, assert_never
 
 import msgspec
 
+from mainspring.engine.gone import missing
 from mainspring.engine.owner import Owner
-from mainspring.engine.query import missing
 from mainspring.engine.streams import AppendCall
 from mainspring.errors import InvalidOptions, StoreUnavailable
 from mainspring.model import limits

@@ -57,6 +57,10 @@ class ServerSettings:
         Meta(ge=0, le=36_500),
         Said("Days that runs stay after their end, with all that is theirs; 0: for ever."),
     ] = 0
+    archive: Annotated[
+        str,
+        Said("Folder or bucket (s3://…) where they are written before that; empty: nowhere."),
+    ] = ""
     keep_versions: Annotated[
         int,
         Meta(ge=0, le=1_000_000),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from mainspring.store.archives import Archives
 from mainspring.store.database import Call, Database
 
 MOST: Final = 5_000
@@ -56,11 +57,13 @@ class PastBatch(Struct, array_like=True):
 class Past:
     """Reads what is old, and deletes it while the shard is held with that epoch.
 
-    A deletion that is broken off is taken up again by the same call: the run goes last.
+    A deletion that is broken off is taken up again by the same call: the run goes last. `archives`
+    is the list of what went elsewhere before it was deleted.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.archives = Archives(database)
 
     async def page(self, shard_id: int, after: str, limit: int) -> list[PastRow]:
         """Runs after that id, the oldest first."""
@@ -71,6 +74,11 @@ class Past:
         """Every run that these triggered."""
         rows = [(run_id,) for run_id in run_ids]
         return await self._database.fetch("past_children", PastRow, {"shard": shard_id}, rows)
+
+    async def some(self, shard_id: int, run_ids: Sequence[str]) -> list[PastRow]:
+        """Those of these runs that are there."""
+        rows = [(run_id,) for run_id in run_ids]
+        return await self._database.fetch("old_runs", PastRow, {"shard": shard_id}, rows)
 
     async def batches(self, shard_id: int, after: str, limit: int) -> list[PastBatch]:
         """Batches after that id, the oldest first."""
