@@ -426,6 +426,23 @@ async def test_a_cascade_goes_on_after_the_server_died(house: House) -> None:
     assert await house.differences() == []
 
 
+async def test_a_cascade_leaves_no_timer_when_the_clock_went_back_in_doubt(house: House) -> None:
+    worker = house.worker(slots=1)
+    parent = await house.trigger()
+    worker.begin(parent)
+    child = await house.trigger(parent=parent)
+    house.faults.next.extend(["ok", "lost"])  # the cancel, and the child's end
+    house.clock.advance(60_000)
+    canceling = asyncio.ensure_future(house.cancel(parent))
+    while house.faults.next:  # noqa: ASYNC110 - the engine's turns, not time
+        await asyncio.sleep(0)
+    house.clock._now -= 40_000
+    await canceling
+    await house.settle()
+    assert await house.status(child) == "canceled"
+    assert await house.differences() == []
+
+
 async def test_awaiting_a_run_answers_when_it_ends(house: House) -> None:
     worker = house.worker()
     run_id = await house.trigger()
