@@ -20,6 +20,7 @@ from tests.system.watching import registered, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+FULL = os.environ.get("MAINSPRING_CHAOS") == "full"
 POINTS = 50
 """Kills in one scenario; two scenarios on each database make 200."""
 SERVER_KILLS = 4
@@ -137,7 +138,7 @@ async def kill_at_random(cluster: Cluster, chance: random.Random) -> None:
             cluster.start_worker(processes=2)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2] if FULL else [1])
 async def test_nothing_acknowledged_is_lost_whatever_is_killed(
     cluster: Cluster, database: str, seed: int
 ) -> None:
