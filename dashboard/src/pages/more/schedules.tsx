@@ -9,7 +9,7 @@ import { Page } from "../../frame/page.tsx";
 import { useMay } from "../../frame/session.ts";
 import { Button, Dialog } from "../../ui/controls.tsx";
 import { Grid } from "../../ui/grid.tsx";
-import { Empty, Failure, Loading, say } from "../../ui/say.tsx";
+import { Command, Empty, Failure, Loading, say } from "../../ui/say.tsx";
 import { Ago, moment, momentIn, useNow, useSettled } from "../../ui/time.tsx";
 
 type Asked = { kind: "set"; one: Schedule | null } | { kind: "drop"; one: Schedule } | null;
@@ -60,7 +60,7 @@ export function SchedulesPage() {
     >
       {found.error && <Failure error={found.error} />}
       {found.isPending && <Loading />}
-      {found.isSuccess && schedules.length === 0 && <Empty title="No schedules yet">A schedule triggers a task at times that a cron expression names. Make one here, or beside the task in your code.</Empty>}
+      {found.isSuccess && schedules.length === 0 && <Empty title="No schedules yet">A schedule triggers a task at times that a cron expression names. Make one here, or beside the task in your code:<div className="mt-3"><Command>{"@schedule(\"0 9 * * MON-FRI\", tz=\"Europe/Berlin\")"}</Command></div></Empty>}
       {schedules.length > 0 && (
         <Grid
           label="Schedules"
