@@ -48,6 +48,22 @@ async def test_a_silent_worker_s_lease_goes_on_whoever_the_owner_is(house: House
     assert 15.0 < house.clock.monotonic() - heard_at <= 15.5
 
 
+async def test_the_end_that_a_worker_tells_after_its_lease_counts_for_nothing(house: House) -> None:
+    late = house.worker()
+    run_id = await house.trigger()
+    late.begin(run_id)
+    await house.live(16_000)
+    other = house.worker()
+    await house.live(4_000)
+    other.begin(run_id)
+    late.finish(run_id, "late")
+    await house.settle()
+    assert await house.status(run_id) == "executing"
+    other.finish(run_id, "in time")
+    await house.settle()
+    assert (await house.run(run_id)).output == '"in time"'
+
+
 async def test_a_takeover_that_takes_several_attempts_continues_leases_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

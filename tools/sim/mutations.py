@@ -59,13 +59,6 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
             "item.run_id = item.options.request_key = None",
         ),
     ],
-    "idempotency key ignored in doubt": [
-        (
-            _ENGINE + "trigger:TriggerCall.want",
-            "if item.options.idempotency_key is not None:",
-            "if item.options.idempotency_key is not None and not item.repeat:",
-        ),
-    ],
     "request key ignored": [
         (_ENGINE + "trigger:plan_one", "if made is not None:", "if False:"),
     ],
@@ -107,18 +100,8 @@ MUTATIONS: Final[dict[str, list[Change]]] = {
     "lease too short at the server": [
         (_ENGINE + "connect:Door.reap", "> LEASE_S:", "> 6.0:"),
     ],
-    "workers let in by a server that is cut off": [
-        (_ENGINE + "shares:Shares.check_sure", "> LOST_S", "> 1e9"),
-    ],
     "session ended without its runs": [
         (_ENGINE + "connect:Door.end", "self._owner.lose(session, reason)", "pass"),
-    ],
-    "end of another attempt taken": [
-        (
-            _ENGINE + "finish:plan",
-            "live is None or live.epoch != fin.epoch or live.session is not session",
-            "live is None",
-        ),
     ],
     "frame acknowledged before it is durable": [
         (
