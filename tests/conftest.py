@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -23,6 +24,33 @@ settings.load_profile("house")
 # Hypothesis also tries the constants of whatever modules are loaded, so that the examples of a test
 # would depend on which other tests its process has run.
 providers._get_local_constants = lambda: providers._local_constants
+
+
+SLOW_UNTIL = 0.85
+"""By then, of its tests, a process has done its slow ones: what comes last is short."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes, of which each gets one piece of the tests, spread the modules that
+    are slow over all pieces: no two folders of them come together, and none comes last.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count == 1:
+        return
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    slow, fast = list[list[pytest.Item]](), list[list[pytest.Item]]()
+    for module in modules.values():
+        is_slow = any(item.get_closest_marker("slow") for item in module)
+        (slow if is_slow else fast).append(module)
+    items.clear()
+    for number in range(count):
+        mine, others = slow[number::count], fast[number::count]
+        placed = [(at / len(mine) * SLOW_UNTIL, module) for at, module in enumerate(mine)]
+        placed += [(at / len(others), module) for at, module in enumerate(others)]
+        for _, module in sorted(placed, key=lambda one: one[0]):
+            items += module
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
