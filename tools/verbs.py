@@ -26,6 +26,7 @@ FAULTS = (
     "tests/system/handed_over.py",
     "tests/system/test_full_disk.py",
     "tests/system/test_crash.py",
+    "tests/system/test_durable.py",
     "tests/system/test_schedules_of_servers.py",
 )
 
