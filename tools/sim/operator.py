@@ -59,7 +59,9 @@ class Operator(Asker):
         self._ledger.setting.add(name)
         try:
             if await self._set(on, name):
-                self._ledger.paused[name] = self._network.world.wall_ms()
+                # what was decided before may carry a later time, if the clock was set back since
+                world = self._network.world
+                self._ledger.paused[name] = max(world.wall_ms(), world.latest_ms)
             await asyncio.sleep(self.random.choice((0.5, 4.0)))
             self._ledger.paused.pop(name, None)
             await self._set(off, name)
