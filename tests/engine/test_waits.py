@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from mainspring.model.task import QueueSpec, TaskSpec
 from mainspring.wire import calls
-from mainspring.wire.worker import Cancel, Entry, Execute, Fenced, Resolved, Resume, Started
+from mainspring.wire.worker import (
+    Answer,
+    Call,
+    Cancel,
+    Entry,
+    Execute,
+    Fenced,
+    Resolved,
+    Resume,
+    Started,
+)
 from tests.engine.house import House, Worker
 
 HOUR = 3_600_000
@@ -329,6 +340,25 @@ async def test_outcomes_that_a_broken_link_swallowed_are_told_again(house: House
     worker.connect()
     await house.settle()
     assert set(worker.told[run_id]) == {"nap"}
+
+
+async def test_an_answer_that_a_broken_link_swallowed_is_given_with_the_repeated_frame(
+    house: House,
+) -> None:
+    worker = house.worker()
+    await house.settle()
+    house.faults.entered.clear()
+    house.faults.open.clear()
+    held = asyncio.ensure_future(house.trigger())  # so that no frame is acknowledged now
+    await house.faults.entered.wait()
+    worker.send(Call(1, msgspec.Raw(b"")))  # unreadable, which is answered without the store
+    worker.drop()
+    await house.breathe()
+    worker.connect()
+    answers = worker.took(Answer)
+    house.faults.open.set()
+    await held
+    assert [answer.call_id for answer in answers] == [1]
 
 
 @pytest.mark.parametrize("parks", [True, False])

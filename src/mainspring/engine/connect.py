@@ -65,10 +65,10 @@ class Connection:
         self.session = session
 
     def receive(self, frame: Frame) -> None:
-        """Take in a frame. A repeated one is only acknowledged again."""
+        """Take in a frame. A repeated one is only answered and acknowledged again."""
         session = self.session
         if frame.number <= session.received:
-            self._deliver([Ack(session.acked)])
+            self._deliver([*session.answers.get(frame.number, ()), Ack(session.acked)])
             return
         session.received = frame.number
         self._door.take_in(self._env, session, frame.number, frame.messages)
@@ -201,7 +201,7 @@ class Door:
         for message in messages:
             match message:
                 case Started() | Call() | Logs() | Told() | Capacity():
-                    self._take_aside(env, session, message)
+                    self._take_aside(env, session, number, message)
                 case _:
                     arrived.messages.append(checked(message))
         apart = large(arrived)
@@ -217,6 +217,7 @@ class Door:
         self,
         env: EnvironmentRow,
         session: Session,
+        number: int,
         message: Started | Call | Logs | Told | Capacity,
     ) -> None:
         """Take in what changes no rows of runs, or has an answer of its own."""
@@ -227,7 +228,7 @@ class Door:
                     if live is not None and live.epoch == epoch and live.session is session:
                         live.begun = True
             case Call():
-                self._spawn(self._call(env, session, message))
+                self._spawn(self._call(env, session, number, message))
             case Logs() | Told():
                 if self._lines.hear(session, message):
                     self._spawn(self.flush_logs())
@@ -320,7 +321,7 @@ class Door:
         if self._storing.get(session) is done:
             del self._storing[session]
 
-    async def _call(self, env: EnvironmentRow, session: Session, call: Call) -> None:
+    async def _call(self, env: EnvironmentRow, session: Session, number: int, call: Call) -> None:
         try:
             request = _decode_request(call.body)
             if isinstance(request, calls.Patient):
@@ -336,8 +337,7 @@ class Door:
             body, ok = _encode(calls.Fault.of(error)), False
         except msgspec.MsgspecError as error:
             body, ok = _encode(calls.Fault("bad_request", f"Unreadable call: {error}.")), False
-        if session.deliver is not None:
-            session.deliver([Answer(call.call_id, ok, msgspec.Raw(body))])
+        session.answer(number, Answer(call.call_id, ok, msgspec.Raw(body)))
 
     def _set_aside(self) -> None:
         """The task that runs now may wait for long; `idle` does not wait for it."""

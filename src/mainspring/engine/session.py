@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mainspring.wire.worker import Hello, ToWorker
+from mainspring.wire.worker import Answer, Hello, ToWorker
 
 Deliver = Callable[[list[ToWorker]], None]
 
@@ -17,6 +17,8 @@ class Session:
         beat_at: monotonic seconds of its last sign of life; None for one inside this process.
         since: when it came, epoch ms; None = this process found it in the rows.
         received: number of the last frame that was taken in.
+        answers: by the number of their frame, answers to calls of frames that are not acknowledged:
+            such a frame comes again over another link, and its calls are not done again.
         holds: run ids of its active runs.
         apart: whether it can give any run a process of its own.
         died: how its process has ended, as `wire.beats.Named` tells it; "" = as it was told to.
@@ -25,8 +27,8 @@ class Session:
     """
 
     __slots__ = (
-        "acked", "apart", "beat_at", "deliver", "died", "env_id", "holds", "host", "id", "parked",
-        "pid", "received", "since", "slots", "tasks", "version",
+        "acked", "answers", "apart", "beat_at", "deliver", "died", "env_id", "holds", "host", "id",
+        "parked", "pid", "received", "since", "slots", "tasks", "version",
     )  # fmt: skip
 
     def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
@@ -41,6 +43,7 @@ class Session:
         self.beat_at = beat_at
         self.received = 0
         self.acked = 0
+        self.answers: dict[int, list[Answer]] = {}
         self.host = ""
         self.pid = 0
         self.since: int | None = None
@@ -51,6 +54,15 @@ class Session:
     def free(self) -> int:
         """Slots that may be given now; none while the link is down."""
         return self.slots - len(self.holds) if self.deliver is not None else 0
+
+    def answer(self, number: int, answer: Answer) -> None:
+        """Deliver the answer to a call of that frame, and again should the frame be repeated."""
+        while self.answers and (first := next(iter(self.answers))) <= self.acked:
+            del self.answers[first]
+        if number > self.acked:
+            self.answers.setdefault(number, []).append(answer)
+        if self.deliver is not None:
+            self.deliver([answer])
 
     def join(self, hello: Hello, deliver: Deliver) -> None:
         """Take what the worker says of itself and begin to deliver."""
