@@ -121,6 +121,43 @@ def test_no_zone_is_proposed_whose_sign_is_the_other_way_round() -> None:
     assert "Etc/" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["PST", "CEST", "Z", "UTC+2", "GMT+5", "Mars/Base"])
+def test_no_zone_is_proposed_that_only_looks_like_it(name: str) -> None:
+    with pytest.raises(InvalidOptions, match="Write an IANA name") as refused:
+        schedule.check("0 9 * * *", name)
+    assert "Did you mean" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "cron, told",
+    [
+        ("*/90 * * * *", "the step of the minute '*/90' is longer than 60"),
+        ("0 */36 * * *", "the step of the hour '*/36' is longer than 24"),
+        ("0 0 1,2-9/45 * *", "the step of the day of month '2-9/45' is longer than 31"),
+    ],
+)
+def test_a_step_over_the_end_of_a_field_is_refused(cron: str, told: str) -> None:
+    with pytest.raises(InvalidOptions, match="An interval is") as refused:
+        schedule.check(cron, "UTC")
+    assert told in refused.value.message
+
+
+@pytest.mark.parametrize("cron", ["*/60 * * * *", "0 */24 * * *", "0 0 */31 * *"])
+def test_a_step_of_a_whole_field_is_its_first_value(cron: str) -> None:
+    schedule.check(cron, "UTC")
+
+
+def test_a_long_expression_is_refused_by_its_length() -> None:
+    with pytest.raises(InvalidOptions, match="1,000,008 characters; at most 200"):
+        schedule.check("*" * 1_000_000 + " * * * *", "UTC")
+
+
+@pytest.mark.parametrize("window", ["", "９m", "-5m", "1441m", "25h", "101%", "1.5h"])
+def test_what_is_no_window_is_refused(window: str) -> None:
+    with pytest.raises(InvalidOptions, match="window"):
+        schedule.check("0 9 * * *", "UTC", window)
+
+
 def test_a_nickname_is_refused_with_the_fields_it_stands_for() -> None:
     with pytest.raises(InvalidOptions, match=r"write '0 0 \* \* \*'"):
         schedule.check("@daily", "UTC")

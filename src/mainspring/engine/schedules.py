@@ -83,6 +83,7 @@ async def set_schedule(owner: Owner, env: EnvironmentRow, wanted: SetSchedule) -
     Raises: NotFound for an id, UnknownTask, InvalidOptions for what cannot be read, Conflict for
     one that code declares.
     """
+    wanted = msgspec.structs.replace(wanted, cron=" ".join(wanted.cron.split()))
     schedule.check(wanted.cron, wanted.timezone, wanted.window, wanted.catch_up)
     for text, name in ((wanted.dedup_key, "deduplicationKey"), (wanted.external_id, "externalId")):
         if text is not None:

@@ -228,5 +228,5 @@ def _refuse(problems: Mapping[str, str]) -> None:
 
 
 def _missing(env: EnvironmentRow, names: list[str]) -> NotFound:
-    listed = ", ".join(name[:80] for name in names[:5])
+    listed = ", ".join(name[:80] or "''" for name in names[:5])
     return NotFound(f"There is no variable {listed} in {env.slug}; `mainspring env ls` lists them.")

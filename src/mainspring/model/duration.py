@@ -20,8 +20,8 @@ _UNITS: Final = {
     "d": 86_400_000,
     "w": 604_800_000,
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|hr|h|d|w)")
-_WHOLE: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|min|m|hr|h|d|w))+")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|hr|h|d|w)", re.ASCII)
+_WHOLE: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|min|m|hr|h|d|w))+", re.ASCII)
 MAX_MS: Final = 100 * 366 * 86_400_000
 
 

@@ -30,7 +30,10 @@ FIELDS: Final = {
     "month": "1-12 and JAN-DEC",
     "day of week": "0-7 and SUN-SAT (0 and 7 are Sunday), MON#2 (the second) and 5L (the last)",
 }
+LONGEST_STEPS: Final = (60, 24, 31, 12, 7)
+"""A longer step than a field has values would not go on where the field begins anew."""
 LENGTH: Final = 200
+SHORT: Final = 5
 EVERY: Final = "@every "
 AT: Final = "@at "
 SHORTEST_MS: Final = 1_000
@@ -40,7 +43,7 @@ CATCH_UP: Final = ("latest", "none", "all")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
-_WINDOW: Final = re.compile(r"(\d{1,4})([mh%])")
+_WINDOW: Final = re.compile(r"([0-9]{1,4})([mh%])")
 _LONGEST: Final = {"m": 24 * 60, "h": 24, "%": 100}
 _UNIT_MS: Final = {"m": 60_000, "h": 3_600_000}
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
@@ -77,15 +80,18 @@ def _is_zone(name: str) -> bool:
 
 def _meant(name: str) -> str:
     """What to write instead of a name that is no zone. Its city is enough to find it; zones with a
-    number are not meant: in their names the sign is the other way round.
+    number are not meant: in their names the sign is the other way round. Of what is short, such as
+    PST, another abbreviation is not meant either.
     """
     known = [zone for zone in zones() if not re.search(r"\d", zone)]
     words = {zone.rpartition("/")[2].lower(): zone for zone in reversed(known)}
     words |= {zone.lower(): zone for zone in known}
-    near = difflib.get_close_matches(name.lower().replace(" ", "_"), words, 1)
+    wanted = name.lower().replace(" ", "_")
+    is_long = len(wanted) > SHORT and not re.search(r"[\d+]", wanted)
+    near = difflib.get_close_matches(wanted, words, 1, 0.75 if is_long else 1.0)
     if near:
         return f"Did you mean {words[near[0]]!r}?"
-    return 'Write an IANA name such as "Europe/Berlin".'
+    return 'Write an IANA name such as "Europe/Berlin"; abbreviations and offsets are none.'
 
 
 def check(cron: str, timezone: str, window: str | None = None, catch_up: str = CATCH_UP[0]) -> None:
@@ -114,7 +120,9 @@ def _check_cron(cron: str) -> None:
     shown = f"cron {cron[:60]!r}"
     if cron in _NICKNAMES:
         raise InvalidOptions(f"{shown}: nicknames are not read; write {_NICKNAMES[cron]!r}.")
-    if len(cron) > LENGTH or len(parts) != len(FIELDS):
+    if len(cron) > LENGTH:
+        raise InvalidOptions(f"{shown} has {len(cron):,} characters; at most {LENGTH} are allowed.")
+    if len(parts) != len(FIELDS):
         raise InvalidOptions(
             f"{shown} does not have the five fields {', '.join(FIELDS)}, such as "
             '"0 9 * * MON-FRI". An interval is "@every 10m", a single date '
@@ -123,6 +131,7 @@ def _check_cron(cron: str) -> None:
     try:
         if next(_read(cron).after(0, ZoneInfo("UTC")), None) is None:
             raise InvalidOptions(f"{shown} names no day that ever comes.")
+        _check_steps(shown, parts)
     except (CronSimError, ValueError) as error:
         for place, (field, allowed) in enumerate(FIELDS.items()):
             alone = ["*"] * len(FIELDS)
@@ -136,6 +145,17 @@ def _check_cron(cron: str) -> None:
             f"{shown} names no day that ever comes: no month {parts[3][:20]!r} has a day "
             f"{parts[2][:20]!r}."
         ) from error
+
+
+def _check_steps(shown: str, parts: list[str]) -> None:
+    for field, part, longest in zip(FIELDS, parts, LONGEST_STEPS, strict=True):
+        for item in part.split(","):
+            step = item.partition("/")[2]
+            if step and int(step) > longest:
+                raise InvalidOptions(
+                    f"{shown}: the step of the {field} {item[:40]!r} is longer than {longest}, "
+                    'after which it begins anew. An interval is "@every 90m".'
+                )
 
 
 @lru_cache(maxsize=1024)

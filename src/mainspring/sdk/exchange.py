@@ -119,7 +119,7 @@ class Exchange(ABC):
             for index, item in enumerate(request.requests):
                 item.options.request_key = item.options.request_key or f"{key}-{index}"
         patience = request.timeout_ms / 1000 if isinstance(request, Patient) else 0.0
-        body = await self._post(ROUTE, _encode(request), {REQUEST_KEY: key}, patience)
+        body = await self._post(ROUTE, _encoded(request), {REQUEST_KEY: key}, patience)
         try:
             answer: Response = _decoder(type(request)).decode(body)
         except msgspec.DecodeError as error:
@@ -163,6 +163,16 @@ class Exchange(ABC):
             backoff = FIRST_DELAY_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             await self._sleep(min(backoff if wait is None else wait, LONGEST_DELAY_S))
             attempt += 1
+
+
+def _encoded(request: Request) -> bytes:
+    try:
+        return _encode(request)
+    except (UnicodeEncodeError, OverflowError, TypeError) as error:
+        raise CallerError(
+            f"The request cannot be sent: {error}. Give each argument a value of the type that its "
+            "signature says, in text without lone surrogates, in numbers of 64 bits."
+        ) from error
 
 
 def _is_address(url: str) -> bool:

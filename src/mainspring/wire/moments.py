@@ -10,7 +10,7 @@ from mainspring.errors import InvalidOptions
 from mainspring.model.duration import milliseconds
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DURATION: Final = re.compile(r"(?:\d{1,15}(?:w|d|hr|h|m|s))+")
+_DURATION: Final = re.compile(r"(?:\d{1,15}(?:w|d|hr|h|m|s))+", re.ASCII)
 _DATE: Final = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 )

@@ -132,7 +132,7 @@ def environment_type(slug: str) -> str:
 def made(body: Any) -> SetSchedule:
     """The request of a body that makes a schedule. Raises: CallerError."""
     given = _read(body, NewSchedule)
-    return _request(given, None, given.deduplication_key or None)
+    return _request(given, None, _text(given.deduplication_key))
 
 
 def changed(body: Any, schedule_id: str) -> SetSchedule:
@@ -154,13 +154,22 @@ def _request(
     return SetSchedule(
         given.task,
         given.cron,
-        given.timezone or "UTC",
+        _or(given.timezone, "UTC"),
         id_,
         dedup_key,
-        given.external_id or None,
-        given.window or None,
-        given.catch_up or "latest",
+        _text(given.external_id),
+        _text(given.window),
+        _or(given.catch_up, "latest"),
     )
+
+
+def _text(given: str | UnsetType | None) -> str | None:
+    """What was written; an empty text was, too, and is refused where its field is checked."""
+    return None if given is UNSET else given
+
+
+def _or(given: str | UnsetType | None, usual: str) -> str:
+    return usual if given is UNSET or given is None else given
 
 
 def _read(body: Any, into: type[Any]) -> Any:

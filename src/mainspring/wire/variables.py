@@ -61,7 +61,7 @@ class Given(Struct):
     secrets: list[str] = []
 
 
-class NewVariable(Struct, rename="camel"):
+class NewVariable(Struct, rename="camel", forbid_unknown_fields=True):
     """The body that makes or replaces one variable."""
 
     name: str
@@ -69,13 +69,13 @@ class NewVariable(Struct, rename="camel"):
     is_secret: bool | UnsetType = UNSET
 
 
-class NewValue(Struct):
+class NewValue(Struct, forbid_unknown_fields=True):
     """The body that changes one variable."""
 
     value: str
 
 
-class Import(Struct, rename="camel"):
+class Import(Struct, rename="camel", forbid_unknown_fields=True):
     """The body that sets many variables. `source` says who does so, and changes nothing."""
 
     variables: dict[str, str]

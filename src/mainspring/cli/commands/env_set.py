@@ -34,4 +34,7 @@ def _pair(text: str) -> tuple[str, str]:
         return name, value
     if sys.stdin.isatty():
         return name, click.prompt(name, hide_input=True)
-    return name, sys.stdin.read().removesuffix("\n")
+    value = sys.stdin.read().removesuffix("\n")
+    if not value:
+        raise click.UsageError(f"Nothing came on standard input. An empty value is {name}= .")
+    return name, value

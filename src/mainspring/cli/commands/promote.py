@@ -26,6 +26,8 @@ async def command(talk: Talk, version: str | None, *, nothing: bool) -> None:
     """
     if nothing == (version is not None):
         raise click.UsageError("Give a VERSION, or --none.")
+    if version == "":
+        raise click.UsageError("VERSION is empty. Give one, or --none to let any worker take runs.")
     answer = await talk.ask(Promote(version or ""))
     if nothing:
         talk.out.one({"version": ""}, _NOTHING, ident="version")

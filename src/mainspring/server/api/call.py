@@ -45,6 +45,11 @@ async def call(exchange: Exchange) -> Response:
     data = await exchange.body(MANY)
     try:
         request = _DECODE[form](data)
+    except msgspec.ValidationError as error:
+        raise CallerError(
+            f"The request cannot be read: {error}. Give that field a value of the type it has; if "
+            "it is one, run the same release on both sides."
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallerError(
             f"The body is no request in {form}: {error}. Run the same release on both sides."
