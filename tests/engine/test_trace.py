@@ -11,6 +11,7 @@ from mainspring.model.task import TaskSpec, default_queue
 from mainspring.wire import calls
 from mainspring.wire.operating import Span, Trace, TraceRun
 from mainspring.wire.worker import Entry, LogLine, Logs
+from tests.engine.durable import diverges
 from tests.engine.house import House, Worker
 
 TRIED = TaskSpec("work", default_queue("work"), RetryPolicy(max_attempts=2))
@@ -154,3 +155,34 @@ async def test_a_lost_worker_is_a_span_of_its_attempt(house: House) -> None:
     assert (lost.is_error, lost.level) == (True, "WARN")
     assert "died" in lost.message
     assert lost.parent_id == by_message(found)["Attempt 1"].id
+
+
+async def test_an_attempt_that_diverged_has_ended_and_the_run_waits_for_a_decision(
+    house: House,
+) -> None:
+    worker = house.worker(TRIED)
+    run_id = await house.trigger()
+    await house.settle()
+    worker.begin(run_id)
+    await step(house, worker, run_id, "charge")
+    worker.finish(run_id, outcome="failed", error=RunError("no", "ValueError"))
+    await house.settle()
+    await house.advance(11_000)
+    worker.begin(run_id)
+    diverged_at = now(house)
+    diverges(worker, run_id, "charge")
+    await house.settle()
+    await house.advance(5_000)
+    found = await traced(house, run_id)
+    last = by_message(found)["Attempt 2"]
+    [pause] = [span for span in found.spans if span.kind == "diverged"]
+    assert (last.ended_at, last.is_error) == (diverged_at, False)
+    assert (pause.message, pause.parent_id) == ("charge", found.spans[0].id)
+    assert (pause.started_at, pause.ended_at) == (diverged_at, None)
+    assert [event.message for event in pause.events] == ["it asks for something else at charge"]
+    assert len({span.id for span in found.spans}) == len(found.spans)
+    await house.ask(calls.SettleRun(run_id, "accept"))
+    await house.settle()
+    resumed = await traced(house, run_id)
+    assert by_message(resumed)["Attempt 2"].ended_at is None
+    assert not [span for span in resumed.spans if span.kind == "diverged"]

@@ -19,6 +19,7 @@ from mainspring.wire.operating import Span, SpanEvent
 LOST: Final = "lost"
 ATTEMPT: Final = "attempt"
 SPAN: Final = "span"
+DIVERGED: Final = "diverged"
 
 _error: Final = msgspec.json.Decoder(RunError).decode
 _made: Final = msgspec.json.Decoder(list[tuple[str, bool]]).decode
@@ -52,11 +53,16 @@ def of_run(
         version=run.version,
         machine=run.machine,
     )
+    paused = next((edge for edge in edges if edge.kind == DIVERGED), None)
     tries = _attempts(run, past)
+    if paused is not None and tries:
+        tries[-1].ended_at = tries[-1].ended_at or paused.created_at
     entries = [row for row in past if not row.key.startswith("!")]
     known = {row.key for row in entries}
     spans = [(row.seq, _entry(run, row, tries)) for row in entries]
     spans += [(edge.seq, _wait(run, edge, tries)) for edge in _first(edges, known)]
+    if paused is not None:
+        spans.append((paused.seq, _pause(run, paused)))
     spans += [(row.seq, _loss(run, row, tries)) for row in past if row.kind == LOST]
     spans.sort(key=lambda pair: (pair[1].started_at, pair[0], pair[1].id))
     made = {
@@ -199,6 +205,21 @@ def _wait(run: Run, edge: EdgeRow, tries: Sequence[Span]) -> Span:
     )
 
 
+def _pause(run: Run, edge: EdgeRow) -> Span:
+    """The time since the run has been waiting for a decision; the attempt before it has ended."""
+    message = _error(edge.data).message if edge.data else "The code diverged."
+    return Span(
+        span_id(run.id, f"!{DIVERGED}:{edge.key}", edge.generation),
+        run.id,
+        DIVERGED,
+        edge.key or DIVERGED,
+        edge.created_at,
+        span_id(run.id),
+        level="WARN",
+        events=[SpanEvent(edge.created_at, "error", message)],
+    )
+
+
 def _loss(run: Run, row: PastRow, tries: Sequence[Span]) -> Span:
     at = row.ended_at or row.started_at
     return Span(
@@ -221,4 +242,5 @@ def _message(row: PastRow) -> str:
 
 def _first(edges: Sequence[EdgeRow], known: Collection[str]) -> Iterable[EdgeRow]:
     """One edge of each open wait that the journal does not have."""
-    return {edge.key: edge for edge in edges if edge.key not in known}.values()
+    open_ = [edge for edge in edges if edge.key not in known and edge.kind != DIVERGED]
+    return {edge.key: edge for edge in open_}.values()

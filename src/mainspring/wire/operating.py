@@ -262,10 +262,11 @@ class SpanEvent(Struct):
 
 
 class Span(Struct):
-    """`kind`: run, attempt, what the entry of the journal is, or span: one that a program made.
-    `ended_at` None = still going on. `data` is JSON text: the attributes of a program's span, and
-    where it was asked for the entry's result or the run's output; `status`,
-    `task`, `queue`, `version` and `machine` are of runs, `key` and `generation` of entries.
+    """`kind`: run, attempt, what the entry of the journal is, diverged: the wait for a decision, or
+    span: one that a program made. `ended_at` None = still going on. `data` is JSON text: the
+    attributes of a program's span, and where it was asked for the entry's result or the run's
+    output; `status`, `task`, `queue`, `version` and `machine` are of runs, `key` and `generation`
+    of entries.
     """
 
     id: str

@@ -55,6 +55,8 @@ export default function run() {
   it("lets somebody decide how a run goes on whose code has changed", async (page) => {
     const id = await trigger("wander");
     await open(page, id);
+    await page.getByRole("treeitem", { name: /^attempt Attempt 2, (?!going on)/ }).waitFor();
+    await page.getByRole("treeitem", { name: /^wait for a decision double, going on/ }).waitFor();
     await page.getByRole("button", { name: "Decide how it goes on" }).click();
     await page.getByRole("radio", { name: /^Leave it to the old code/ }).check();
     await page.getByLabel("Version", { exact: true }).waitFor();
@@ -62,6 +64,7 @@ export default function run() {
     await page.getByRole("radio", { name: /^Take the stored result/ }).check();
     await page.getByRole("button", { name: "Go on so" }).click();
     await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
+    await page.getByRole("treeitem", { name: /^wait for a decision/ }).waitFor({ state: "detached" });
     assert.equal((await until(id, "COMPLETED")).output, 2);
   });
 

@@ -84,6 +84,6 @@ export const KINDS: Record<string, { word: string; bar: string }> = {
   span: { word: "span", bar: "bg-good" },
 };
 const WAIT = { bar: "bg-wait hatched" };
-const WAITS: Record<string, string> = { run: "runs", time: "time", token: "a token", event: "an event", input: "an input" };
+const WAITS: Record<string, string> = { run: "runs", time: "time", token: "a token", event: "an event", input: "an input", diverged: "a decision" };
 export const isRun = (span: Span) => span.kind === "run" && span.status !== null;
 export const kindOf = (span: Span) => (isRun(span) || span.kind !== "run" ? KINDS[span.kind] : undefined) ?? { ...WAIT, word: `wait for ${WAITS[span.kind] ?? span.kind.replaceAll("_", " ")}` };
