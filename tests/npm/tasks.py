@@ -50,6 +50,11 @@ async def held() -> None:
 
 
 @task
+async def stacked() -> None:
+    """The same, many times."""
+
+
+@task
 async def fail(reason: str) -> None:
     raise AbortRun(reason)
 

@@ -18,11 +18,20 @@ function set(changed: Notice[]): void {
   for (const told of watchers) told();
 }
 
+const drop = (id: number) => set(notices.filter((one) => one.id !== id));
+const dropLater = (id: number, bad = false) => setTimeout(() => drop(id), bad ? 9000 : 5000);
+
 /** Shows a notice for some seconds. */
 export function say(text: ReactNode, bad = false): void {
   const id = next++;
   set([...notices.slice(-3), { id, text, bad }]);
-  setTimeout(() => set(notices.filter((one) => one.id !== id)), bad ? 9000 : 5000);
+  dropLater(id, bad);
+}
+
+/** Shows a notice of what goes on; the seconds begin when it calls `over`. */
+export function sayUntil(text: (over: () => void) => ReactNode): void {
+  const id = next++;
+  set([...notices.slice(-3), { id, text: text(() => void dropLater(id)), bad: false }]);
 }
 
 export const sayFailure = (error: unknown) => say(error instanceof Error ? error.message : String(error), true);
@@ -43,7 +52,7 @@ export function Notices() {
           className={`pointer-events-auto flex max-w-md items-start gap-3 rounded-lg border px-3.5 py-2.5 shadow-lg ${one.bad ? "border-bad bg-bad-soft" : "border-line bg-panel"}`}
         >
           <div className="min-w-0 break-words">{one.text}</div>
-          <Button kind="ghost" icon="close" label="Dismiss" className="-my-1 -mr-2 size-7!" onClick={() => set(notices.filter((other) => other.id !== one.id))} />
+          <Button kind="ghost" icon="close" label="Dismiss" className="-my-1 -mr-2 size-7!" onClick={() => drop(one.id)} />
         </div>
       ))}
     </div>

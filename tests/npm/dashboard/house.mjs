@@ -69,6 +69,9 @@ export async function api(method, path, body) {
   return response.json();
 }
 
+/** Asks what the pages ask. */
+export const call = (type, wanted = {}) => api("POST", "/api/mainspring/v1/call", { type, ...wanted });
+
 /** The id of a new run. */
 export const trigger = async (task, payload, options = {}) =>
   (await api("POST", `/api/v1/tasks/${task}/trigger`, { payload, options })).id;

@@ -1,8 +1,19 @@
 /* The list of runs. */
 
 import assert from "node:assert/strict";
-import { api, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
+import { api, call, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
 import { inList, keep, until as seen } from "./measure.mjs";
+
+/** How many runs match. */
+async function counted(filter) {
+  let [count, after] = [0, null];
+  do {
+    const found = await call("list", { filter: { ...filter, limit: 100, ...(after && { after }) } });
+    count += found.runs.length;
+    after = found.next;
+  } while (after);
+  return count;
+}
 
 export default function runs() {
   it("lists runs and shows how they go on", async (page) => {
@@ -75,6 +86,36 @@ export default function runs() {
     await page.getByRole("button", { name: "Cancel them" }).click();
     await page.getByText("Canceled 3 runs").waitFor();
     for (const { id } of made.runs) await until(id, "CANCELED");
+  });
+
+  it("stops what it does to many, and leaves what is done", async (page) => {
+    const MANY = 2_000;
+    await api("POST", "/api/v1/queues/stacked/pause", { type: "task", action: "pause" });
+    const items = Array.from({ length: 500 }, () => ({ task: "stacked", options: { tags: ["stack"] } }));
+    for (let made = 0; made < MANY; made += items.length) await api("POST", "/api/v2/tasks/batch", { items });
+    // they take turns with what is started in the page, which so goes on long enough to be stopped
+    const others = [];
+    for (let n = 1; n <= 4; n++) others.push(await call("start_bulk", { kind: "replay", name: `replay ${n}`, filter: { tag: ["stack"] } }));
+    await page.goto(`${SERVER}/runs?tag=stack`);
+    await page.getByRole("checkbox", { name: /^Select run_/ }).first().check();
+    await page.getByRole("button", { name: "Select all that match" }).click();
+    await page.getByRole("button", { name: "Cancel runs" }).click();
+    await page.getByRole("button", { name: "Cancel them" }).click();
+    await page.getByText(/^Canceled [1-9]\d* so far/).waitFor();
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    const told = await page.getByText(/^Stopped after \d+ runs/).innerText();
+    const canceled = Number(told.match(/\d+/)[0]);
+    await page.getByRole("link", { name: "Batches" }).click();
+    await page.getByRole("button", { name: "Stop replay 1" }).click();
+    await row(page, "replay 1").getByText("aborted").waitFor();
+    for (const bulk of others) await call("abort_bulk", { bulk_id: bulk.id });
+    const { bulks } = await call("bulks", { limit: 50 });
+    assert.ok(bulks.some((bulk) => bulk.kind === "cancel" && bulk.status === "aborted" && bulk.success === canceled), told);
+    const stopped = bulks.find((bulk) => bulk.name === "replay 1");
+    assert.ok(stopped.success > 0 && stopped.success < MANY, JSON.stringify(stopped));
+    assert.equal(await counted({ bulk: [stopped.id] }), stopped.success);
+    assert.equal(await counted({ tag: ["stack"], status: ["canceled"] }), canceled);
+    await call("start_bulk", { kind: "cancel", filter: { tag: ["stack"] } });
   });
 
   it("replays chosen runs", async (page) => {

@@ -69,12 +69,24 @@ export function BatchesPage() {
           columns={[
             { name: "Action", cell: (bulk) => <Link to="/runs" search={{ bulk: bulk.id }} className="font-medium capitalize hover:underline">{bulk.name ?? bulk.kind}</Link> },
             { name: "Status", cell: (bulk) => <span className={bulk.status === "pending" ? "text-busy" : bulk.status === "aborted" ? "text-off" : "text-good"}>{bulk.status}</span> },
-            { name: "Done", right: true, cell: (bulk) => <span className="num">{bulk.success + bulk.failure} of {bulk.total}{bulk.failure > 0 && <span className="text-bad">, {bulk.failure} failed</span>}</span> },
+            { name: "Done", cell: (bulk) => <Done bulk={bulk} /> },
             { name: "Created", right: true, wide: true, cell: (bulk) => <Ago at={bulk.created_at} /> },
-            { name: "Actions", right: true, cell: (bulk) => bulk.status === "pending" && <Button disabled={!may} onClick={() => void act(() => call("abort_bulk", { bulk_id: bulk.id }))}>Stop</Button> },
+            { name: "Actions", right: true, cell: (bulk) => bulk.status === "pending" && <Button disabled={!may} aria-label={`Stop ${bulk.name ?? bulk.kind}`} onClick={() => void act(() => call("abort_bulk", { bulk_id: bulk.id }))}>Stop</Button> },
           ]}
         />
       )}
     </Page>
+  );
+}
+
+/** How many runs it has done; of a filter nobody knows how many match before it has come to the last. */
+function Done({ bulk }: { bulk: Bulk }) {
+  const done = bulk.success + bulk.failure;
+  const known = bulk.total > done;
+  return (
+    <span className="flex flex-wrap items-center gap-x-2">
+      {known ? <Meter value={done} most={bulk.total} label={`${done} of ${bulk.total} runs are done`} full="good" /> : <span className="num">{done}{bulk.status === "pending" && " so far"}</span>}
+      {bulk.failure > 0 && <span className="num text-bad">{bulk.failure} failed</span>}
+    </span>
   );
 }

@@ -1,12 +1,12 @@
 /* What is done to many runs: the bar over the list, and how far it has come. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { call, chosenEnvironment } from "../../api/call.ts";
 import { type Bulk, isFinal, type Run } from "../../api/types.ts";
 import { useMay } from "../../frame/session.ts";
 import { Button, Dialog } from "../../ui/controls.tsx";
-import { say, sayFailure } from "../../ui/say.tsx";
+import { sayFailure, sayUntil } from "../../ui/say.tsx";
 import { filterOf, isFiltered, type Search } from "./filter.ts";
 
 /** Chosen rows, or everything that the filter matches. */
@@ -37,7 +37,7 @@ export function BulkBar({ search, runs, more, selection, selectAll, clear }: Pro
     const what = selection.all ? { filter: filterOf(search, Date.now()) } : { run_ids: [...selection.ids] };
     try {
       const bulk = await call<Bulk>("start_bulk", { kind, ...what, request_key: crypto.randomUUID() });
-      say(<BulkProgress id={bulk.id} kind={kind} />);
+      sayUntil((over) => <BulkProgress id={bulk.id} kind={kind} over={over} />);
       clear();
     } catch (error) {
       sayFailure(error);
@@ -80,21 +80,29 @@ export function BulkBar({ search, runs, more, selection, selectAll, clear }: Pro
   );
 }
 
-/** How far a bulk action has come, until it has ended. */
-export function BulkProgress({ id, kind }: { id: string; kind: string }) {
+/** How far a bulk action has come, and its end: by itself, or because somebody stops it. */
+function BulkProgress({ id, kind, over }: { id: string; kind: string; over: () => void }) {
   const found = useQuery({
     queryKey: ["bulk", chosenEnvironment(), id],
     queryFn: () => call<Bulk>("get_bulk", { bulk_id: id }),
     refetchInterval: (query) => (query.state.data?.status === "pending" || !query.state.data ? 600 : false),
   });
   const bulk = found.data;
+  const pending = bulk === undefined || bulk.status === "pending";
+  useEffect(() => {
+    if (!pending) over();
+  }, [pending, over]);
+  const stop = () => void call<Bulk>("abort_bulk", { bulk_id: id }).catch(sayFailure).finally(() => found.refetch());
   const done = (bulk?.success ?? 0) + (bulk?.failure ?? 0);
-  const verb = kind === "cancel" ? "Canceled" : "Replayed";
   return (
-    <span>
-      {verb} {done}
-      {bulk?.status === "pending" ? " so far…" : ` run${done === 1 ? "" : "s"}`}
-      {bulk?.failure ? `, ${bulk.failure} failed` : ""}
+    <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
+      <span>
+        {bulk?.status === "aborted" ? "Stopped after" : kind === "cancel" ? "Canceled" : "Replayed"} {done}
+        {pending ? " so far…" : ` run${done === 1 ? "" : "s"}`}
+        {bulk?.failure ? `, ${bulk.failure} failed` : ""}
+        {bulk?.status === "aborted" ? "; the others stay as they are" : ""}
+      </span>
+      {pending && <Button onClick={stop}>Stop</Button>}
     </span>
   );
 }

@@ -11,6 +11,7 @@ import { filterOf, type Search } from "./filter.ts";
 const PAGE = 100;
 /** What is new is read at once, then at most so often. */
 const PAUSE_MS = 200;
+const NOTHING: RunPage = { runs: [], next: null, previous: null };
 type Pages = InfiniteData<RunPage, string | undefined>;
 
 export function useRuns(search: Search, atTop: () => boolean) {
@@ -25,30 +26,31 @@ export function useRuns(search: Search, atTop: () => boolean) {
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,
   });
-  const [fresh, setFresh] = useState<Run[]>([]);
+  const [fresh, setFresh] = useState<RunPage>(NOTHING);
   const known = useRef(new Set<string>());
   const runs = useMemo(() => query.data?.pages.flatMap((page) => page.runs) ?? [], [query.data]);
   known.current = useMemo(() => new Set(runs.map((run) => run.id)), [runs]);
 
-  /** Puts newer rows before the others. */
+  /** Puts newer rows before the others; in their place when rows between them may not be known. */
   const insert = useCallback(
-    (rows: Run[]) =>
+    (page: RunPage) =>
       queries.setQueryData<Pages>(key, (held) => {
         const first = held?.pages[0];
         if (!held || !first) return held;
-        const there = new Set(held.pages.flatMap((page) => page.runs.map((run) => run.id)));
-        const added = rows.filter((run) => !there.has(run.id));
+        const there = new Set(held.pages.flatMap((one) => one.runs.map((run) => run.id)));
+        const added = page.runs.filter((run) => !there.has(run.id));
+        if (added.length === PAGE) return { pages: [page], pageParams: [undefined] };
         return { ...held, pages: [{ ...first, runs: [...added, ...first.runs] }, ...held.pages.slice(1)] };
       }),
     [queries, key],
   );
   const show = useCallback(() => {
     insert(fresh);
-    setFresh([]);
+    setFresh(NOTHING);
   }, [insert, fresh]);
 
   useEffect(() => {
-    setFresh([]);
+    setFresh(NOTHING);
     let over = false;
     /** Reads what is new and puts it in if that moves nothing under the reader. */
     const look = paced(PAUSE_MS, async () => {
@@ -57,13 +59,11 @@ export function useRuns(search: Search, atTop: () => boolean) {
       const newer = page.runs.filter((run) => !known.current.has(run.id));
       const held = page.runs.filter((run) => known.current.has(run.id));
       patch(queries, key, new Map(held.map((run) => [run.id, run])));
-      if (newer.length === page.runs.length && known.current.size > 0 && newer.length === PAGE) {
-        await queries.resetQueries({ queryKey: key });
-      } else if (newer.length > 0 && (known.current.size === 0 || (atTop() && document.hasFocus()))) {
-        insert(newer);
-        setFresh([]);
+      if (newer.length > 0 && (known.current.size === 0 || (atTop() && document.hasFocus()))) {
+        insert(page);
+        setFresh(NOTHING);
       } else {
-        setFresh(newer);
+        setFresh({ ...page, runs: newer });
       }
     });
     const stop = live.subscribe(
@@ -83,7 +83,7 @@ export function useRuns(search: Search, atTop: () => boolean) {
     };
   }, [queries, key, search, insert, atTop]);
 
-  return { ...query, runs, fresh: fresh.length, show };
+  return { ...query, runs, fresh: fresh.runs.length, show };
 }
 
 function patch(queries: ReturnType<typeof useQueryClient>, key: unknown[], changed: Map<string, Partial<Run>>): void {
