@@ -13,6 +13,7 @@ import msgspec
 
 from mainspring.clock import ManualClock
 from mainspring.engine.audit import audit
+from mainspring.engine.connect import Connection
 from mainspring.engine.engine import Engine
 from mainspring.engine.owner import Owner
 from mainspring.errors import CommitRejected, FencedOut, UnknownOutcome
@@ -416,10 +417,19 @@ class Worker:
         self.obedient = obedient
         self.sent: list[Frame] = []
         self.acked = 0
+        self.links = 0
         self._link: Any = None
 
     def connect(self) -> None:
         """Open a link (again), as a worker does: what is not acknowledged is sent again."""
+        self._link = self.knock()
+        for frame in self.sent:
+            if frame.number > self.acked:
+                self._link.receive(frame)
+
+    def knock(self, *, late: bool = False) -> Connection:
+        """Say hello. `late`: with a hello that was under way when a newer link was opened."""
+        self.links += not late
         hello = Hello(
             PROTOCOL,
             self.session_id,
@@ -430,13 +440,9 @@ class Worker:
             runs=[(order.run_id, order.epoch) for order in self.runs.values()],
             parked=[(order.run_id, order.epoch) for order in self.parked.values()],
             apart=self.apart,
+            link=self.links - late,
         )
-        self._link = self.house.engine.connect(
-            self.house.env, hello, self._deliver, inside=self.inside
-        )
-        for frame in self.sent:
-            if frame.number > self.acked:
-                self._link.receive(frame)
+        return self.house.engine.connect(self.house.env, hello, self._deliver, inside=self.inside)
 
     def drop(self) -> None:
         """The link breaks; the process lives on."""

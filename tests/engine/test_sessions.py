@@ -37,6 +37,16 @@ async def test_a_worker_of_another_protocol_is_refused(house: House) -> None:
         house.engine.connect(house.env, Hello(99, "ses_x", 1, "", [], []), lambda orders: None)
 
 
+async def test_a_hello_that_comes_late_takes_no_link_from_a_newer_one(house: House) -> None:
+    worker = house.worker()
+    worker.drop()
+    worker.connect()
+    with pytest.raises(Conflict, match="newer link"):
+        worker.knock(late=True)
+    run_id = await house.trigger()
+    assert list(worker.runs) == [run_id]
+
+
 async def test_a_session_belongs_to_one_environment(house: House) -> None:
     house.worker()
     other = msgspec.structs.replace(house.env, env_id=house.env.env_id + 1)

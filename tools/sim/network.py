@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tools.sim.server import Server
 
 GONE: Final = "the connection to the server is lost (simulated)"
+LINGERS: Final = 0.3
+"""Share of broken links whose messages still arrive, as from the buffers of a kernel."""
 
 
 class Network:
@@ -149,6 +151,8 @@ class Wire:
 
     Attributes:
         closed: answered at the worker's side once it has noticed the end.
+        lingers_s: how much later what was under way when it snapped still arrives, at a side that
+            has not noticed the end; None = it is lost.
     """
 
     def __init__(
@@ -159,8 +163,10 @@ class Wire:
         self.worker = worker
         self.server = server
         self.snapped = False
+        self.lingers_s: float | None = None
         self.closed: Future[str] = worker.loop.create_future()
         self._take = take
+        self._left_by_server = False
         self._connection: Connection | None = None
         self._last = [0.0, 0.0]
 
@@ -179,13 +185,17 @@ class Wire:
         self._carry(0, self.server.node, partial(self._receive, data))
 
     def snap(self) -> None:
-        """The connection breaks: what is under way is lost; each side notices in its own time."""
+        """The connection breaks: what is under way is lost, or comes late; each side notices in its
+        own time.
+        """
         if self.snapped:
             return
         self.snapped = True
         if self in self.network.links:
             self.network.links.remove(self)
         world, chance = self.network.world, self.network.world.random.random
+        if chance() < LINGERS:
+            self.lingers_s = chance() * 8
         late = 0.02 if chance() < 0.7 else chance() * 8
         world.after(late, partial(self.server.node.call, self._left))
         late = 0.02 if chance() < 0.7 else chance() * 8
@@ -197,6 +207,8 @@ class Wire:
         self.snap()
 
     def _welcome(self, data: bytes) -> None:
+        if self._left_by_server:
+            return
         try:
             engine = self.server.engine
             self._connection = engine.connect(self.env, decode_hello(data), self._deliver)
@@ -204,7 +216,7 @@ class Wire:
             self._deliver([Goodbye(error.message, retry=True)])
 
     def _receive(self, data: bytes) -> None:
-        if self._connection is not None and not self.snapped:
+        if self._connection is not None:
             self._connection.receive(decode_frame(data))
 
     def _deliver(self, orders: list[ToWorker]) -> None:
@@ -212,10 +224,11 @@ class Wire:
         self._carry(1, self.worker, partial(self._hear, data))
 
     def _hear(self, data: bytes) -> None:
-        if not self.snapped and not self.closed.done():
+        if not self.closed.done():
             self._take(decode_orders(data))
 
     def _left(self) -> None:
+        self._left_by_server = True
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -238,6 +251,8 @@ class Wire:
     def _bring(self, to: Node, deed: Callable[[], None]) -> None:
         if not self.snapped:
             to.call(deed)
+        elif self.lingers_s is not None:
+            self.network.world.after(self.lingers_s, partial(to.call, deed))
 
 
 def _settle(future: Future[Any], result: Any, error: MainspringError | None) -> None:

@@ -99,7 +99,8 @@ class Door:
         """Let a session in, or back in after its link was lost.
 
         It is asked at once about every run it is believed to hold. `inside` = a session of this
-        process, which needs no beats. Raises: Conflict for another protocol or environment.
+        process, which needs no beats. Raises: Conflict for another protocol or environment, and
+        for a hello that comes after the one of a newer link.
         """
         if hello.protocol != PROTOCOL:
             raise Conflict(
@@ -114,6 +115,8 @@ class Door:
             state.sessions[session.id] = session
         elif session.env_id != env.env_id:
             raise Conflict("That session belongs to another environment.")
+        elif hello.link < session.link:
+            raise Conflict("That session has a newer link, and does not listen on this one.")
         session.beat_at = None
         if not inside:
             self.leases.hear(session)

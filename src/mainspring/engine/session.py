@@ -15,6 +15,7 @@ class Session:
     Attributes:
         deliver: hands orders to its link; None while the link is down.
         beat_at: monotonic seconds of its last sign of life; None for one inside this process.
+        link: which of its links is the newest, as the worker counts them.
         since: when it came, epoch ms; None = this process found it in the rows.
         received: number of the last frame that was taken in.
         answers: by the number of their frame, answers to calls of frames that are not acknowledged:
@@ -28,7 +29,7 @@ class Session:
 
     __slots__ = (
         "acked", "answers", "apart", "beat_at", "deliver", "died", "env_id", "holds", "host", "id",
-        "parked", "pid", "received", "since", "slots", "tasks", "version",
+        "link", "parked", "pid", "received", "since", "slots", "tasks", "version",
     )  # fmt: skip
 
     def __init__(self, id: str, env_id: int, beat_at: float | None) -> None:
@@ -41,6 +42,7 @@ class Session:
         self.parked: dict[str, int] = {}
         self.deliver: Deliver | None = None
         self.beat_at = beat_at
+        self.link = 0
         self.received = 0
         self.acked = 0
         self.answers: dict[int, list[Answer]] = {}
@@ -72,6 +74,7 @@ class Session:
         self.host = hello.host
         self.pid = hello.pid
         self.apart = hello.apart
+        self.link = hello.link
         self.deliver = deliver
 
 

@@ -26,7 +26,8 @@ class Hello(Struct, array_like=True, tag="hello"):
     """The first message of a link. `acked` is the last acknowledged frame number the worker knows;
     `runs` are the (run id, epoch) pairs it holds, for reconciling after a reconnect; `parked` those
     whose live coroutines wait in it without a slot, with the epoch they had when they parked.
-    `apart`: it can execute any run in a process of its own.
+    `apart`: it can execute any run in a process of its own. `link`: which one of the session this
+    is, from 1 on; 0 = it does not count them.
     """
 
     protocol: int
@@ -40,6 +41,7 @@ class Hello(Struct, array_like=True, tag="hello"):
     runs: list[tuple[str, int]] = []
     parked: list[tuple[str, int]] = []
     apart: bool = False
+    link: int = 0
 
 
 class Started(Struct, array_like=True, tag="started", gc=False):

@@ -77,6 +77,7 @@ class Session:
         self._clock = clock
         self._capture = capture
         self._link: Link | None = None
+        self._links = 0
         self._attempts: dict[tuple[str, int], tuple[str, int]] = {}
         self.runner = Runner(
             registry.executables(),
@@ -112,6 +113,7 @@ class Session:
 
     def hello(self) -> Hello:
         """What it says of itself on each new connection."""
+        self._links += 1
         return Hello(
             PROTOCOL,
             self.id,
@@ -124,6 +126,7 @@ class Session:
             self._slots.pairs(),
             self._slots.parked_pairs(),
             self.runner.isolates,
+            self._links,
         )
 
     async def start(self, link: Link) -> None:
