@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import logging
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from mainspring.app.stores import MEMORY, Location
 from mainspring.errors import ConfigurationError
+from mainspring.files import make_once
 from mainspring.ids import IdSource
 from mainspring.model.pepper import SHORTEST, Pepper
 from mainspring.store.access import Access
@@ -81,15 +80,7 @@ def _from_file(path: Path, *, known: bool) -> str:
                     f"{path} is missing, and the keys of the database beside it are stored under "
                     f"it. Bring it back from the backup, or set {VARIABLE}."
                 )
-            made = path.with_name(f"{path.name}.{os.getpid()}")
-            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32))
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # the first one stays
-                os.link(made, path)
-            made.unlink()
+            make_once(path, secrets.token_hex(32))
         text = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"The pepper {path} cannot be read or made: {error}.") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Final
 
 from mainspring.app.stores import MEMORY, Location
 from mainspring.errors import ConfigurationError, NotBuilt
+from mainspring.files import make_once
 from mainspring.settings import ServerSettings
 from mainspring.store.variables import Vault
 
@@ -77,16 +77,8 @@ def _read(path: Path) -> list[str]:
 def _read_or_make(path: Path) -> list[str]:
     """The file's keys; it is made once, readable by its owner only, and whole or not there."""
     if not path.exists():
-        made = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{_new_key()}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(made, path)  # the first one stays
-            made.unlink()
+            make_once(path, f"{_new_key()}\n")
         except OSError as error:
             raise ConfigurationError(f"The key file {path} cannot be made: {error}.") from error
     return _read(path)

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from mainspring.errors import NotFound
+from mainspring.files import sync_folder
 
 UPLOADS: Final = "uploads"
 _REFERENCE: Final = re.compile(r"[0-9a-f]{64}")
@@ -142,7 +143,7 @@ class DirectoryObjects:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return name
 
     def _get_blocking(self, ref: str) -> str:
@@ -160,12 +161,4 @@ def _finish(file: BufferedWriter, part: Path, whole: Path, now: int) -> None:
     os.fsync(file.fileno())
     os.utime(file.fileno(), ns=(now * 1_000_000, now * 1_000_000))
     part.replace(whole)
-    _sync_folder(whole.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(whole.parent)

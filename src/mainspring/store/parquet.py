@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import fs, parquet
 
 from mainspring.errors import ArchiveFailed, ConfigurationError
+from mainspring.files import sync_folder
 from mainspring.store.archived import FORMAT, TABLES, ArchiveFile
 from mainspring.store.changes import Row
 
@@ -225,7 +226,7 @@ class _Folder:
             os.fsync(file.fileno())
         path.replace(whole)
         for folder in {whole.parent, self._root, self._root.parent}:
-            _sync(folder)
+            sync_folder(folder)
 
     def open(self, name: str) -> Any:
         return pa.OSFile(str(self._root / name))
@@ -291,11 +292,3 @@ def _path(table: str, name: str) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
