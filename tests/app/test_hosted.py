@@ -168,32 +168,33 @@ def test_a_password_is_never_shown() -> None:
     assert locate("sqlite://").shown == stores.MEMORY
 
 
-def test_postgres_without_its_driver_says_what_to_install() -> None:
-    program = (
-        "import sys\n"
-        "sys.modules['asyncpg'] = None\n"
-        "from mainspring.app.stores import locate, store_at\n"
-        "store_at(locate('postgresql://a@h/d'))\n"
-    )
+@pytest.mark.parametrize(
+    "library, use, said, extra",
+    [
+        (
+            "asyncpg",
+            "from mainspring.app.stores import locate, store_at\n"
+            "store_at(locate('postgresql://a@h/d'))",
+            "PostgreSQL needs a driver",
+            "postgres",
+        ),
+        (
+            "pyarrow",
+            "from mainspring.app.archives import depot_at\ndepot_at('old')",
+            "server.archive is set",
+            "archive",
+        ),
+    ],
+)
+def test_what_needs_a_library_that_is_missing_says_what_to_install(
+    library: str, use: str, said: str, extra: str
+) -> None:
+    program = f"import sys\nsys.modules[{library!r}] = None\n{use}\n"
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert "ConfigurationError: PostgreSQL needs a driver" in ran.stderr
-    assert "mainspring[postgres]" in ran.stderr
-
-
-def test_an_archive_without_its_library_says_what_to_install() -> None:
-    program = (
-        "import sys\n"
-        "sys.modules['pyarrow'] = None\n"
-        "from mainspring.app.archives import depot_at\n"
-        "depot_at('old')\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert "ConfigurationError: server.archive is set" in ran.stderr
-    assert "mainspring[archive]" in ran.stderr
+    assert f"ConfigurationError: {said}" in ran.stderr
+    assert f"mainspring[{extra}]" in ran.stderr
 
 
 async def test_what_the_settings_say_of_old_runs_reaches_the_engine(tmp_path: Path) -> None:

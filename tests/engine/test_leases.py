@@ -17,6 +17,23 @@ OLDER_TAKE = """-- takes: shard bigint, owner text
 UPDATE shard SET owner = :owner, epoch = epoch + 1 WHERE shard_id = :shard RETURNING epoch;"""
 
 
+async def heard(house: House) -> tuple[str, float]:
+    """A run that a worker is at, and when the worker was heard of last."""
+    house.engine.shares.members._address = "server-1:1"
+    worker = house.worker()
+    run_id = await house.trigger()
+    worker.begin(run_id)
+    assert await worker.beat()
+    return run_id, house.clock.monotonic()
+
+
+async def lapses(house: House, run_id: str, heard_at: float) -> None:
+    """The run is taken from its worker as long after that as a lease lasts."""
+    while await house.status(run_id) == "executing":
+        await house.advance(250)
+    assert 15.0 < house.clock.monotonic() - heard_at <= 15.5
+
+
 async def died(house: House, server_id: str) -> None:
     """The owner dies, another server has seen it live, and takes over when it counts as lost."""
     old, taker = house.engine, house.new_engine(server_id)
@@ -34,18 +51,11 @@ async def died(house: House, server_id: str) -> None:
 
 
 async def test_a_silent_worker_s_lease_goes_on_whoever_the_owner_is(house: House) -> None:
-    house.engine.shares.members._address = "server-1:1"
-    worker = house.worker()
-    run_id = await house.trigger()
-    worker.begin(run_id)
-    assert await worker.beat()
-    heard_at = house.clock.monotonic()
+    run_id, heard_at = await heard(house)
     for number in (2, 3):
         await died(house, f"server-{number}")
     assert await house.status(run_id) == "executing"
-    while await house.status(run_id) == "executing":
-        await house.advance(250)
-    assert 15.0 < house.clock.monotonic() - heard_at <= 15.5
+    await lapses(house, run_id, heard_at)
 
 
 async def test_the_end_that_a_worker_tells_after_its_lease_counts_for_nothing(house: House) -> None:
@@ -67,12 +77,7 @@ async def test_the_end_that_a_worker_tells_after_its_lease_counts_for_nothing(ho
 async def test_a_takeover_that_takes_several_attempts_continues_leases_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.engine.shares.members._address = "server-1:1"
-    worker = house.worker()
-    run_id = await house.trigger()
-    worker.begin(run_id)
-    assert await worker.beat()
-    heard_at = house.clock.monotonic()
+    run_id, heard_at = await heard(house)
     leases, rows, asked = house.store.inner.leases, house.store.inner.leases.rows, []
 
     async def late(shard_id: int) -> object:
@@ -84,9 +89,7 @@ async def test_a_takeover_that_takes_several_attempts_continues_leases_too(
     monkeypatch.setattr(leases, "rows", late)
     await died(house, "server-2")
     assert len(asked) == 4
-    while await house.status(run_id) == "executing":
-        await house.advance(250)
-    assert 15.0 < house.clock.monotonic() - heard_at <= 15.5
+    await lapses(house, run_id, heard_at)
 
 
 @pytest.mark.parametrize("ends", [["lost"], ["kept"], ["lost", "lost"]])
