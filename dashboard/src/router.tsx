@@ -1,15 +1,26 @@
 /* Which page an address leads to. What a page does not need at once comes with it. */
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate, type RouteComponent } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Navigate, type RouteComponent } from "@tanstack/react-router";
 import { Layout } from "./frame/layout.tsx";
+import { Page } from "./frame/page.tsx";
 import { RunsPage } from "./pages/runs/page.tsx";
-import { Empty, Failure, Loading } from "./ui/say.tsx";
+import { Failure, Loading } from "./ui/say.tsx";
 
 type Search = Record<string, string | undefined>;
 
 const root = createRootRoute({
   component: Layout,
-  notFoundComponent: () => <Empty title="There is no such page">Choose one on the left.</Empty>,
+  notFoundComponent: () => (
+    <Page title="There is no such page">
+      <div className="px-4 py-5 text-dim md:px-5">
+        <p className="[overflow-wrap:anywhere]">Nothing is at <code className="font-mono text-[13px] text-ink">{location.pathname}</code>. It may have been misspelt, or come from an older release.</p>
+        <p className="mt-3 flex gap-4">
+          <Link to="/overview" className="text-accent hover:underline">To the overview</Link>
+          <Link to="/runs" className="text-accent hover:underline">To the runs</Link>
+        </p>
+      </div>
+    </Page>
+  ),
 });
 
 const route = <Path extends string>(path: Path, component: RouteComponent) =>

@@ -65,10 +65,11 @@ def deployed(
 def mounted(built: Path, tmp_path: Path) -> Iterator[Platform]:
     """An application that has all of it below a path."""
     key = new_key("dev", random.Random(7))
+    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     with subprocess.Popen(
         [sys.executable, "-m", "tests.npm.mounted"],
         cwd=tmp_path,
-        env={**os.environ, "MAINSPRING_SECRET_KEY": key, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "MAINSPRING_SECRET_KEY": key, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

@@ -184,6 +184,38 @@ async def test_what_is_no_view_is_not_found(served, built):
         assert (await served.client.get(path)).status_code == 404
 
 
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/nonsense", "/runs/run_1/nothing", "/a/b/c"])
+async def test_a_person_at_an_unknown_address_sees_the_page_and_a_program_json(served, built, path):
+    answer = await served.client.get(path, headers=BROWSER | {"x-forwarded-prefix": "/jobs"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert '<base href="/jobs/"' in answer.text
+    for accept in ("application/json", "*/*"):
+        told = await served.client.get(path, headers={"accept": accept})
+        assert (told.status_code, told.json()["code"]) == (404, "not_found")
+    posted = await served.client.post(path, headers=BROWSER)
+    assert (posted.status_code, posted.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/assets/a/b.js", "/webhooks/x"])
+async def test_what_only_programs_ask_for_is_never_a_page(served, built, path):
+    answer = await served.client.get(path, headers=BROWSER)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_without_a_build_an_unknown_address_leads_to_the_plain_pages(
+    served, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
+    answer = await served.client.get("/nonsense", headers=BROWSER)
+    assert answer.status_code == 404
+    assert '<a href="plain">To the runs</a>' in answer.text
+
+
 async def test_behind_a_prefix_the_page_says_so(served, built):
     answer = await served.client.get("/runs", headers={"x-forwarded-prefix": "/jobs/"})
     assert '<base href="/jobs/"' in answer.text

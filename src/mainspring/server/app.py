@@ -199,7 +199,7 @@ class Application:
         if health is not None:
             response = health
         elif found is None:
-            response = answers.refused(Refusal(404, "Not found"))
+            response = pages.lost(scope) or answers.refused(Refusal(404, "Not found"))
         elif scope["method"] not in found.methods:
             allowed = {"allow": ", ".join(sorted(found.methods))}
             told = f"{scope['method']} is not answered here; {allowed['allow']} is."

@@ -49,6 +49,11 @@ def problem(message: str) -> str:
     return f'<h1>That did not work</h1><p role="alert">{escape(message)}</p>'
 
 
+def no_page() -> str:
+    """What is shown at an address that leads nowhere."""
+    return '<h1>There is no such page</h1><p><a href="plain">To the runs</a></p>'
+
+
 def runs(found: RunPage, wanted: str, environment: str) -> str:
     """A list of runs."""
     links = ['<a href="plain">all</a>' if wanted else "<b>all</b>"]

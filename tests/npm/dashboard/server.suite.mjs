@@ -1,7 +1,7 @@
 /* The dashboard of `mainspring server`, which wants a sign-in. */
 
 import assert from "node:assert/strict";
-import { it, KEY, row, SERVER, trigger, unusable, until } from "./house.mjs";
+import { it, KEY, row, SERVER, trigger, unusable, until, violations } from "./house.mjs";
 
 export default function server() {
   it("asks who is there, and lets in who has a key", async (page, context) => {
@@ -32,4 +32,16 @@ export default function server() {
     await field.waitFor();
     assert.deepEqual(await context.cookies(), []);
   }, { loud: /401/ });
+
+  it("leads back from an address where nothing is", async (page, context) => {
+    await context.request.post(`${SERVER}/api/mainspring/v1/session`, { data: { token: KEY }, headers: { origin: new URL(SERVER).origin } });
+    for (const [address, way, heading] of [["/nonsense", "To the overview", "Overview"], ["/runs/a/b", "To the runs", "Runs"]]) {
+      const answer = await page.goto(`${SERVER}${address}`);
+      assert.equal(answer.status(), 404);
+      await page.getByRole("heading", { level: 1, name: "There is no such page" }).waitFor();
+      assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+      await page.getByRole("link", { name: way }).click();
+      await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+    }
+  }, { loud: /404/ });
 }

@@ -13,10 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from mainspring.errors import NotFound
-from mainspring.server import session
+from mainspring.server import plain_html, session
 from mainspring.server.exchange import Exchange
 from mainspring.server.routes import Route
 
@@ -33,6 +35,8 @@ SECURITY: Final = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+_HEADERS: Final = SECURITY | {"cache-control": "no-cache", "vary": "cookie, x-forwarded-prefix"}
+_OF_PROGRAMS: Final = (b"/api/", b"/assets/", b"/realtime/", b"/webhooks/")
 _FOREVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _KINDS: Final = {
     "js": "text/javascript",
@@ -46,17 +50,34 @@ _THEME: Final = re.compile(r"(?:^|; )mainspring-theme=(dark|light)(?:;|$)")
 
 async def index(exchange: Exchange) -> Response:
     """Any view. It learns from its base where it stands, so that it works below any path."""
+    text = _index(exchange.scope)
+    if text is None:
+        return RedirectResponse(f"{session.prefix(exchange.scope)}/plain", 303)
+    return Response(text, 200, _HEADERS, "text/html")
+
+
+def lost(scope: Scope) -> Response | None:
+    """What a person is shown where nothing is; None for programs, which read JSON."""
+    headers = Headers(scope=scope)
+    if scope["method"] not in ("GET", "HEAD") or "text/html" not in headers.get("accept", ""):
+        return None
+    if scope["raw_path"].startswith(_OF_PROGRAMS):
+        return None
+    text = _index(scope)
+    if text is None:
+        text = plain_html.page(plain_html.no_page(), session.prefix(scope))
+    return Response(text, 404, _HEADERS, "text/html")
+
+
+def _index(scope: Scope) -> str | None:
+    """The one page, for its place and in the chosen theme; None when it is not built."""
     try:
         text = (FOLDER / "index.html").read_text()
     except FileNotFoundError:
-        return RedirectResponse(f"{session.prefix(exchange.scope)}/plain", 303)
-    base = escape(session.prefix(exchange.scope))
-    text = text.replace('<base href="/"', f'<base href="{base}/"', 1)
-    chosen = _THEME.search(exchange.header("cookie") or "")
-    if chosen is not None:
-        text = text.replace('data-theme=""', f'data-theme="{chosen[1]}"', 1)
-    headers = SECURITY | {"cache-control": "no-cache", "vary": "cookie, x-forwarded-prefix"}
-    return Response(text, 200, headers, "text/html")
+        return None
+    text = text.replace('<base href="/"', f'<base href="{escape(session.prefix(scope))}/"', 1)
+    chosen = _THEME.search(Headers(scope=scope).get("cookie", ""))
+    return text if chosen is None else text.replace('data-theme=""', f'data-theme="{chosen[1]}"', 1)
 
 
 async def asset(exchange: Exchange) -> Response:
