@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mainspring.sdk import (
         batches,
         bulk,
+        deployments,
         env_vars,
         events,
         hooks,
@@ -116,6 +117,7 @@ __all__ = [
     "configure",
     "continue_with",
     "current",
+    "deployments",
     "env_vars",
     "events",
     "gather",

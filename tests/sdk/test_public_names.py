@@ -27,8 +27,8 @@ NAMES = {
     "Step", "checkpoint", "continue_with", "gather", "now", "parallel", "random", "step",
     "transaction", "uuid",
     # namespaces
-    "batches", "bulk", "env_vars", "events", "hooks", "idempotency", "metadata", "observe",
-    "queues", "retry", "runs", "schedules", "streams", "sync", "tags", "tasks", "wait",
+    "batches", "bulk", "deployments", "env_vars", "events", "hooks", "idempotency", "metadata",
+    "observe", "queues", "retry", "runs", "schedules", "streams", "sync", "tags", "tasks", "wait",
     # errors
     "AbortRun", "Conflict", "InvalidOptions", "InvalidPayload", "MainspringError", "NotFound",
     "RateLimited", "ResultTimeout", "RetryRun", "RunCanceled", "RunFailed", "ServerUnreachable",
@@ -60,6 +60,7 @@ def test_every_verb_of_a_namespace_stands_in_the_reference() -> None:
         "bulk": "cancel replay retrieve poll abort list",
         "schedules": "create update retrieve activate deactivate delete run_now next_runs list",
         "env_vars": "list retrieve set delete",
+        "deployments": "list retrieve current promote rollback",
         "tags": "add",
         "events": "emit",
         "streams": "input define append append_sync pipe pipe_sync writer read read_sync",

@@ -99,7 +99,9 @@ class Whole:
         headers = {"authorization": f"Bearer {key}"} | CURRENT
         return plain(f"http://127.0.0.1:{self.port}", headers)
 
-    async def worker(self, slots: int = 10) -> Worker:
+    async def worker(
+        self, slots: int = 10, *, version: str = "1", session: str = "session_1"
+    ) -> Worker:
         socket = await self._stack.enter_async_context(
             connect(
                 f"ws://127.0.0.1:{self.port}{LINK}",
@@ -110,7 +112,7 @@ class Whole:
         )
         worker = Worker(socket)
         queues = [QueueSpec("mail", limit=3)]
-        await socket.send(encoder.encode(Hello(PROTOCOL, "session_1", slots, "1", TASKS, queues)))
+        await socket.send(encoder.encode(Hello(PROTOCOL, session, slots, version, TASKS, queues)))
         await worker.next(object)
         return worker
 

@@ -17,7 +17,7 @@ from mainspring.engine.batch import Batch, Facts, Wanted
 from mainspring.engine.owner import Owner
 from mainspring.engine.state import State
 from mainspring.errors import Conflict, InvalidOptions, PayloadTooLarge
-from mainspring.model import limits
+from mainspring.model import limits, schedule
 from mainspring.model.deployment import (
     BUNDLE_LIMIT,
     EXTERNAL_ID_LENGTH,
@@ -27,9 +27,11 @@ from mainspring.model.deployment import (
 )
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.store.versions import DeploymentRow
-from mainspring.wire.deploying import Deploy, Deployment
+from mainspring.wire.deploying import Deploy, Deployment, Manifest
 
 _encode: Final = msgspec.json.Encoder().encode
+_NAME: Final = 2 * limits.NAME_LENGTH
+"""Of what is named after a task, too."""
 
 
 class DeployCall(Struct):
@@ -123,6 +125,7 @@ def _checked(wanted: Deploy) -> int:
             "The code declares no task, so nothing could run in that version. Put @task on a "
             "function; hidden files, tests and what tasks.ignore names are not looked at."
         )
+    _check_manifest(wanted.manifest)
     if wanted.image:
         limits.check_text(wanted.image, "image", IMAGE_LENGTH)
         if wanted.bundle or wanted.hash:
@@ -139,3 +142,25 @@ def _checked(wanted: Deploy) -> int:
     if hashlib.sha256(data).hexdigest() != wanted.hash:
         raise InvalidOptions("The bundle is not what its hash says; send it again.")
     return len(data)
+
+
+def _check_manifest(manifest: Manifest) -> None:
+    """Refuse names, limits and schedules that cannot be. Raises: InvalidOptions."""
+    seen = set[str]()
+    for task in manifest.tasks:
+        limits.check_text(task.id, "the id of a task", _NAME)
+        limits.check_text(task.queue, f"the queue of task {task.id!r}", _NAME)
+        if task.id in seen:
+            raise InvalidOptions(f"Task {task.id!r} is declared twice; give each an id of its own.")
+        seen.add(task.id)
+        for one in task.schedules:
+            try:
+                schedule.check(one.cron, one.timezone, one.window, one.catch_up)
+            except InvalidOptions as error:
+                raise InvalidOptions(
+                    f"Task {task.id!r} declares a schedule: {error.message}"
+                ) from error
+    for queue in manifest.queues:
+        limits.check_text(queue.name, "the name of a queue", _NAME)
+        if queue.limit is not None:
+            limits.check_number(queue.limit, f"the limit of queue {queue.name!r}", 0, 1 << 31)

@@ -10,6 +10,7 @@ from mainspring.sdk import portal
 from mainspring.sdk.client_names import (
     Batches,
     Bulk,
+    Deployments,
     EnvVars,
     Events,
     Idempotency,
@@ -19,6 +20,7 @@ from mainspring.sdk.client_names import (
     Streams,
     SyncBatches,
     SyncBulk,
+    SyncDeployments,
     SyncEnvVars,
     SyncEvents,
     SyncIdempotency,
@@ -79,6 +81,7 @@ class Client:
         self.bulk = Bulk(self.transport)
         self.schedules = Schedules(self.transport)
         self.env_vars = EnvVars(self.transport)
+        self.deployments = Deployments(self.transport)
 
     async def close(self) -> None:
         """Give up connections; safe to call twice, and the client may be used again."""
@@ -124,6 +127,7 @@ class SyncClient:
         self.bulk = SyncBulk(self.transport)
         self.schedules = SyncSchedules(self.transport)
         self.env_vars = SyncEnvVars(self.transport)
+        self.deployments = SyncDeployments(self.transport)
 
     def close(self) -> None:
         """Give up connections; safe to call twice, and the client may be used again."""

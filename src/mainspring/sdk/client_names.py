@@ -7,6 +7,7 @@ from typing import Any
 from mainspring.sdk import (
     batches,
     bulk,
+    deployments,
     env_vars,
     events,
     idempotency,
@@ -219,6 +220,16 @@ class Schedules(Namespace):
     list = walk(schedules.list)
 
 
+class Deployments(Namespace):
+    """Versions of the code."""
+
+    list = walk(deployments.list)
+    retrieve = verb(deployments.retrieve)
+    current = verb(deployments.current)
+    promote = verb(deployments.promote)
+    rollback = verb(deployments.rollback)
+
+
 class EnvVars(Namespace):
     """Variables of the environment."""
 
@@ -251,6 +262,16 @@ class SyncSchedules(Namespace):
     run_now = sync_verb(schedules.run_now)
     next_runs = sync_verb(schedules.next_runs)
     list = sync_walk(schedules.list)
+
+
+class SyncDeployments(Namespace):
+    """Versions of the code."""
+
+    list = sync_walk(deployments.list)
+    retrieve = sync_verb(deployments.retrieve)
+    current = sync_verb(deployments.current)
+    promote = sync_verb(deployments.promote)
+    rollback = sync_verb(deployments.rollback)
 
 
 class SyncEnvVars(Namespace):

@@ -13,6 +13,7 @@ from typing import Any, Final
 MODULES: Final = {
     "batches": "sdk.batches",
     "bulk": "sdk.bulk",
+    "deployments": "sdk.deployments",
     "env_vars": "sdk.env_vars",
     "events": "sdk.events",
     "hooks": "sdk.hooks",

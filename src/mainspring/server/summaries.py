@@ -49,6 +49,14 @@ GET /api/v1/schedules/{schedule}/next       List the next ticks of a schedule
 GET /api/v1/timezones                       List time zones
 GET /api/v1/deployments                     List deployments
 GET /api/v1/deployments/current             Show the current deployment
+DELETE /api/v1/deployments/current          Let any worker take new runs again
+GET /api/v1/deployments/latest              Show the newest deployment
+POST /api/v1/deployments                    Begin a deployment
+PUT /api/v1/deployments/{deployment}/bundle   Upload the code of a deployment
+POST /api/v1/deployments/{deployment}/finalize   Make a deployment final, and promote it
+GET /api/v1/deployments/{deployment}        Show a deployment
+POST /api/v1/deployments/{deployment}/promote   Let new runs get a deployment
+POST /api/v1/deployments/rollback           Let new runs get the deployment before
 GET /api/mainspring/v1/environment   The environment of the key
 POST /api/mainspring/v1/environment/pause   Pause or resume an environment
 POST /api/mainspring/v1/environment/limits   Limit how many runs an environment may have at once

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from mainspring.errors import CallerError, InvalidOptions
 from mainspring.wire import moments, pages
+from mainspring.wire.deploying import DeploymentDetail, Manifest
 from mainspring.wire.operating import Deployment, DeploymentPage, ListDeployments
 from mainspring.wire.pages import CursorQuery, Pagination
 
@@ -37,6 +38,47 @@ class ShownDeployment(Struct, rename="camel", kw_only=True):
     current: bool
     promoted_at: str | None
     image: str | None
+
+
+class DeployedTask(Struct, rename="camel"):
+    """A task of a version; `slug` is its id, too."""
+
+    id: str
+    slug: str
+    file_path: str
+
+
+class DeployedWorker(Struct):
+    """What the code of a version declares."""
+
+    id: str
+    version: str
+    tasks: list[DeployedTask]
+
+
+class DetailedDeployment(ShownDeployment, rename="camel", kw_only=True):
+    """The same with its code: `contentHash` is the SHA-256 of the bundle, empty for an image and
+    for what only workers have announced, and `size` its bytes. One that is not final yet is
+    `PENDING`; it has no version, and nothing is known of what its code declares.
+    """
+
+    status: Literal["PENDING", "DEPLOYED"]  # type: ignore[assignment]  # nobody writes to it
+    deployed_at: str | UnsetType = UNSET  # type: ignore[assignment]  # the same
+    content_hash: str
+    size: int
+    image_reference: str | None
+    image_platform: str
+    queues: list[str]
+    schedules: list[str]
+    worker: DeployedWorker | UnsetType = UNSET
+
+
+class PromotedDeployment(Struct, rename="camel"):
+    """The version that new runs get from now on."""
+
+    id: str
+    version: str
+    short_code: str
 
 
 class DeploymentQuery(
@@ -76,6 +118,41 @@ def shown(found: Deployment) -> dict[str, Any]:
         "promotedAt": None if found.promoted_at is None else moments.iso(found.promoted_at),
         "image": found.image or None,
     }
+
+
+def detailed(found: DeploymentDetail) -> dict[str, Any]:
+    """One deployment with what its code declares."""
+    one, manifest = found.deployment, found.manifest
+    return shown(one) | {
+        "contentHash": one.hash,
+        "size": one.size,
+        "imageReference": one.image or None,
+        "imagePlatform": "",
+        "queues": [queue.name for queue in manifest.queues],
+        "schedules": [
+            f"{task.id} {each.cron}" for task in manifest.tasks for each in task.schedules
+        ],
+        "worker": {
+            "id": one.id,
+            "version": one.version,
+            "tasks": [
+                {"id": task.id, "slug": task.id, "filePath": task.file} for task in manifest.tasks
+            ],
+        },
+    }
+
+
+def unfinished(found: Deployment) -> dict[str, Any]:
+    """One that is not final yet."""
+    shown = detailed(DeploymentDetail(found, Manifest([], [])))
+    return {
+        name: value for name, value in shown.items() if name not in ("deployedAt", "worker")
+    } | {"status": "PENDING"}
+
+
+def promoted(found: Deployment) -> PromotedDeployment:
+    """What a promotion answers."""
+    return PromotedDeployment(found.id, found.version, found.id[-_SHORT:])
 
 
 def listed(page: DeploymentPage) -> dict[str, Any]:
