@@ -16,7 +16,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mainspring import InvalidPayload, NotFound, RateLimited, ServerUnreachable, Unauthorized, task
+from mainspring.cli.blocking import drive
 from mainspring.cli.direct import DirectTransport
+from mainspring.cli.looped import LoopedTransport
+from mainspring.cli.plain import PlainTransport
 from mainspring.errors import ConfigurationError, MainspringError, OperatorError
 from mainspring.model.run import TriggerAnswer, TriggerRequest
 from mainspring.sdk import transport
@@ -91,9 +94,26 @@ async def pauses() -> Pauses:
     return Pauses()
 
 
-@pytest.fixture(params=[HttpTransport, DirectTransport])
+class Plain(PlainTransport):
+    """In a thread, because the server of these tests runs in their event loop."""
+
+    async def send(self, *args: Any) -> Any:
+        return await asyncio.to_thread(drive, super().send(*args))
+
+
+class Looped(LoopedTransport):
+    """The same."""
+
+    async def send(self, *args: Any) -> Any:
+        return await asyncio.to_thread(drive, super().send(*args))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(drive, super().close())
+
+
+@pytest.fixture(params=[HttpTransport, DirectTransport, Plain, Looped])
 def kind(request: pytest.FixtureRequest) -> type[Exchange]:
-    """That of programs, and that of commands."""
+    """That of programs, and those of commands."""
     found: type[Exchange] = request.param
     return found
 

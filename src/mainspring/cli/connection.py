@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
+from mainspring.cli.blocking import drive, transport_to
 from mainspring.cli.output import Output
 from mainspring.errors import ConfigurationError, ServerUnreachable, Unauthorized
+from mainspring.sdk.exchange import Exchange
 from mainspring.sdk.settings import ClientSettings, environment_of, load as client_settings
 from mainspring.settings import load, profiles
 from mainspring.wire.calls import Request
 
 Rest = ParamSpec("Rest")
+T = TypeVar("T")
 NOTE: Final = Path(".mainspring", "dev.json")
 
 
 @dataclass(frozen=True)
 class Talk:
-    """What a command is given: a way to ask the server, and how to print."""
+    """What a command is given: a way to ask the server, and how to print.
+
+    `reach` makes transports to other environments.
+    """
 
     settings: ClientSettings
     out: Output
     ask: Callable[[Request], Awaitable[Any]]
+    reach: Callable[..., Exchange] = transport_to
+
+    def in_loop(self, work: Callable[[Talk], Awaitable[T]]) -> T:
+        """Do what pauses, or several things at a time, in an event loop of its own."""
+        from mainspring.cli.looped import run  # takes as long to load as the rest
+
+        return run(
+            self.settings,
+            lambda there, reach: work(replace(self, ask=there.call, reach=reach)),
+        )
 
 
 @dataclass(frozen=True)
@@ -92,9 +108,12 @@ def _of_profile(profile: profiles.Profile, name: str, key: str | None) -> Found:
 
 
 def talking(
-    function: Callable[Concatenate[Talk, Rest], Awaitable[int | None]],
+    function: Callable[Concatenate[Talk, Rest], Coroutine[Any, Any, int | None]],
 ) -> Callable[..., int | None]:
-    """Give a command its conversation, with the options --url, --key, --profile, --json, -q."""
+    """Give a command its conversation, with the options --url, --key, --profile, --json, -q.
+
+    It has no event loop, and must await nothing but what it asks; see `Talk.in_loop`.
+    """
 
     @click.option("--url", help="The server. Environment: MAINSPRING_URL.")
     @click.option("--key", help="Its secret key. Environment: MAINSPRING_SECRET_KEY.")
@@ -111,11 +130,7 @@ def talking(
         quiet: bool,
         **rest: Any,
     ) -> int | None:
-        import asyncio  # heavy as well
-
         async def conversation() -> int | None:
-            from mainspring.cli.direct import transport_to  # --help needs none
-
             transport = transport_to(
                 settings.url, settings.key or "", environment=settings.environment
             )
@@ -126,6 +141,6 @@ def talking(
                 await transport.close()
 
         settings = find_server(url, key, profile)
-        return asyncio.run(conversation())
+        return drive(conversation())
 
     return command

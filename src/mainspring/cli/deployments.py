@@ -79,10 +79,8 @@ async def of_environment(
             f"The key is one of environment {settings.environment!r}, not of {slug!r}. Give the "
             f"key of {slug!r} with --key, or a login that has it with --profile."
         )
-    from mainspring.cli.direct import transport_to  # --help needs none
-
-    transport = transport_to(settings.url, key, environment=slug)
+    transport = talk.reach(settings.url, key, environment=slug)
     try:
-        yield Talk(replace(settings, environment=slug), talk.out, transport.call)
+        yield replace(talk, settings=replace(settings, environment=slug), ask=transport.call)
     finally:
         await transport.close()

@@ -1,4 +1,4 @@
-"""The transport of commands: plain connections, because httpx2 takes longer to load than the rest.
+"""The transport of commands in event loops and over TLS: httpx2 takes longer to load than the rest.
 
 Through a proxy goes httpx2, which knows them all, and so does TLS where the system keeps
 certificates in other places than files.
@@ -59,6 +59,9 @@ class DirectTransport(Exchange):
             raise Unreached(str(error) or type(error).__name__) from error
         self._idle.append(connection)
         return answer
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     async def close(self) -> None:
         while self._idle:

@@ -5,19 +5,35 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import click
-
-from mainspring.cli import columns, items
+from mainspring.cli import items
 from mainspring.cli.connection import Talk
 from mainspring.cli.faults import FAILED
+from mainspring.cli.lines import Lines
 from mainspring.errors import ResultTimeout
 from mainspring.model.run import Run, Status
-from mainspring.wire.calls import AwaitRuns, ChangedRuns, ListLogs, LogPage
+from mainspring.wire.calls import AwaitRuns, ChangedRuns
 
 _TURN_MS: Final = 30_000
 
 
-class Follower:
+def until_final(
+    talk: Talk, run_id: str, timeout_ms: int | None = None, *, logs: bool, states: bool = False
+) -> Run:
+    """The run once it is final; its log and its changes of state are printed as they come.
+
+    Raises: ResultTimeout after `timeout_ms`; the run goes on.
+    """
+    return talk.in_loop(
+        lambda there: _Follower(there, run_id, logs=logs, states=states).until_final(timeout_ms)
+    )
+
+
+def exit_code(run: Run) -> int:
+    """The exit code that tells how the run ended."""
+    return 0 if run.status is Status.COMPLETED else FAILED
+
+
+class _Follower:
     """One run that is being followed; it remembers what it has printed."""
 
     def __init__(
@@ -27,7 +43,7 @@ class Follower:
         self._run_id = run_id
         self._logs = logs
         self._states = states
-        self._seen = 0
+        self._lines = Lines(talk, run_id)
         self._status: Status | None = None
 
     async def until_final(self, timeout_ms: int | None = None) -> Run:
@@ -70,34 +86,8 @@ class Follower:
     async def _follow_logs(self) -> None:
         """Print lines as they come, until the run has ended and there are no more."""
         aside = self._states and not self._talk.out.for_people
-        while not await self._print_page(aside, _TURN_MS):
+        while not await self._lines.print_page(aside, _TURN_MS):
             pass
-
-    async def print_logs(self, *, aside: bool = False) -> None:
-        """Print the lines that are new; `aside` sends them to stderr as text."""
-        seen = -1
-        while seen != self._seen:
-            seen = self._seen
-            await self._print_page(aside, 0)
-
-    async def _print_page(self, aside: bool, timeout_ms: int) -> bool:
-        """Print what is new, waiting for it so long at most; whether that was the end."""
-        page: LogPage = await self._talk.ask(
-            ListLogs(self._run_id, self._seen, timeout_ms=timeout_ms)
-        )
-        for item in items.logs(page):
-            if aside or self._talk.out.for_people:
-                click.echo(columns.log_line(item), err=aside)
-            else:
-                self._talk.out.line(item)
-        if page.lines:
-            self._seen = page.lines[-1].seq
-        return page.ended
-
-    @staticmethod
-    def code(run: Run) -> int:
-        """The exit code that tells how the run ended."""
-        return 0 if run.status is Status.COMPLETED else FAILED
 
     def _print_state(self, run: Run) -> None:
         if not self._states or run.status is self._status or self._talk.out.quiet:

@@ -29,7 +29,7 @@ class Root(LazyGroup):
         except click.ClickException as problem:
             faults.tell_usage(problem)
             code = faults.USAGE
-        except (click.Abort, KeyboardInterrupt, _canceled()):
+        except _interruptions():
             code = faults.INTERRUPTED
         except BrokenPipeError:
             # the reader (head, less) has gone; nothing more can be written, not even at exit
@@ -43,11 +43,11 @@ class Root(LazyGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _canceled() -> type[BaseException]:
-    """Looked at only when something was raised, because asyncio is half of what `--help` takes."""
-    import asyncio
-
-    return asyncio.CancelledError
+def _interruptions() -> tuple[type[BaseException], ...]:
+    """With what an event loop raises, if one was loaded: it is half of what `--help` takes."""
+    found: tuple[type[BaseException], ...] = (click.Abort, KeyboardInterrupt)
+    loaded = sys.modules.get("asyncio")
+    return found if loaded is None else (*found, loaded.CancelledError)
 
 
 def _unexpected(error: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mainspring.cli import columns
+from mainspring.cli.blocking import drive, transport_to
 from mainspring.cli.item import Columns
 from mainspring.cli.output import Output
 from mainspring.sdk.settings import environment_of
@@ -20,19 +21,17 @@ PROFILE: Final[Columns] = {
 }
 
 
-async def asked(profile: Profile) -> None:
+def ask(profile: Profile) -> None:
     """Try the key at its server.
 
     Raises: Unauthorized, Forbidden for a key with narrow scopes, ServerUnreachable.
     """
-    from mainspring.cli.direct import transport_to  # --help needs none
-
     slug = profile.environment or environment_of(profile.key)
     transport = transport_to(profile.url, profile.key, environment=slug, attempts=1)
     try:
-        await transport.call(ListTasks())
+        drive(transport.call(ListTasks()))
     finally:
-        await transport.close()
+        drive(transport.close())
 
 
 def last_four(key: str) -> str:

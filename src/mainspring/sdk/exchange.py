@@ -1,16 +1,15 @@
 """Calls over HTTP: one route, msgpack both ways, retries that never do a thing twice. Who inherits
-says how one request travels.
+says how one request travels. No event loop is loaded here: not every way needs one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +29,9 @@ from mainspring.errors import (
 from mainspring.model.branch import is_branch
 from mainspring.model.key import PERSONAL
 from mainspring.wire.calls import RESPONSES, Patient, Request, Response, Trigger
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 ROUTE: Final = "/api/mainspring/v1/call"
 REQUEST_KEY: Final = "x-trigger-request-idempotency-key"
@@ -83,7 +85,7 @@ class Exchange(ABC):
         environment: str = "dev",
         attempts: int = ATTEMPTS,
         timeout: float = ANSWER_S,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         if not _is_address(url):
             raise ConfigurationError(
@@ -91,7 +93,7 @@ class Exchange(ABC):
             )
         self.url = url.rstrip("/")
         self.environment = environment
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop: AbstractEventLoop | None = None
         self.headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/msgpack",
@@ -101,13 +103,17 @@ class Exchange(ABC):
             self.headers["x-mainspring-environment"] = environment
         self._attempts = attempts
         self._timeout = timeout
-        self._sleep = sleep
+        self._sleep = sleep or self.pause
 
     @abstractmethod
     async def send(
         self, path: str, body: bytes, headers: dict[str, str], timeout: float, connect: float
     ) -> Answer:
         """Post it, with `self.headers` beside these. Times are seconds. Raises: Unreached."""
+
+    @abstractmethod
+    async def pause(self, seconds: float) -> None:
+        """Wait before a request is made again."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -36,6 +36,9 @@ class HttpTransport(Exchange):
             raise Unreached(str(error) or type(error).__name__) from error
         return Answer(got.status_code, got.headers, got.content)
 
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     async def close(self) -> None:
         clients, self._clients = self._clients, WeakKeyDictionary()
         here = asyncio.get_running_loop()

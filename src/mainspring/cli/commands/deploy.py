@@ -70,6 +70,10 @@ async def command(talk: Talk, path: Path, **given: Unpack[Given]) -> int | None:
         raise click.UsageError("--build goes with --image NAME.")
     if given["image"] and given["looks"]:
         raise click.UsageError("--preflight needs the code, which is not kept with --image.")
+    return talk.in_loop(lambda there: _deployed(there, path, given))
+
+
+async def _deployed(talk: Talk, path: Path, given: Given) -> int | None:
     settings = load(path, os.environ, {}).settings
     if given["branch"] is not None:
         async with deployments.of_environment(talk, PREVIEW) as preview:

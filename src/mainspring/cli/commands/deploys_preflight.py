@@ -24,6 +24,10 @@ async def command(talk: Talk, version: str, *, strict: bool, carries: bool) -> i
     that was done is not there any more, or is something else. `unknown`: it cannot be told, for
     example because code outside of steps connects to something.
     """
+    return talk.in_loop(lambda there: _replay(there, version, strict=strict, carries=carries))
+
+
+async def _replay(talk: Talk, version: str, *, strict: bool, carries: bool) -> int | None:
     prepared = await prepare(talk.ask, version, cache_folder())
     talk.out.note(f"Replaying what waits against {prepared.version} …")
     verdicts = await preflight(talk.ask, prepared)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
 
 import click
 
-from mainspring.cli.profiles import asked, last_four, print_profile
+from mainspring.cli.profiles import ask, last_four, print_profile
 from mainspring.errors import ConfigurationError, Forbidden
 from mainspring.model.key import PERSONAL, check_key
 from mainspring.settings import load, profiles
@@ -46,7 +45,7 @@ def command(
     slug = environment or (former.environment if found.startswith(PERSONAL) else "")
     new = Profile(where.rstrip("/"), found, slug)
     try:
-        asyncio.run(asked(new))
+        ask(new)
     except Forbidden:
         click.echo(f"The key …{last_four(found)} works, but may not list tasks.", err=True)
     kept.profiles[name] = new

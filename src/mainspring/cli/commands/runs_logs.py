@@ -6,7 +6,7 @@ import click
 
 from mainspring.cli.connection import Talk, talking
 from mainspring.cli.finding import full_id
-from mainspring.cli.following import Follower
+from mainspring.cli.lines import Lines
 
 
 @click.command("logs")
@@ -18,7 +18,10 @@ async def command(talk: Talk, run_id: str, *, follow: bool) -> None:
 
     ID may be the beginning or the end of a recent run's id, if only one fits.
     """
-    follower = Follower(talk, await full_id(talk, run_id), logs=True)
+    found = await full_id(talk, run_id)
     if follow:
-        await follower.until_final()
-    await follower.print_logs()
+        from mainspring.cli.following import until_final  # without -f no event loop is needed
+
+        until_final(talk, found, logs=True)
+    else:
+        await Lines(talk, found).print_all()

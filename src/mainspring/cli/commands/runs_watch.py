@@ -7,7 +7,6 @@ import click
 from mainspring.cli import columns, items, moments
 from mainspring.cli.connection import Talk, talking
 from mainspring.cli.finding import full_id
-from mainspring.cli.following import Follower
 
 
 @click.command("watch")
@@ -20,8 +19,10 @@ async def command(talk: Talk, run_id: str, *, timeout: str | None) -> int:
     ID may be the beginning or the end of a recent run's id, if only one fits. With --json each
     change of state is a line, and the log goes to stderr.
     """
-    follower = Follower(talk, await full_id(talk, run_id), logs=not talk.out.quiet, states=True)
-    run = await follower.until_final(moments.duration(timeout, "--timeout"))
+    from mainspring.cli.following import exit_code, until_final  # --help needs no event loop
+
+    limit, found = moments.duration(timeout, "--timeout"), await full_id(talk, run_id)
+    run = until_final(talk, found, limit, logs=not talk.out.quiet, states=True)
     if talk.out.for_people or talk.out.quiet:
         talk.out.one(items.run(run), columns.RUN_SHEET, ident="id")
-    return follower.code(run)
+    return exit_code(run)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
 from mainspring.cli import columns, items, moments
 from mainspring.cli.connection import Talk, talking
-from mainspring.cli.following import Follower
 from mainspring.cli.payloads import read_json
 from mainspring.model.run import TriggerAnswer, TriggerOptions, TriggerRequest
-from mainspring.sdk.idempotency import create_key
 from mainspring.wire.calls import Trigger
+
+if TYPE_CHECKING:
+    from mainspring.sdk.idempotency import Key
 
 
 class Typed(TypedDict):
@@ -75,12 +76,14 @@ async def command(
     if not (wait or follow or timeout):
         _print_answer(talk, answer)
         return None
+    from mainspring.cli.following import exit_code, until_final  # else no event loop is needed
+
     talk.out.note(f"{answer.run_id} triggered")
-    follower = Follower(talk, answer.run_id, logs=follow and not talk.out.quiet, states=follow)
-    run = await follower.until_final(limit)
+    logs = follow and not talk.out.quiet
+    run = until_final(talk, answer.run_id, limit, logs=logs, states=follow)
     if not follow or talk.out.for_people or talk.out.quiet:
         talk.out.one(items.run(run), columns.RUN_SHEET, ident="id")
-    return follower.code(run)
+    return exit_code(run)
 
 
 def _print_answer(talk: Talk, answer: TriggerAnswer) -> None:
@@ -95,7 +98,7 @@ def _options(typed: Typed) -> TriggerOptions:
         (None, None) if typed["delay"] is None else moments.delay(typed["delay"], "--delay")
     )
     metadata, typed_key = typed["metadata"], typed["idempotency_key"]
-    key = None if typed_key is None else create_key(typed_key, "global")
+    key = None if typed_key is None else _key(typed_key)
     return TriggerOptions(
         queue=typed["queue"],
         concurrency_key=typed["concurrency_key"],
@@ -115,3 +118,9 @@ def _options(typed: Typed) -> TriggerOptions:
         idempotency_shown=None if key is None else key.shown,
         idempotency_scope=None if key is None else "global",
     )
+
+
+def _key(typed: str) -> Key:
+    from mainspring.sdk.idempotency import create_key  # knows of runs, and so of event loops
+
+    return create_key(typed, "global")

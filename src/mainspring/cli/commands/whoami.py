@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from mainspring.cli import columns
 from mainspring.cli.connection import find
 from mainspring.cli.output import Output
-from mainspring.cli.profiles import asked, last_four
+from mainspring.cli.profiles import ask, last_four
 from mainspring.errors import Forbidden
 from mainspring.model.key import PERSONAL
 from mainspring.settings.profiles import Profile
@@ -34,7 +32,7 @@ def command(
     text = found.settings.key or ""
     tried = Profile(found.settings.url, text, found.settings.environment)
     try:
-        asyncio.run(asked(tried))
+        ask(tried)
     except Forbidden:
         click.echo("The key works, but may not list tasks.", err=True)
     kind = "personal token" if text.startswith(PERSONAL) else "secret key"
