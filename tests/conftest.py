@@ -3,7 +3,8 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
+from tests import sessions
 from tests.databases import Cleaner
 from tests.figures import FIGURES
 from tools.environment import ROOT
@@ -53,6 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             items += module
 
 
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], AbstractEventLoop]]:
+    """The loop of each test."""
+    return {"kept": sessions.loop}
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Forget the figures of the last time, once for all processes."""
     if not hasattr(session.config, "workerinput"):
@@ -81,6 +88,15 @@ def postgres_url(worker_id: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def kept_sessions() -> Iterator[None]:
+    """Stores that ask for it get sessions that stores of earlier tests have closed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncpg, "connect", sessions.connect)
+        yield
+    sessions.end()
+
+
+@pytest.fixture(scope="session")
 def cleaner() -> Iterator[Cleaner]:
     """Empties databases between tests."""
     cleaner = Cleaner()
@@ -92,6 +108,12 @@ def cleaner() -> Iterator[Cleaner]:
 def empty_postgres(postgres_url: str, cleaner: Cleaner) -> str:
     """The database of this test process, migrated and without rows, as a URL."""
     return cleaner.empty(postgres_url)
+
+
+@pytest.fixture
+def kept_postgres(empty_postgres: str, kept_sessions: None) -> str:
+    """The same, for stores that need no new sessions."""
+    return f"{empty_postgres}?application_name={sessions.NAME}"
 
 
 async def _execute(server: str, statement: str) -> None:

@@ -39,7 +39,7 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], S
         return lambda: SqliteStore(":memory:")
     if request.param == "file":
         return lambda: SqliteStore(tmp_path / "state.db", synchronous="normal")
-    url = request.getfixturevalue("empty_postgres")
+    url = request.getfixturevalue("kept_postgres")
     return lambda: PostgresStore(url)
 
 

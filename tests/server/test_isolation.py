@@ -36,9 +36,9 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|[\w-]{8}-[0-9a-f]+|eyJ[\w.-]+|exp
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def world(
-    request: pytest.FixtureRequest, tmp_path: Path, empty_postgres: str
+    request: pytest.FixtureRequest, tmp_path: Path, kept_postgres: str
 ) -> AsyncIterator[World]:
-    async with world_of(request.param, tmp_path, empty_postgres) as found:
+    async with world_of(request.param, tmp_path, kept_postgres) as found:
         yield found
 
 

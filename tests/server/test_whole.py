@@ -138,7 +138,7 @@ class Whole:
 def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
     if request.param == "sqlite":
         return lambda: SqliteStore(":memory:")
-    url = request.getfixturevalue("empty_postgres")
+    url = request.getfixturevalue("kept_postgres")
     return lambda: PostgresStore(url)
 
 

@@ -12,6 +12,7 @@ import pytest
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
 from tests.databases import Cleaner
+from tests.sessions import NAME
 
 pytest.register_assert_rewrite("mainspring.testing.store_access")
 pytest.register_assert_rewrite("mainspring.testing.store_changes")
@@ -74,7 +75,8 @@ def closed_store(
     if request.param == "citus":
         return PostgresStore(cleaner.empty(request.getfixturevalue("citus_url")))
     if request.param == "postgres":
-        return PostgresStore(request.getfixturevalue("empty_url"))
+        request.getfixturevalue("kept_sessions")
+        return PostgresStore(f"{request.getfixturevalue('empty_url')}?application_name={NAME}")
     path = ":memory:" if request.param == "memory" else tmp_path / "store.db"
     return SqliteStore(path, synchronous="normal")
 
