@@ -12,6 +12,8 @@ import { allOf, type Axis, axisOf, isGoingOn, isOpen, isRun, kindOf, type Node, 
 import { moved, scaled, seen, usePart, within } from "./zoom.ts";
 
 const ROW = 28;
+/** Rows that are there before and after those that are seen. */
+const BEYOND = 8;
 
 interface Props {
   trace: Trace;
@@ -53,7 +55,8 @@ export function Waterfall({ trace, chosen, choose, openRun, zoom, onZoom }: Prop
     place?.addEventListener("wheel", turned, { passive: false }); // React's own are passive
     return () => place?.removeEventListener("wheel", turned);
   }, []);
-  const list = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: 20 });
+  const list = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: BEYOND });
+  const items = list.getVirtualItems();
   const place = Math.max(0, rows.findIndex((row) => row.span.id === chosen));
 
   const toggle = useCallback(
@@ -96,16 +99,10 @@ export function Waterfall({ trace, chosen, choose, openRun, zoom, onZoom }: Prop
     <div className="flex min-h-0 flex-1 flex-col">
       <Scale axis={axis} whole={whole} columns={COLUMNS} zoom={enlarge} show={lookAt} reset={() => setPart(null)} />
       <div ref={scroller} role="tree" aria-label="What happened" aria-activedescendant={chosen ? `span-${chosen}` : undefined} tabIndex={0} className="min-h-0 flex-1 overflow-y-auto pb-4 [--indent:8px] md:[--indent:14px]">
-        <div className="relative" style={{ height: list.getTotalSize() }}>
-          {list.getVirtualItems().map((item) => {
+        <div style={{ height: list.getTotalSize(), paddingTop: items[0]?.start ?? 0 }}>
+          {items.map((item) => {
             const node = rows[item.index];
-            return (
-              node && (
-                <div key={node.span.id} className="absolute inset-x-0" style={{ top: item.start, height: ROW }}>
-                  <Row node={node} open={isOpen(node, toggled)} axis={axis} until={whole.to} chosen={node.span.id === (chosen || rows[0]?.span.id)} toggle={toggle} choose={pick} openRun={enter} />
-                </div>
-              )
-            );
+            return node && <Row key={node.span.id} node={node} open={isOpen(node, toggled)} axis={axis} until={whole.to} chosen={node.span.id === (chosen || rows[0]?.span.id)} toggle={toggle} choose={pick} openRun={enter} />;
           })}
         </div>
       </div>
@@ -149,7 +146,7 @@ const Row = memo(function Row({ node, open, axis, until, chosen, toggle, choose,
       aria-label={`${kind.word} ${span.message}, ${told}${span.is_error ? ", failed" : ""}`}
       onClick={() => choose(span)}
       onDoubleClick={() => child && openRun(span.run_id)}
-      className={`${COLUMNS} h-7 cursor-default items-center px-3 ${chosen ? "bg-accent-soft" : "hover:bg-raised"}`}
+      className={`${COLUMNS} h-7 cursor-default items-center px-3 [contain:strict] ${chosen ? "bg-accent-soft" : "hover:bg-raised"}`}
     >
       <span className="flex min-w-0 items-center gap-1.5" style={{ paddingLeft: `calc(${depth} * var(--indent))` }}>
         {node.children.length ? (
