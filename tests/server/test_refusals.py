@@ -5,19 +5,21 @@ databases: it is refused by what is wrong with it and the way out, and nothing i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from mainspring import Client
 from mainspring.cli.main import root
 from mainspring.errors import MainspringError
+from mainspring.wire.worker import Entry, Execute, Park, Record, Wait
 from tests.server.conftest import KEY
-from tests.server.test_whole import Whole, make_store, whole
+from tests.server.test_whole import Whole, Worker, make_store, whole
 
 __all__ = ["make_store", "whole"]
 pytestmark = pytest.mark.slow
@@ -39,7 +41,6 @@ class Bad:
     status: int = 422
     code: str = "invalid_options"
     exit: int = 2
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 WORDS = {
@@ -134,6 +135,9 @@ BAD = {
 }  # fmt: skip
 
 
+Way = Callable[[Whole, Bad], Awaitable[str]]
+
+
 async def by_http(whole: Whole, bad: Bad) -> str:
     method, path, body = bad.http
     response = await whole.client.request(method, path, json=body)
@@ -155,25 +159,34 @@ async def by_python(whole: Whole, bad: Bad) -> str:
 async def by_command(whole: Whole, bad: Bad) -> str:
     if bad.typed is None:
         return ""
-    there = {"MAINSPRING_URL": f"http://127.0.0.1:{whole.port}", "MAINSPRING_SECRET_KEY": KEY}
-    ran = await asyncio.to_thread(CliRunner().invoke, root, bad.typed, env=there)
+    ran = await typed(whole, *bad.typed)
     assert (ran.exit_code, ran.stdout) == (bad.exit, ""), ran.output
     assert "Traceback" not in ran.stderr
     return ran.stderr
 
 
-@pytest.mark.parametrize("way", [by_http, by_python, by_command])
-async def test_bad_input_is_refused_by_name_and_changes_nothing(
-    way: Callable[[Whole, Bad], Awaitable[str]], whole: Whole
-) -> None:
+async def typed(whole: Whole, *words: str) -> Result:
+    there = {"MAINSPRING_URL": f"http://127.0.0.1:{whole.port}", "MAINSPRING_SECRET_KEY": KEY}
+    return await asyncio.to_thread(CliRunner().invoke, root, words, env=there)
+
+
+async def refused(way: Way, whole: Whole, bads: Mapping[str, Bad]) -> None:
+    for name, bad in bads.items():
+        text = await way(whole, bad)
+        lacking = [part for part in bad.told if text and part not in text]
+        assert lacking == [], f"{name}: {text}"
+
+
+each_way = pytest.mark.parametrize("way", [by_http, by_python, by_command])
+
+
+@each_way
+async def test_bad_input_is_refused_by_name_and_changes_nothing(way: Way, whole: Whole) -> None:
     await whole.worker(slots=0)
     await whole.post(SCHEDULES, {"task": "work", "cron": "@every 1h", "deduplicationKey": "kept"})
     await whole.post(VARIABLES, {"name": "KEPT", "value": "1"})
     before = await whole.get(SCHEDULES), await whole.get(VARIABLES)
-    for name, bad in BAD.items():
-        text = await way(whole, bad)
-        lacking = [part for part in bad.told if text and part not in text]
-        assert lacking == [], f"{name}: {text}"
+    await refused(way, whole, BAD)
     assert (await whole.get(SCHEDULES), await whole.get(VARIABLES)) == before
 
 
@@ -216,8 +229,105 @@ async def test_what_python_cannot_send_is_refused_with_the_type_it_needs(whole: 
 
 
 async def test_an_empty_version_or_value_is_no_word_for_none(whole: Whole) -> None:
-    there = {"MAINSPRING_URL": f"http://127.0.0.1:{whole.port}", "MAINSPRING_SECRET_KEY": KEY}
-    for typed, told in ((("promote", ""), "--none"), (("env", "set", "A"), "An empty value is A=")):
-        ran = await asyncio.to_thread(CliRunner().invoke, root, typed, env=there)
+    for words, told in ((("promote", ""), "--none"), (("env", "set", "A"), "An empty value is A=")):
+        ran = await typed(whole, *words)
         assert (ran.exit_code, told in ran.stderr) == (2, True), ran.output
     assert await whole.get(VARIABLES) == []
+
+
+DEPLOYMENTS = "/api/v1/deployments"
+GONE = {
+    "rollback": Bad(
+        ("'old' is gone", "Start its workers again", "`mainspring deploy`"),
+        ("POST", f"{DEPLOYMENTS}/rollback", None),
+        lambda client: client.deployments.rollback(),
+        ("rollback",),
+        400, "conflict", 1,
+    ),
+    "promotion": Bad(
+        ("'old' is gone", "Start its workers again", "`mainspring deploy`"),
+        ("POST", f"{DEPLOYMENTS}/old/promote", None),
+        lambda client: client.deployments.promote("old"),
+        ("promote", "old"),
+        400, "conflict", 1,
+    ),
+    "unknown": Bad(
+        ("No version 'odl'", "old", "`mainspring deploys ls`"),
+        ("POST", f"{DEPLOYMENTS}/odl/promote", None),
+        lambda client: client.deployments.promote("odl"),
+        ("promote", "odl"),
+        404, "not_found", 3,
+    ),
+}  # fmt: skip
+
+
+@each_way
+async def test_a_version_that_is_gone_is_not_gone_back_to(way: Way, whole: Whole) -> None:
+    old = await whole.worker(slots=0, version="old")
+    await whole.house.settle()
+    await whole.post(f"{DEPLOYMENTS}/old/promote")
+    whole.house.clock.advance(1_000)
+    await whole.worker(slots=0, version="new", session="session_2")
+    await whole.house.settle()
+    await whole.post(f"{DEPLOYMENTS}/new/promote")
+    await old.socket.close()
+    await whole.house.settle()
+    before = await whole.get(f"{DEPLOYMENTS}/current")
+    await refused(way, whole, GONE)
+    assert await whole.get(f"{DEPLOYMENTS}/current") == before
+    assert before["version"] == "new"
+
+
+STEPS = """
+from mainspring import step, task, wait
+
+def charge(): ...
+
+@task
+async def work():
+    await step("{name}", charge)
+    await wait.for_("1h")
+"""
+
+
+async def asleep(whole: Whole, worker: Worker) -> str:
+    """A run that has charged and sleeps."""
+    run_id = await whole.trigger()
+    order = await worker.next(Execute)
+    entry = Entry("charge", 1, "step", data="null", fingerprint="charge:")
+    wait = Wait(run_id, order.epoch, 0, "wait:time", 2, "time", [], after_ms=3_600_000)
+    parked = Park(run_id, order.epoch, ["wait:time"])
+    await worker.send(Record(run_id, order.epoch, 0, [entry]), wait, parked)
+    await worker.durable()
+    return run_id
+
+
+async def test_code_that_cannot_be_imported_or_breaks_runs_is_not_promoted(
+    whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    worker = await whole.worker(version="old")
+    await whole.house.settle()
+    await whole.post(f"{DEPLOYMENTS}/old/promote")
+    run_id = await asleep(whole, worker)
+    code = tmp_path / "code"
+    code.mkdir()
+
+    broken = "import requestz\n" + STEPS.format(name="charge")
+    (code / "tasks.py").write_text(broken)
+    ran = await typed(whole, "deploy", str(code))
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "Nothing was deployed. Install requestz here" in ran.stderr
+    assert [one["version"] for one in (await whole.get(DEPLOYMENTS))["data"]] == ["old"]
+
+    (code / "tasks.py").write_text(STEPS.format(name="pay"))
+    ran = await typed(whole, "deploy", str(code), "--preflight", "--strict")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    for part in ("diverges", "charge", "not promoted", "mainspring promote"):
+        assert part in ran.stderr
+    assert (await whole.get(f"{DEPLOYMENTS}/current"))["version"] == "old"
+
+    ran = await typed(whole, "deploy", str(code), "-q")  # and whoever promotes it loses no run
+    assert (ran.exit_code, ran.stdout.strip() > "2") == (0, True), ran.stderr
+    shown = await whole.run(run_id)
+    assert (shown["status"], shown["version"]) == ("WAITING", "old")
