@@ -17,9 +17,11 @@ from mainspring.cli.lazy import LazyGroup
 from mainspring.cli.main import root
 from tests.cli.golden_page import commands, replayed
 from tests.cli.processes import dev, note
+from tools.environment import ROOT
 
 FOLDER = Path(__file__).parent / "golden"
 WRITE = os.environ.get("MAINSPRING_GOLDEN") == "write"
+HELP = (ROOT / "docs" / "reference" / "cli.md").read_text()
 PAGES = sorted(path.stem for path in FOLDER.glob("*.txt"))
 ENDLESS = {"dev", "server", "worker"}
 """These run until they are stopped; only their help is compared."""
@@ -118,11 +120,14 @@ def test_no_command_is_without_its_page() -> None:
     lacking = []
     for command, prints_json in every_command(root):
         mine = [line for line in typed if f"{line} ".startswith(f"mainspring {command} ")]
-        with_json = any("--json" in line.split() for line in mine)
+        with_json = ["--json" in line.split() for line in mine]
         if command in ENDLESS:
             continue
-        if not mine or (prints_json and not with_json and command not in OF_MACHINE):
+        needs = {False, True} if prints_json and command not in OF_MACHINE else {False}
+        if not needs <= set(with_json):
             lacking.append(command)
+        if f"mainspring {command}" not in HELP:
+            lacking.append(f"{command} --help (./dev docs)")
     assert not lacking, (
         "Type each of these, once as it is and once with --json, into a page of tests/cli/golden, "
         f"and run with MAINSPRING_GOLDEN=write: {', '.join(lacking)}"

@@ -105,9 +105,9 @@ QUEUE: Final[Columns] = {
     "QUEUED": text("queued"),
     "RUNNING": text("running"),
     "LIMIT": lambda item: _limit(item),
-    "TOTAL": _of("totalLimit"),
-    "RATE": text("rate"),
     "PAUSED": lambda item: "paused" if item.get("paused") else "",
+    "RATE": text("rate"),
+    "TOTAL": _of("totalLimit"),
 }
 EXPLANATION: Final[Columns] = {
     "run": text("runId"),
@@ -171,8 +171,8 @@ SCHEDULE: Final[Columns] = {
     "ID": text("id"),
     "TASK": text("task"),
     "WHEN": lambda item: item["generator"]["expression"],
-    "ZONE": text("timezone"),
     "NEXT RUN": lambda item: when("nextRun")(item) if item["active"] else "off",
+    "ZONE": text("timezone"),
     "IN WORDS": lambda item: item["generator"]["description"],
 }
 SCHEDULE_SHEET: Final[Columns] = {

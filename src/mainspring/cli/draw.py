@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,20 +32,69 @@ _STYLES: Final = {
     "fail": "red",
 }
 
+_GAP: Final = 2
+_LEAST: Final = 12
+"""To so many signs a column is cut before another one goes."""
+_WHOLE: Final = ("STATUS", "STATE", "VERDICT", "VERSION")
+_SENTENCES: Final = ("FOUND", "NEXT", "WHY")
+
 
 def console() -> Console:
     """The terminal on stdout; it honours NO_COLOR."""
     return Console(highlight=False)
 
 
-def table(items: Sequence[Item], columns: Columns) -> Table:
-    """One row an item; status words get their colour and ids are never broken."""
-    drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for title in columns:
-        drawn.add_column(title, overflow="fold", no_wrap=title == "ID")
-    for item in items:
-        drawn.add_row(*(_cell(title, show(item)) for title, show in columns.items()))
-    return drawn
+def table(items: Sequence[Item], columns: Columns, width: int) -> tuple[Table, list[str]]:
+    """One line an item, and the titles that have no room; status words get their colour.
+
+    The columns stand in the order of their importance. When they are wider than `width`, empty
+    ones go, then those from the right, and what is left is cut with an ellipsis. The first column
+    and words for a state are not cut; sentences stay, and take several lines.
+    """
+    cells = {
+        title: [" ".join(show(item).splitlines()) for item in items]
+        for title, show in columns.items()
+    }
+    fitting = _fitting(cells, width)
+    drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for title, wide in fitting.items():
+        if title in _SENTENCES:
+            drawn.add_column(title, width=wide, overflow="fold")
+        else:
+            drawn.add_column(title, width=wide, overflow="ellipsis", no_wrap=True)
+    for row in zip(*(cells[title] for title in fitting), strict=True):
+        drawn.add_row(*(_cell(title, word) for title, word in zip(fitting, row, strict=True)))
+    return drawn, [title for title in cells if title not in fitting and any(cells[title])]
+
+
+def _fitting(cells: Mapping[str, Sequence[str]], width: int) -> dict[str, int]:
+    """The titles that have room, with the width of each."""
+    natural = {
+        title: max(cell_len(title), *map(cell_len, column)) for title, column in cells.items()
+    }
+    if _sum(natural.values()) <= width:
+        return natural
+    kept = [title for title, column in cells.items() if any(column)] or [*cells]
+    least = {
+        title: natural[title]
+        if title in _WHOLE
+        else min(natural[title], max(_LEAST, cell_len(title)))
+        for title in kept
+    }
+    least[kept[0]] = min(natural[kept[0]], width)
+    while len(kept) > 1 and _sum(least[title] for title in kept) > width:
+        kept.remove(next((each for each in reversed(kept) if each not in _SENTENCES), kept[-1]))
+    found = {title: least[title] for title in kept}
+    room = width - _sum(found.values())
+    for title in sorted(kept, key=lambda title: natural[title] - least[title]):
+        more = min(natural[title] - least[title], max(room, 0))
+        found[title], room = least[title] + more, room - more
+    return found
+
+
+def _sum(widths: Iterable[int]) -> int:
+    each = list(widths)
+    return sum(each) + _GAP * (len(each) - 1)
 
 
 def sheet(item: Item, rows: Columns) -> Text:

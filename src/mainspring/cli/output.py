@@ -42,7 +42,11 @@ class Output:
             if found:
                 from mainspring.cli import draw
 
-                draw.console().print(draw.table(found, columns))
+                terminal = draw.console()
+                drawn, narrow = draw.table(found, columns, terminal.width)
+                terminal.print(drawn)
+                if narrow:
+                    self.note(f"No room for {', '.join(narrow)}: --json has everything.")
             else:
                 click.echo(empty)
 

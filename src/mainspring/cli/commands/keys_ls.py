@@ -14,14 +14,14 @@ from mainspring.server.api.keys import shown
 
 COLUMNS: Final[Columns] = {
     "ID": columns.text("id"),
-    "ENVIRONMENT": columns.text("environment"),
-    "ENDS IN": lambda item: f"…{item['lastFour']}" if item["lastFour"] else "",
     "LABEL": columns.text("label"),
-    "SCOPES": columns.words("scopes"),
+    "ENVIRONMENT": columns.text("environment"),
     "STATE": columns.text("state"),
-    "CREATED": columns.when("createdAt"),
-    "LAST USED": columns.when("lastUsedAt"),
+    "ENDS IN": lambda item: f"…{item['lastFour']}" if item["lastFour"] else "",
     "EXPIRES": columns.when("expiresAt"),
+    "LAST USED": columns.when("lastUsedAt"),
+    "SCOPES": columns.words("scopes"),
+    "CREATED": columns.when("createdAt"),
 }
 
 
