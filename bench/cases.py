@@ -30,6 +30,7 @@ from bench.http import http_trigger, http_trigger_500
 from bench.place import Platform, database, fill_finished, platform
 from bench.processes import drain_processes
 from bench.realtime import subscribers
+from bench.retention import retention
 from bench.schedules import schedules_100k
 from bench.servers import servers_2
 from bench.shards import shards_100
@@ -166,6 +167,7 @@ CASES: dict[str, Case] = {
     "limits_cost": limits_cost,
     "telemetry_cost": telemetry_cost,
     "archive": archive,
+    "retention": retention,
     "finished_1m": finished_1m,
     "snapshot_held": snapshot_held,
     "step_latency": step_latency,

@@ -72,6 +72,8 @@ class Past:
 
     async def children(self, shard_id: int, run_ids: Sequence[str]) -> list[PastRow]:
         """Every run that these triggered."""
+        if "run" not in await self._tables(shard_id, run_ids):
+            return []
         rows = [(run_id,) for run_id in run_ids]
         return await self._database.fetch("past_children", PastRow, {"shard": shard_id}, rows)
 
@@ -93,8 +95,10 @@ class Past:
         Raises: FencedOut when another owner has the shard; what is deleted then stays deleted.
         """
         runs, held = [(run_id,) for run_id in run_ids], (shard_id, epoch)
+        tables = await self._tables(shard_id, run_ids)
         for table, into in _OF_RUNS.items():
-            await self._thin(table, into, held, runs)
+            if table in tables:
+                await self._thin(table, into, held, runs)
         shard = {"shard": shard_id}
         calls: list[Call] = [(name, shard, runs) for name in _LAST]
         if keys:
@@ -118,6 +122,14 @@ class Past:
         rows, held = [(batch_id,) for batch_id in batch_ids], (shard_id, epoch)
         await self._thin("batch_item", tuple[str, int], held, rows)
         await self._database.write(("drop_batch", {"shard": shard_id}, rows), fence=held)
+
+    async def _tables(self, shard_id: int, run_ids: Sequence[str]) -> set[str]:
+        """Tables that may have rows of these runs, so that the others need not be asked for each;
+        `run` = that of their children.
+        """
+        values = {"shard": shard_id, "first": min(run_ids), "last": max(run_ids)}
+        found = await self._database.fetch("past_tables", tuple[str], values)
+        return {name for (name,) in found}
 
     async def _thin(
         self, table: str, into: Any, held: tuple[int, int], owners: Sequence[tuple[str]]

@@ -11,6 +11,42 @@ FROM (
 {maybe run_done d ON d.shard_id = :shard AND d.run_id = x.run_id}
 ORDER BY x.run_id;
 
+-- name: past_tables
+-- takes: shard bigint, first text, last text
+-- Which tables have anything of runs between these two; most of them have nothing of most runs. The
+-- first row from there on, by its order, so that no plan walks another index.
+SELECT 'log' AS name WHERE (
+  SELECT run_id FROM log WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'span' AS name WHERE (
+  SELECT run_id FROM span WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'caller' AS name WHERE (
+  SELECT run_id FROM caller WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'journal' AS name WHERE (
+  SELECT run_id FROM journal WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'stream_chunk' AS name WHERE (
+  SELECT run_id FROM stream_chunk WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'stream' AS name WHERE (
+  SELECT run_id FROM stream WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'input' AS name WHERE (
+  SELECT run_id FROM input WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'run_tag' AS name WHERE (
+  SELECT run_id FROM run_tag WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'run_mark' AS name WHERE (
+  SELECT run_id FROM run_mark WHERE shard_id = :shard AND run_id >= :first ORDER BY run_id LIMIT 1
+) <= :last
+UNION ALL SELECT 'run' AS name WHERE (
+  SELECT parent_id FROM run WHERE shard_id = :shard AND parent_id IS NOT NULL
+    AND parent_id >= :first ORDER BY parent_id LIMIT 1
+) <= :last;
+
 -- name: past_children
 -- rows: run_id text
 -- takes: shard bigint
