@@ -48,7 +48,8 @@ def build(root: Path, name: str, packed: Packed) -> None:
 def _engine(name: str) -> str:
     """The first engine that answers: docker may be there without its daemon."""
     otherwise = (
-        f"Build the image where one is and name it with --image {name}, or deploy without an image."
+        f"Build the image where one is and name it with --image {name}, without --build; or leave "
+        "both out: `mainspring worker --deployed` runs the code without an image."
     )
     silent = []
     for engine in filter(None, map(shutil.which, ENGINES)):
@@ -64,8 +65,8 @@ def _engine(name: str) -> str:
             f"The container engine does not answer; start it. {'; '.join(silent)}. {otherwise}"
         )
     raise ConfigurationError(
-        f"There is no container engine here: neither {' nor '.join(ENGINES)} is on PATH. "
-        f"{otherwise}"
+        f"There is no container engine here: neither {' nor '.join(ENGINES)} is on PATH, so that "
+        f"nothing was built or deployed. {otherwise}"
     )
 
 

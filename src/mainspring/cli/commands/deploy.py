@@ -59,7 +59,8 @@ async def command(talk: Talk, path: Path, **given: Unpack[Given]) -> int | None:
 
     With --image the server keeps the name of an image instead of the code: start containers of it
     with `mainspring worker --version VERSION`, then `mainspring promote VERSION`. --build makes it
-    with docker or podman, by the Dockerfile of the folder, else of what would be packed.
+    with docker or podman, of which there must be one here, by the Dockerfile of the folder, else of
+    what would be packed.
 
     --preflight shows what every run that waits would do in the new version, as `mainspring deploys
     preflight` does, and asks on a terminal before it promotes one that some runs do not fit.
