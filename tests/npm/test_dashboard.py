@@ -166,7 +166,7 @@ def test_a_wheel_carries_the_pages_and_serves_them_without_node(
 def test_the_pages_work_below_any_path(
     mounted: Platform, node_path: str, chromium_path: str, subtests: pytest.Subtests
 ) -> None:
-    suites = ("server", "first")
+    suites = ("server", "first", "admin")
     report(node_path, "dashboard/main.mjs", mounted, subtests, *suites, CHROMIUM=chromium_path)
 
 

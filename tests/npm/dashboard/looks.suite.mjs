@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 import { keep, scrolled, share, switched, work } from "./measure.mjs";
 
-const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Approvals", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
+export const PAGES = ["Overview", "Runs", "Tasks", "Queues", "Schedules", "Batches", "Approvals", "Tokens", "Errors", "Logs", "Metrics", "Workers", "Deployments", "Variables", "API keys", "Audit log", "Settings"];
+/** What the page says of itself that the rail calls so. */
+export const headed = (name) => (name === "Variables" ? "Environment variables" : name);
 const WIDE = { width: 1280, height: 800 };
 const TELEPHONE = { width: 390, height: 800 };
 /** Rows that may be in the page at once, and requests that a page may make when one comes to it. */
@@ -29,7 +31,7 @@ export default function looks() {
       const count = (request) => void (asked += request.url().includes("/api/") ? 1 : 0);
       page.on("request", count);
       took.push(await page.evaluate(switched, name));
-      await page.getByRole("heading", { level: 1, name: name === "Variables" ? "Environment variables" : name }).waitFor();
+      await page.getByRole("heading", { level: 1, name: headed(name) }).waitFor();
       await page.locator("main").getByText("Loading…").first().waitFor({ state: "detached" });
       page.off("request", count);
       assert.ok(asked <= REQUESTS, `${name} asked ${asked} times`);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
+import { deploy } from "./admin.mjs";
+import { api, it, KEY, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, path) => page.goto(`${SERVER}${path}`);
 
@@ -32,6 +33,10 @@ export default function pages() {
     await page.getByRole("button", { name: "Pause task/paused" }).click();
     await page.getByRole("button", { name: "Resume task/paused" }).waitFor();
     const id = await trigger("paused", { value: 1 });
+    const stands = page.getByRole("row").filter({ hasText: "task/paused" });
+    await stands.getByRole("link", { name: "1 queued in task/paused" }).waitFor();
+    await stands.getByText("–").waitFor({ state: "detached" }); // how long the oldest waits
+    await page.getByRole("row").filter({ hasText: "narrow" }).getByTitle("0 run now").getByText("0 / 3").waitFor();
     await page.getByRole("button", { name: "Keys of task/paused" }).click();
     await page.getByRole("table", { name: "Concurrency keys" }).getByText("no key").waitFor();
     await page.keyboard.press("Escape");
@@ -221,6 +226,32 @@ export default function pages() {
       await row(name).waitFor({ state: "detached" });
     }
     await page.getByText(/^No variables in/).waitFor();
+  });
+
+  it("shows before a promotion which runs wait in other versions", async (page) => {
+    const token = await api("POST", "/api/v1/waitpoints/tokens", {});
+    const id = await trigger("approve", { token: token.id });
+    await open(page, `/runs/${id}`);
+    await page.getByRole("heading", { level: 1 }).getByText("Waiting").waitFor();
+    const version = await deploy("never promoted", KEY, "dev");
+    await open(page, "/deployments");
+    await page.getByRole("row").filter({ hasText: version }).getByRole("button", { name: "Promote" }).click();
+    const waiting = page.getByRole("table", { name: "Pre-flight" }).getByRole("row").filter({ hasText: "approve" }).first();
+    await waiting.getByText("no such task").waitFor();
+    assert.ok(await waiting.getByRole("link", { name: "approve" }).isVisible());
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Promotion"))], []);
+    await page.getByRole("button", { name: "Leave it" }).click();
+    await api("POST", `/api/v2/runs/${id}/cancel`);
+  });
+
+  it("tells of the session, and changes the theme", async (page, _alone) => {
+    await open(page, "/settings");
+    await page.getByText(process.env.SIGNED_IN ? /^key / : "the developer of this machine").first().waitFor();
+    await page.locator("main").getByRole("button", { name: "Use dark" }).click();
+    await page.locator("html[data-theme=dark]").waitFor();
+    await page.reload();
+    await page.locator("main").getByRole("button", { name: "Use light" }).waitFor();
+    await page.getByText(`MAINSPRING_URL=${SERVER}`).waitFor();
   });
 
   it("shows the workers that are connected", async (page) => {

@@ -1,7 +1,7 @@
 /* People with roles, and their environments. */
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { makesKeys, promotes } from "./admin.mjs";
 import { it, row, SERVER, trigger } from "./house.mjs";
 
 const { VIEWER, ADMIN } = process.env;
@@ -10,15 +10,6 @@ async function enter(page, token, path) {
   await page.goto(`${SERVER}${path}`);
   await page.getByLabel("Personal token or secret key").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
-}
-
-/** A version of the code of `prod`, which no worker has. */
-async function deploy(code) {
-  const body = { type: "deploy", bundle: btoa(code), hash: createHash("sha256").update(code).digest("hex"), manifest: { tasks: [{ id: "later", queue: "task/later" }], queues: [] } };
-  const headers = { authorization: `Bearer ${ADMIN}`, "content-type": "application/json", "x-mainspring-environment": "prod" };
-  const answer = await fetch(`${SERVER}/api/mainspring/v1/call`, { method: "POST", headers, body: JSON.stringify(body) });
-  assert.ok(answer.ok, await answer.clone().text());
-  return answer.json();
 }
 
 export default function people() {
@@ -49,37 +40,13 @@ export default function people() {
     await page.getByRole("menuitemcheckbox", { name: "prod" }).click();
     await page.getByRole("heading", { name: "Three steps to the first run" }).waitFor();
     await page.locator("aside").getByText("Live").waitFor();
-    await page.getByRole("link", { name: "API keys" }).click();
-    await page.getByRole("button", { name: "New key" }).click();
-    await page.getByLabel("Label").fill("billing");
-    await page.getByRole("button", { name: "Make it" }).click();
-    await page.getByText(/^tr_prod_sk_/).waitFor();
-    await page.keyboard.press("Escape");
-    await page.getByRole("row").filter({ hasText: "billing" }).getByRole("button", { name: "Rotate" }).click();
-    await page.getByRole("dialog").getByText(/^tr_prod_sk_/).waitFor();
-    await page.keyboard.press("Escape");
-    const made = page.getByRole("row").filter({ hasText: "billing" }).first();
-    await made.getByRole("button", { name: "Revoke" }).click();
-    await page.getByRole("button", { name: "Revoke it" }).click();
-    await made.getByText("revoked").waitFor();
-    await page.getByRole("link", { name: "Audit log" }).click();
-    await page.getByRole("row").filter({ hasText: "keys.revoke" }).first().getByText("person").waitFor();
+    await makesKeys(page, "prod");
   });
 
   it("promotes a version and goes back", async (page, _alone) => {
-    const versions = [];
-    for (const code of ["one", "two"]) versions.push((await deploy(code)).version);
     await enter(page, ADMIN, "/deployments");
     await page.getByRole("button", { name: /^Environment: / }).click();
     await page.getByRole("menuitemcheckbox", { name: "prod" }).click();
-    for (const version of versions) {
-      const row = page.getByRole("row").filter({ hasText: version });
-      await row.getByRole("button", { name: "Promote" }).click();
-      await page.getByText("no worker of it is connected").waitFor();
-      await page.getByRole("button", { name: "Promote it" }).click();
-      await row.getByText("current").waitFor();
-    }
-    await page.getByRole("button", { name: "Roll back" }).click();
-    await page.getByRole("row").filter({ hasText: versions[0] }).getByText("current").waitFor();
+    await promotes(page, ADMIN, "prod");
   });
 }

@@ -37,6 +37,7 @@ export function AuditPage() {
 function Entries() {
   const found = useInfiniteQuery({
     queryKey: ["audit", chosenEnvironment()],
+    staleTime: 0, // one comes here to see what was done a moment ago
     queryFn: ({ pageParam }) => request<{ data: Entry[]; next?: number }>("GET", `api/mainspring/v1/audit?before=${pageParam}`),
     initialPageParam: 0,
     getNextPageParam: (page) => page.next,

@@ -76,7 +76,8 @@ export function DeploymentsPage() {
 interface Waiting {
   version: string;
   status: string;
-  order: { run_id: string; task: string };
+  /** What a worker would be told, by place; more may follow. */
+  order: [tag: string, runId: string, epoch: number, attempt: number, task: string];
   open: [string, string][];
 }
 interface Detail {
@@ -90,8 +91,8 @@ function Promote({ row, onClose }: { row: Deployment; onClose: () => void }) {
   const detail = useAsk<Detail>("get_deployment", { version: row.version });
   const waiting = useAsk<{ runs: Waiting[]; next: string | null }>("waiting_runs", { version: row.version, limit: 50 });
   const known = new Set(detail.data?.manifest.tasks.map((task) => task.id));
-  const runs = waiting.data?.runs ?? [];
-  const lost = runs.filter((run) => !known.has(run.order.task)).length;
+  const runs = (waiting.data?.runs ?? []).map(({ order: [, id, , , task], ...rest }) => ({ id, task, ...rest }));
+  const lost = runs.filter((run) => !known.has(run.task)).length;
   const promote = () => void act(() => call("promote", { version: row.version })).then((done) => done && onClose());
   return (
     <Dialog title={`Promote ${row.version}`} onClose={onClose} wide>
@@ -106,12 +107,12 @@ function Promote({ row, onClose }: { row: Deployment; onClose: () => void }) {
             <Grid
               label="Pre-flight"
               rows={runs}
-              id={(run) => run.order.run_id}
+              id={(run) => run.id}
               columns={[
-                { name: "Run", cell: (run) => <Link to="/runs/$run" params={{ run: run.order.run_id }} className="hover:underline">{run.order.task}</Link> },
+                { name: "Run", cell: (run) => <Link to="/runs/$run" params={{ run: run.id }} className="hover:underline">{run.task}</Link> },
                 { name: "Version", wide: true, cell: (run) => <span className="font-mono text-xs text-dim">{run.version || "none"}</span> },
                 { name: "Waits for", wide: true, cell: (run) => <span className="text-dim [overflow-wrap:anywhere]">{run.open.map(([key, kind]) => `${kind} ${key}`).join(", ") || "its next attempt"}</span> },
-                { name: "Here", right: true, cell: (run) => (known.has(run.order.task) ? <span className="text-dim">has its task</span> : <span className="text-bad">no such task</span>) },
+                { name: "Here", right: true, cell: (run) => (known.has(run.task) ? <span className="text-dim">has its task</span> : <span className="text-bad">no such task</span>) },
               ]}
             />
           </div>
