@@ -17,6 +17,7 @@ from tests import sessions
 from tests.databases import Cleaner
 from tests.figures import FIGURES
 from tools.environment import ROOT
+from tools.verbs import BESIDE_OTHERS
 
 # The same examples each time, so that a red run is red for everyone. To look for new ones:
 # ./dev test tests/dispatch --hypothesis-profile=explore
@@ -61,8 +62,9 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], AbstractEventLoop]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Forget the figures of the last time, once for all processes."""
-    if not hasattr(session.config, "workerinput"):
+    """Forget the figures of the last time, once for all processes and parts of `./dev test`."""
+    config = session.config
+    if not hasattr(config, "workerinput") and config.option.markexpr != BESIDE_OTHERS:
         FIGURES.unlink(missing_ok=True)
 
 

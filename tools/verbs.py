@@ -19,6 +19,10 @@ CHECKS = {
     "layers": ["lint-imports", "--no-logo"],
 }
 
+ALONE = "tests/sim"
+"""Where the tests are that keep all cores busy."""
+BESIDE_OTHERS = "not alone"
+
 FAULTS = (
     "tests/system/test_postgres_faults.py",
     "tests/system/test_servers.py",
@@ -78,20 +82,32 @@ def test(arguments: list[str]) -> int:
     with postgres.server() as url:
         # A head start only: the tests that need them wait for them, and fail if they cannot be had.
         packages = None if arguments else subprocess.Popen([sys.executable, "-m", "tools.node"])
-        failed = 0 if arguments else check([])
-        # Most tests wait for other processes, so one core is worth three workers.
-        workers = max(2, min((os.cpu_count() or 2) * 3, 8))
-        chosen = arguments or ["-q", "-n", str(workers), "--dist", "worksteal"]
-        tests = subprocess.run(
-            [PYTHON, "-m", "pytest", *chosen],
-            env=variables() | {postgres.VARIABLE: url},
-            check=False,
-        )
+        pytest = [str(PYTHON), "-m", "pytest"]
+        chosen = variables() | {postgres.VARIABLE: url}
+        failed = 0
         if packages is not None:
+            failed = _checked_while_compiling(pytest)
             packages.wait()
+            alone = subprocess.run([*pytest, "-q", "-m", "alone", ALONE], env=chosen, check=False)
+            failed = failed or alone.returncode
+            # Most tests wait for other processes, so one core is worth three workers.
+            workers = max(2, min((os.cpu_count() or 2) * 3, 8))
+            arguments = ["-q", "-m", BESIDE_OTHERS, "-n", str(workers), "--dist", "worksteal"]
+        tests = subprocess.run([*pytest, *arguments], env=chosen, check=False)
     took = f"{time.monotonic() - started:.0f} s"
-    say(f"dev: {took}; the checks above failed" if failed else f"dev: {took}")
+    say(f"dev: {took}; something above failed" if failed else f"dev: {took}")
     return tests.returncode or failed
+
+
+def _checked_while_compiling(pytest: list[str]) -> int:
+    """`check`, which leaves half of the cores idle; meanwhile all modules of tests are compiled, which
+    else each process of the tests does for itself.
+    """
+    collecting = [*pytest, "-q", "--collect-only"]
+    with subprocess.Popen(collecting, env=variables(), stdout=subprocess.DEVNULL) as compiling:
+        failed = check([])
+        compiling.wait()
+    return failed
 
 
 def check(_arguments: list[str]) -> int:

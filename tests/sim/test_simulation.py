@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from tests.architecture.sources import ROOT
+from tests.figures import note
 from tools.sim.mutations import MUTATIONS, QUICK, found, planted
 
 
@@ -23,12 +25,15 @@ def sim(*arguments: str, hash_seed: str = "0") -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_promise_holds_for_200_seeds() -> None:
-    status, output = sim("--seeds", "200", "--processes", "2")
+def test_every_promise_holds_for_500_seeds() -> None:
+    began = time.monotonic()
+    status, output = sim("--seeds", "500", "--processes", str(os.cpu_count() or 2))
     assert status == 0, output
-    assert "200 of 200 seeds, 0 failed" in output
+    assert "500 of 500 seeds, 0 failed" in output
+    note("500 simulated seeds", seconds=round(time.monotonic() - began, 1), most=60)
 
 
 @pytest.mark.slow
