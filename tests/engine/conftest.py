@@ -1,5 +1,6 @@
 """Every test of the engine runs on SQLite in memory and on PostgreSQL, some on a file as well."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mainspring.store.protocol import Store
 from mainspring.store.sqlite import SqliteStore
 from tests.engine.house import House
 
+FULL = os.environ.get("MAINSPRING_CHAOS") == "full"
 ON_FILES = {
     "test_ahead",
     "test_batches_machine",
@@ -24,10 +26,17 @@ ON_FILES = {
 """Modules whose tests may meet what only the threads of a file bring; memory answers in place."""
 
 
+MACHINES = {"test_batches_machine", "test_machine"}
+"""Of these, random verbs on a file are for `./dev chaos`: on each change they go on memory and on
+PostgreSQL, and the other modules' tests on a file.
+"""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the databases of a test."""
     if "make_store" in metafunc.fixturenames:
-        on_file = metafunc.module.__name__.rpartition(".")[2] in ON_FILES
+        name = metafunc.module.__name__.rpartition(".")[2]
+        on_file = name in ON_FILES and (FULL or name not in MACHINES)
         kinds = ["memory", *(["file"] if on_file else []), "postgres"]
         metafunc.parametrize("make_store", kinds, indirect=True)
 

@@ -37,6 +37,12 @@ POINTS = (
     "body beside", "effect two", "over 0", "over 2",
 )  # fmt: skip
 ISOLATIONS = ("async", "thread", "process")
+FULL = os.environ.get("MAINSPRING_CHAOS") == "full"
+ALL = [(kind, database) for kind in ISOLATIONS for database in ("sqlite", "postgres")]
+PAIRS = ALL if FULL else [("async", "sqlite"), ("thread", "postgres"), ("process", "postgres")]
+"""Processes are isolated by the worker, and rows are kept by the server, so that on each change
+every isolation and every database are tested, and all pairs by `./dev chaos`.
+"""
 HELD = (
     "begin", "body one", "effect one", "passed", "parked", "woken", "body child", "body two",
     "returning",
@@ -269,7 +275,7 @@ async def rows_left(database: str) -> dict[str, int]:
         await connection.close()
 
 
-@pytest.mark.parametrize("isolation", ISOLATIONS)
+@pytest.mark.parametrize("isolation, database", PAIRS, indirect=["database"])
 async def test_worker_processes_may_die_at_any_point_of_a_journal(
     cluster: Cluster, client: HttpTransport, database: str, isolation: str
 ) -> None:

@@ -23,10 +23,15 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
 )
+DATABASES = ["sqlite", "postgres"] if os.environ.get("MAINSPRING_CHAOS") == "full" else ["postgres"]
+"""What is hostile to SQLite as well is asked by `tests/server/test_hostile_calls.py`; and what a
+server of `tests/server` answers is compared with the description whatever is asked.
+"""
 ENDLESS = "^/realtime/v1/streams/"
 """Readers are held until there is something to read."""
 
 
+@pytest.mark.parametrize("database", DATABASES, indirect=True)
 async def test_no_request_makes_the_server_fail_or_say_what_it_does_not_describe(
     database: str, tmp_path: Path
 ) -> None:

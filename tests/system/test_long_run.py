@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.system.cluster import Cluster
 from tests.system.watching import ended, registered, until
 
 TASKS = Path(__file__).with_name("long_tasks.py")
+DATABASES = ["sqlite", "postgres"] if os.environ.get("MAINSPRING_CHAOS") == "full" else ["postgres"]
+"""Workers do not know which it is. `test_crash_matrix` and `test_durable` kill them on both."""
 PAUSE_S = 0.3
 ADDED = 1_000_000
 KILLS = ("waits", "waits", "works", "waits", "works") * 4
@@ -68,6 +71,7 @@ async def deploy(cluster: Cluster) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("database", DATABASES, indirect=True)
 async def test_a_run_outlives_twenty_processes_and_its_own_code(
     cluster: Cluster, client: HttpTransport
 ) -> None:
