@@ -324,3 +324,18 @@ def test_the_fixture_works_whatever_runs_the_event_loop(
         timeout=25,
     )
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+async def _triggered() -> None:
+    await send_receipt.trigger(ORDER)
+
+
+def test_the_fixture_leaves_nothing_behind_on_a_loop_that_goes_on() -> None:
+    before = transport.install(None)
+    loop = asyncio.new_event_loop()
+    try:
+        with Jobs().installed():
+            loop.run_until_complete(_triggered())
+        assert transport.install(before) is None
+    finally:
+        loop.close()

@@ -204,10 +204,12 @@ class Jobs:
             yield
         finally:
             self._faults.restore()
-            transport.install(before)
             loop = self._loop
-            if loop is not None and not loop.is_closed() and not loop.is_running():
-                loop.run_until_complete(self.stop())
+            try:
+                if loop is not None and not loop.is_closed() and not loop.is_running():
+                    loop.run_until_complete(self.stop())
+            finally:  # the platform puts back what it found, which is that of the fixture
+                transport.install(before)
 
     async def stop(self) -> None:
         """Stop at once what executes, and forget everything. Safe to call twice."""
