@@ -36,6 +36,11 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__()
         self.idle: dict[str, list[Session]] = {}
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is closed for good."""
+        return self._selector is None
+
     async def shutdown_asyncgens(self) -> None:
         await super().shutdown_asyncgens()
         self._asyncgens_shutdown_called = False
@@ -58,16 +63,24 @@ class Loop(asyncio.SelectorEventLoop):
             self.remove_signal_handler(number)
         self.set_exception_handler(None)
         self.set_task_factory(None)
+        self._closed = True  # until it is given to the next test
+
+    def reopen(self) -> Loop:
+        """Go on after `close`."""
+        self._closed = False
+        return self
 
     def end(self) -> None:
         """Close the loop with all its sessions."""
+        if self.is_ended:
+            return
+        self.reopen()
         for sessions in self.idle.values():
             for session in sessions:
                 session.terminate()
         self.idle.clear()
-        if not self.is_closed():
-            self.run_until_complete(asyncio.sleep(0))  # transports close in the next round
-            super().close()
+        self.run_until_complete(asyncio.sleep(0))  # transports close in the next round
+        super().close()
 
 
 class Session(asyncpg.Connection):
@@ -128,9 +141,9 @@ _loops: list[Loop] = []
 
 def loop() -> Loop:
     """The loop for a test: that of the one before, if it was left as it was found."""
-    if not _loops or _loops[-1].is_closed():
+    if not _loops or _loops[-1].is_ended:
         _loops[:] = [Loop()]
-    return _loops[-1]
+    return _loops[-1].reopen()
 
 
 def end() -> None:
