@@ -1,6 +1,9 @@
 /* Which page an address leads to. What a page does not need at once comes with it. */
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, Navigate, type RouteComponent } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { at } from "./api/call.ts";
+import { useLiveState } from "./api/live.ts";
 import { Layout } from "./frame/layout.tsx";
 import { Page } from "./frame/page.tsx";
 import { RunsPage } from "./pages/runs/page.tsx";
@@ -26,29 +29,56 @@ const root = createRootRoute({
 const route = <Path extends string>(path: Path, component: RouteComponent) =>
   createRoute({ getParentRoute: () => root, path, component, validateSearch: (search: Search) => search });
 
+/** Nobody answers. A file that is gone because of a newer build is another failure: there the router
+ * loads everything anew, which without a server would leave an empty window. */
+class Away extends Error {}
+
+const answers = () => fetch(at("healthz"));
+const here = <Module,>(loading: Promise<Module>): Promise<Module> =>
+  loading.catch(async (error) => {
+    await answers().catch(() => {
+      throw new Away("This page did not come, because the server does not answer. It is shown as soon as it does.");
+    });
+    throw error;
+  });
+
+function Broken({ error }: { error: unknown }) {
+  const state = useLiveState();
+  const away = useRef(false);
+  useEffect(() => {
+    if (state !== "live") away.current = true;
+    else if (away.current && error instanceof Away) location.reload();
+  }, [state, error]);
+  return (
+    <Page title="Not loaded">
+      <Failure error={error} retry={() => void answers().then(() => location.reload(), () => {})} />
+    </Page>
+  );
+}
+
 const routes = [
   route("/", () => <Navigate to="/overview" replace />),
-  route("/overview", lazyRouteComponent(() => import("./pages/more/overview.tsx"), "OverviewPage")),
+  route("/overview", lazyRouteComponent(() => here(import("./pages/more/overview.tsx")), "OverviewPage")),
   route("/runs", RunsPage),
-  route("/runs/$run", lazyRouteComponent(() => import("./pages/run/page.tsx"), "RunPage")),
-  route("/tasks", lazyRouteComponent(() => import("./pages/more/tasks.tsx"), "TasksPage")),
-  route("/test/$task", lazyRouteComponent(() => import("./pages/more/test.tsx"), "TestPage")),
-  route("/queues", lazyRouteComponent(() => import("./pages/more/queues.tsx"), "QueuesPage")),
-  route("/schedules", lazyRouteComponent(() => import("./pages/more/schedules.tsx"), "SchedulesPage")),
-  route("/approvals", lazyRouteComponent(() => import("./pages/more/approvals.tsx"), "ApprovalsPage")),
-  route("/tokens", lazyRouteComponent(() => import("./pages/more/tokens.tsx"), "TokensPage")),
-  route("/batches", lazyRouteComponent(() => import("./pages/more/batches.tsx"), "BatchesPage")),
-  route("/errors", lazyRouteComponent(() => import("./pages/more/errors.tsx"), "ErrorsPage")),
-  route("/errors/$error", lazyRouteComponent(() => import("./pages/more/fault.tsx"), "FaultPage")),
-  route("/logs", lazyRouteComponent(() => import("./pages/more/logs.tsx"), "LogsPage")),
+  route("/runs/$run", lazyRouteComponent(() => here(import("./pages/run/page.tsx")), "RunPage")),
+  route("/tasks", lazyRouteComponent(() => here(import("./pages/more/tasks.tsx")), "TasksPage")),
+  route("/test/$task", lazyRouteComponent(() => here(import("./pages/more/test.tsx")), "TestPage")),
+  route("/queues", lazyRouteComponent(() => here(import("./pages/more/queues.tsx")), "QueuesPage")),
+  route("/schedules", lazyRouteComponent(() => here(import("./pages/more/schedules.tsx")), "SchedulesPage")),
+  route("/approvals", lazyRouteComponent(() => here(import("./pages/more/approvals.tsx")), "ApprovalsPage")),
+  route("/tokens", lazyRouteComponent(() => here(import("./pages/more/tokens.tsx")), "TokensPage")),
+  route("/batches", lazyRouteComponent(() => here(import("./pages/more/batches.tsx")), "BatchesPage")),
+  route("/errors", lazyRouteComponent(() => here(import("./pages/more/errors.tsx")), "ErrorsPage")),
+  route("/errors/$error", lazyRouteComponent(() => here(import("./pages/more/fault.tsx")), "FaultPage")),
+  route("/logs", lazyRouteComponent(() => here(import("./pages/more/logs.tsx")), "LogsPage")),
   // not /metrics, which is what Prometheus reads
-  route("/charts", lazyRouteComponent(() => import("./pages/more/metrics.tsx"), "MetricsPage")),
-  route("/deployments", lazyRouteComponent(() => import("./pages/more/deployments.tsx"), "DeploymentsPage")),
-  route("/workers", lazyRouteComponent(() => import("./pages/more/workers.tsx"), "WorkersPage")),
-  route("/audit", lazyRouteComponent(() => import("./pages/more/audit.tsx"), "AuditPage")),
-  route("/variables", lazyRouteComponent(() => import("./pages/more/variables.tsx"), "VariablesPage")),
-  route("/keys", lazyRouteComponent(() => import("./pages/more/keys.tsx"), "KeysPage")),
-  route("/settings", lazyRouteComponent(() => import("./pages/more/settings.tsx"), "SettingsPage")),
+  route("/charts", lazyRouteComponent(() => here(import("./pages/more/metrics.tsx")), "MetricsPage")),
+  route("/deployments", lazyRouteComponent(() => here(import("./pages/more/deployments.tsx")), "DeploymentsPage")),
+  route("/workers", lazyRouteComponent(() => here(import("./pages/more/workers.tsx")), "WorkersPage")),
+  route("/audit", lazyRouteComponent(() => here(import("./pages/more/audit.tsx")), "AuditPage")),
+  route("/variables", lazyRouteComponent(() => here(import("./pages/more/variables.tsx")), "VariablesPage")),
+  route("/keys", lazyRouteComponent(() => here(import("./pages/more/keys.tsx")), "KeysPage")),
+  route("/settings", lazyRouteComponent(() => here(import("./pages/more/settings.tsx")), "SettingsPage")),
 ];
 
 /** Every value in an address is plain text. */
@@ -65,7 +95,7 @@ export const router = createRouter({
   parseSearch: read,
   stringifySearch: write,
   defaultPendingComponent: Loading,
-  defaultErrorComponent: ({ error }) => <Failure error={error} />,
+  defaultErrorComponent: ({ error }) => <Broken error={error} />,
   defaultPreload: "intent",
   defaultPreloadStaleTime: 0,
 });

@@ -61,7 +61,7 @@ export function Notices() {
 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
-    <div className="mx-auto flex w-full max-w-md flex-col items-center gap-2 px-6 py-16 text-center">
+    <div className="mx-auto flex w-full max-w-xl flex-col items-center gap-2 px-6 py-16 text-center">
       <h2 className="text-base font-semibold">{title}</h2>
       <div className="w-full min-w-0 text-dim">{children}</div>
     </div>
@@ -71,7 +71,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   return (
     <div role="alert" className="m-4 flex flex-wrap items-center gap-3 rounded-lg border border-bad bg-bad-soft px-4 py-3">
-      <span className="min-w-0 flex-1 break-words">{error instanceof Error ? error.message : String(error)}</span>
+      <span className="min-w-0 flex-1 break-words"><Told>{error instanceof Error ? error.message : String(error)}</Told></span>
       {retry && <Button onClick={retry}>Try again</Button>}
     </div>
   );

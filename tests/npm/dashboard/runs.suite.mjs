@@ -208,5 +208,15 @@ export default function runs() {
     away = false;
     await page.locator("aside").getByText("Live").waitFor();
     await row(page, id).getByText("Canceled").waitFor();
-  }, { once: true, loud: /WebSocket/ });
+    away = true;
+    for (const socket of sockets) await socket.close();
+    await page.locator("aside").getByText("Offline").waitFor();
+    await context.setOffline(true);
+    await page.getByRole("link", { name: "Deployments" }).click();
+    await page.getByRole("alert").getByText("the server does not answer").waitFor();
+    assert.deepEqual(await unusable(page), []);
+    await context.setOffline(false);
+    away = false;
+    await page.getByRole("heading", { level: 1, name: "Deployments" }).waitFor();
+  }, { once: true, loud: /WebSocket|ERR_INTERNET_DISCONNECTED|the server does not answer/ });
 }

@@ -24,8 +24,8 @@ export function AuditPage() {
   if (role !== "admin") {
     return (
       <Page title="Audit log">
-        <Empty title={role ? "For admins" : "You came with a key"}>
-          <p className="mb-3">{role ? "An admin of this environment reads who changed what." : "A key reads no audit log. Sign in with a personal token of an admin, or use the server's machine:"}</p>
+        <Empty title={role ? "For admins" : session.dev ? "Nobody signs in on this machine" : "You came with a key"}>
+          <p className="mb-3">{role ? "An admin of this environment reads who changed what." : session.dev ? "On a server, admins read here who changed what. On this machine a command tells it:" : "A key reads no audit log. Sign in with a personal token of an admin, or use the server's machine:"}</p>
           <Command>mainspring audit ls</Command>
         </Empty>
       </Page>

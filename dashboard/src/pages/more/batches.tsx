@@ -45,7 +45,7 @@ export function BatchesPage() {
           rows={batches}
           id={(batch) => batch.id}
           columns={[
-            { name: "Batch", cell: (batch) => <Link to="/runs" search={{ batch: batch.id }} className="font-mono text-[12.5px] [overflow-wrap:anywhere] hover:underline">{batch.id}</Link> },
+            { name: "Batch", cell: (batch) => <Link to="/runs" search={{ batch: batch.id }} className="font-mono text-[12.5px] [overflow-wrap:anywhere] hover:underline max-md:text-[11px]">{batch.id}</Link> },
             { name: "Status", cell: (batch) => <span className={`whitespace-nowrap ${WORDS[batch.status]?.[1]}`}>{WORDS[batch.status]?.[0] ?? batch.status}</span> },
             { name: "Ended", cell: (batch) => <Meter value={batch.ended} most={batch.run_count || batch.received} label={`${batch.ended} of ${batch.run_count || batch.received} items are known to be over`} full="good" /> },
             { name: "Failed items", right: true, wide: true, cell: (batch) => <span className={`num ${batch.failed ? "text-bad" : "text-dim"}`}>{batch.failed}</span> },

@@ -29,8 +29,8 @@ export function KeysPage() {
   if (role !== "admin") {
     return (
       <Page title="API keys">
-        <Empty title={role ? "For admins" : "You came with a key"}>
-          <p className="mb-3">{role ? "An admin of this environment sees and makes keys." : "Who has a key cannot see or make others. Sign in with a personal token, or use the server's machine:"}</p>
+        <Empty title={role ? "For admins" : session.dev ? "Nobody signs in on this machine" : "You came with a key"}>
+          <p className="mb-3">{role ? "An admin of this environment sees and makes keys." : session.dev ? "The programs on it find its key by themselves. A command makes others:" : "Who has a key cannot see or make others. Sign in with a personal token, or use the server's machine:"}</p>
           <Command>{`mainspring keys create --environment ${chosenEnvironment()} --label billing`}</Command>
         </Empty>
       </Page>

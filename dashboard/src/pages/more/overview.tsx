@@ -60,7 +60,7 @@ export function OverviewPage() {
             </ul>
           </Card>
         )}
-        <div className="grid grid-cols-2 gap-3 lg:grid-cols-5">
+        <div className="grid grid-cols-2 gap-3 *:last:max-lg:col-span-2 lg:grid-cols-5">
           <Counter name="Running" value={told(["executing"])} more={slots > 0 && `${slots} slots in ${connected.length} ${connected.length === 1 ? "worker" : "workers"}`} to="/runs" search={{ status: "executing" }} spark={sparkOf(running.data, "high")} />
           <Counter name="Queued" value={told(["queued"])} more={paused.length > 0 && `${paused.length} ${paused.length === 1 ? "queue is" : "queues are"} paused`} to="/queues" spark={sparkOf(queued.data, "high")} />
           <Counter name="Waiting" value={told(["waiting", "delayed", "pending_version"])} more={asked.length > 0 && `${asked.length} for an answer`} to="/runs" search={{ status: "waiting,delayed,pending_version" }} />

@@ -1,7 +1,7 @@
 /* Queues: how deep, how many at once, why something waits. */
 
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { useAct, useAsk } from "../../api/ask.ts";
 import { call, chosenEnvironment } from "../../api/call.ts";
 import type { Explanation, Queue, QueueKey, RunPage } from "../../api/types.ts";
@@ -57,7 +57,7 @@ export function QueuesPage() {
           rows={queues}
           id={(queue) => queue.name}
           columns={[
-            { name: "Queue", cell: (queue) => <span className="flex flex-wrap items-center gap-2 font-medium [overflow-wrap:anywhere]">{queue.name}{queue.paused && <span className="rounded bg-raised px-1.5 py-0.5 text-xs font-normal text-wait">paused</span>}</span> },
+            { name: "Queue", cell: (queue) => <span className="flex flex-wrap items-center gap-2 font-medium [overflow-wrap:anywhere]"><span><Broken name={queue.name} /></span>{queue.paused && <span className="rounded bg-raised px-1.5 py-0.5 text-xs font-normal text-wait">paused</span>}</span> },
             { name: "Queued", right: true, cell: (queue) => <Link to="/runs" search={{ queue: queue.name, status: "queued" }} className="num hover:underline" aria-label={`${queue.queued} queued in ${queue.name}`}>{queue.queued}</Link> },
             { name: "Oldest waits", right: true, wide: true, cell: (queue) => <Waiting since={queue.oldest_at} /> },
             { name: "Running", cell: (queue) => <Meter value={queue.running} most={queue.limit} label={`${queue.running} run now`} /> },
@@ -148,3 +148,6 @@ function LimitDialog({ queue, onClose }: { queue: Queue; onClose: () => void }) 
     </Dialog>
   );
 }
+
+/** A name that breaks behind its slashes first. */
+const Broken = ({ name }: { name: string }) => name.split("/").map((part, index) => <Fragment key={index}>{index > 0 && <>/<wbr /></>}{part}</Fragment>);

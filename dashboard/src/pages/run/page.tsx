@@ -41,6 +41,7 @@ function One({ id }: { id: string }) {
     return (
       <Page title="Run">
         <Failure error={found.error} retry={() => void found.refetch()} />
+        <p className="px-4"><Link to="/runs" className="text-accent hover:underline">All runs</Link></p>
       </Page>
     );
   }

@@ -177,7 +177,7 @@ function RunFacts({ detail, trace }: { detail: RunDetail; trace: string | undefi
       {run.version && <Fact name="Version">{list({ version: run.version }, run.version)}</Fact>}
       {detail.parent && <Fact name="Parent"><RunLink run={detail.parent} /></Fact>}
       {detail.root && detail.root.id !== detail.parent?.id && detail.root.id !== run.id && <Fact name="Root"><RunLink run={detail.root} /></Fact>}
-      {trace && <Fact name="Trace"><span className="flex items-center gap-1"><Mono>{trace}</Mono><CopyButton text={trace} label="Copy the id of the trace" /></span></Fact>}
+      {trace && <Fact name="Trace"><span className="flex items-center gap-1 tracking-tight"><Mono>{trace}</Mono><CopyButton text={trace} label="Copy the id of the trace" /></span></Fact>}
       {detail.children.length > 0 && (
         <Fact name="Children">
           <ul className="space-y-0.5">{detail.children.slice(0, 20).map((child) => <li key={child.id}><RunLink run={child} /></li>)}</ul>
