@@ -93,29 +93,33 @@ export default function runs() {
     await api("POST", "/api/v1/queues/stacked/pause", { type: "task", action: "pause" });
     const items = Array.from({ length: 500 }, () => ({ task: "stacked", options: { tags: ["stack"] } }));
     for (let made = 0; made < MANY; made += items.length) await api("POST", "/api/v2/tasks/batch", { items });
-    // they take turns with what is started in the page, which so goes on long enough to be stopped
-    const others = [];
-    for (let n = 1; n <= 4; n++) others.push(await call("start_bulk", { kind: "replay", name: `replay ${n}`, filter: { tag: ["stack"] } }));
+    const filter = { tag: ["stack"] };
+    // several take turns, so that each goes on long enough to be stopped by a person
+    const begin = async (name) => Promise.all([1, 2, 3, 4].map((n) => call("start_bulk", { kind: "replay", name: `${name} ${n}`, filter })));
+    const end = (begun) => Promise.all(begun.map((bulk) => call("abort_bulk", { bulk_id: bulk.id })));
+    await page.goto(`${SERVER}/batches`);
+    const first = await begin("replay");
+    await page.getByRole("button", { name: "Stop replay 1" }).click();
+    await row(page, "replay 1").getByText("aborted").waitFor();
+    await end(first);
+    const replayed = await call("get_bulk", { bulk_id: first[0].id });
+    assert.ok(replayed.status === "aborted" && replayed.success > 0 && replayed.success < MANY, JSON.stringify(replayed));
+    assert.equal(await counted({ bulk: [replayed.id] }), replayed.success);
+
     await page.goto(`${SERVER}/runs?tag=stack`);
     await page.getByRole("checkbox", { name: /^Select run_/ }).first().check();
     await page.getByRole("button", { name: "Select all that match" }).click();
     await page.getByRole("button", { name: "Cancel runs" }).click();
+    const others = await begin("another");
     await page.getByRole("button", { name: "Cancel them" }).click();
     await page.getByText(/^Canceled [1-9]\d* so far/).waitFor();
     await page.getByRole("button", { name: "Stop", exact: true }).click();
     const told = await page.getByText(/^Stopped after \d+ runs/).innerText();
+    await end(others);
     const canceled = Number(told.match(/\d+/)[0]);
-    await page.getByRole("link", { name: "Batches" }).click();
-    await page.getByRole("button", { name: "Stop replay 1" }).click();
-    await row(page, "replay 1").getByText("aborted").waitFor();
-    for (const bulk of others) await call("abort_bulk", { bulk_id: bulk.id });
     const { bulks } = await call("bulks", { limit: 50 });
     assert.ok(bulks.some((bulk) => bulk.kind === "cancel" && bulk.status === "aborted" && bulk.success === canceled), told);
-    const stopped = bulks.find((bulk) => bulk.name === "replay 1");
-    assert.ok(stopped.success > 0 && stopped.success < MANY, JSON.stringify(stopped));
-    assert.equal(await counted({ bulk: [stopped.id] }), stopped.success);
-    assert.equal(await counted({ tag: ["stack"], status: ["canceled"] }), canceled);
-    await call("start_bulk", { kind: "cancel", filter: { tag: ["stack"] } });
+    assert.equal(await counted({ ...filter, status: ["canceled"] }), canceled);
   });
 
   it("replays chosen runs", async (page) => {
