@@ -12,7 +12,7 @@ import msgspec
 from mainspring.model.run import RunFilter, TriggerOptions, TriggerRequest
 from mainspring.wire import calls, deploying, operating
 from mainspring.wire.worker import Op
-from tests.server.tenants import Ids
+from tests.server.tenants import BUNDLE, Ids
 
 
 class Ask(msgspec.Struct):
@@ -308,6 +308,27 @@ ROUTES: dict[str, Of] = {
         Ask("/api/v1/deployments"),
         _list("/api/v1/deployments", {"page[after]": ids.deployment}),
     ],
+    "GET /api/v1/deployments/{deployment}": lambda ids: [
+        Ask(f"/api/v1/deployments/{id_}") for id_ in (ids.deployment, ids.pending)
+    ],
+    "GET /api/v1/deployments/latest": lambda ids: [Ask("/api/v1/deployments/latest")],
+    "POST /api/v1/deployments": lambda ids: [
+        Ask("/api/v1/deployments", {"contentHash": "a" * 64, "externalId": ids.deployment})
+    ],
+    "PUT /api/v1/deployments/{deployment}/bundle": lambda ids: [
+        Ask(f"/api/v1/deployments/{ids.pending}/bundle", content=BUNDLE)
+    ],
+    "POST /api/v1/deployments/{deployment}/finalize": lambda ids: [
+        Ask(
+            f"/api/v1/deployments/{ids.pending}/finalize",
+            {"tasks": [{"id": "work"}], "skipPromotion": True},
+        )
+    ],
+    "POST /api/v1/deployments/{deployment}/promote": lambda ids: [
+        Ask(f"/api/v1/deployments/{ids.deployment}/promote")
+    ],
+    "POST /api/v1/deployments/rollback": lambda ids: [Ask("/api/v1/deployments/rollback", own=0)],
+    "DELETE /api/v1/deployments/current": lambda ids: [Ask("/api/v1/deployments/current")],
     "GET /api/v1/deployments/current": lambda ids: [Ask("/api/v1/deployments/current")],
     "GET /api/mainspring/v1/metrics": lambda ids: [Ask("/api/mainspring/v1/metrics")],
     "GET /api/mainspring/v1/metrics/{metric}": lambda ids: [

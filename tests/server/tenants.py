@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import sqlite3
@@ -33,6 +34,7 @@ from tests.server.conftest import KEY, OTHER_KEY, PEPPER
 from tests.server.houses import serve
 from tests.server.test_whole import CURRENT, Worker
 
+BUNDLE = b"\x1f\x8b the code of somebody"
 SHARED = "UPDATE environment SET shard_id = 1"
 
 
@@ -67,6 +69,7 @@ class Ids(Struct):
     key_id: str
     session: str
     deployment: str
+    pending: str
     error: str
 
 
@@ -163,6 +166,9 @@ class Tenant:
         self.made["schedule"] = (await self.post("/api/v1/schedules", wanted))["id"]
         wanted = {"action": "cancel", "filter": {"tag": "no such tag"}, "name": self.canary}
         self.made["bulk"] = (await self.post("/api/v1/bulk-actions", wanted))["id"]
+        digest = hashlib.sha256(BUNDLE).hexdigest()
+        pending = await self.post("/api/v1/deployments", {"contentHash": digest})
+        self.made["pending"] = pending["id"]
         wanted = {"name": self.made["variable"], "value": self.canary}
         await self.post(f"/api/v1/projects/p/envvars/{self.slug}", wanted)
 
@@ -248,7 +254,7 @@ class World:
         made |= {name: new(name) for name in ("bulk", "deployment")}
         made |= {"schedule": new("sched"), "key_id": new("key"), "queue": "queue_" + "0" * 24}
         made |= {"slug": "stg", "env_id": "env_77", "callback": "0" * 64, "span": "0" * 16}
-        made |= {"error": "0" * 16}
+        made |= {"error": "0" * 16, "pending": "pending_" + "0" * 24}
         made |= {"session": "session_nobody", "queue_name": "queue-nobody"}
         made |= {"tag": "tag-nobody", "task": "task-nobody"}
         made |= {"upload": theirs.upload.replace("1-2", "1-77")}

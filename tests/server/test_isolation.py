@@ -28,7 +28,7 @@ from tests.server.asked import PEOPLE, ROUTES, Ask
 from tests.server.tenants import Ids, Tenant, World, world_of
 
 _MADE = re.compile(
-    r"\b(run|batch|waitpoint|bulk|sched|queue|key)_[0-9a-v]{20,}|/callback/[0-9a-f]{64}"
+    r"\b(run|batch|waitpoint|bulk|sched|queue|key|pending)_[0-9a-v]{20,}|/callback/[0-9a-f]{64}"
 )
 _KEY = re.compile(r'"lastFour":"\w+"|tr_\w+_sk_\w+')
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|[\w-]{8}-[0-9a-f]+|eyJ[\w.-]+|expires=\S+")

@@ -154,6 +154,12 @@ async def test_calls_are_answered_as_json_to_those_who_ask_so(served):
     assert (wrong.status_code, "cannot be read" in wrong.text) == (400, True)
 
 
+async def test_a_filter_with_a_word_that_is_none_does_not_mean_all_runs(served):
+    wanted = {"type": "start_bulk", "kind": "cancel", "filter": {"tags": ["mail"]}}
+    wrong = await served.client.post(CALL, json=wanted)
+    assert (wrong.status_code, "`tags`" in wrong.text) == (400, True)
+
+
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a built dashboard in it."""

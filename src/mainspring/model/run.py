@@ -185,12 +185,12 @@ class Run(Struct):
     trace: str | None = None
 
 
-class RunFilter(Struct, omit_defaults=True):
+class RunFilter(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Which runs a list shows, newest first. Empty fields do not filter; several values of one
     field mean any of them. `machine` and `region` are those that the run asks for, `schedule` and
     `bulk` ids of what made or changed it, `error` the name of what it ended with, or `#` and the
     fingerprint of its group of errors. `after` (older) and `before` (newer) are run ids from a
-    page's cursors.
+    page's cursors. A field that is none is refused: without it the filter would mean more runs.
     """
 
     status: tuple[Status, ...] = ()
