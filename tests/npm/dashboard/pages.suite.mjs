@@ -22,6 +22,7 @@ export default function pages() {
     await page.getByRole("button", { name: "Templates" }).click();
     await page.getByRole("button", { name: "twice", exact: true }).click();
     await page.getByLabel("Tags").fill("tried");
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Test"))], []);
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
     const run = await api("GET", `/api/v3/runs/${new URL(page.url()).pathname.split("/").at(-1)}`);
@@ -104,7 +105,7 @@ export default function pages() {
     await open(page, "/approvals");
     const question = page.getByRole("listitem").filter({ hasText: token.id });
     await question.getByText("budget").waitFor();
-    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Approval"))], []);
     await question.getByLabel("Comment").focus();
     await page.keyboard.type("too dear");
     await page.keyboard.press("Tab");
@@ -149,7 +150,7 @@ export default function pages() {
     await page.getByRole("heading", { level: 1 }).getByText("resolved").waitFor();
     await until(await trigger("jam", { reason: "the tray is empty again" }), "FAILED");
     await page.getByRole("heading", { level: 1 }).getByText("came back").waitFor();
-    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Error"))], []);
   });
 
   it("resolves an error without a mouse", async (page) => {

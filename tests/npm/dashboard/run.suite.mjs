@@ -15,7 +15,7 @@ export default function run() {
     await page.getByRole("tabpanel").getByText("Completed").waitFor();
     await page.getByRole("treeitem", { name: /^run nested/ }).click();
     await page.getByRole("tabpanel").getByText(/^[0-9a-f]{32}$/).waitFor();
-    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Run"))], []);
     await page.keyboard.press("w");
     await page.getByRole("treeitem", { name: /^run echo/ }).waitFor({ state: "detached" });
     await page.getByRole("tab", { name: "Output" }).click();
@@ -60,7 +60,7 @@ export default function run() {
     await page.getByRole("button", { name: "Decide how it goes on" }).click();
     await page.getByRole("radio", { name: /^Leave it to the old code/ }).check();
     await page.getByLabel("Version", { exact: true }).waitFor();
-    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Decision"))], []);
     await page.getByRole("radio", { name: /^Take the stored result/ }).check();
     await page.getByRole("button", { name: "Go on so" }).click();
     await page.getByRole("heading", { level: 1 }).getByText("Completed").waitFor();
@@ -104,7 +104,7 @@ export default function run() {
     assert.deepEqual([told[0].split("\n")[0], told.at(-1).split("\n")[0]], ["Created", "Failed"]);
     await page.getByRole("tab", { name: "Context" }).click();
     await page.getByRole("region", { name: "Context" }).getByText(id).waitFor();
-    assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+    assert.deepEqual([...(await unusable(page)), ...(await violations(page, "Failed run"))], []);
   });
 
   it("restarts from an entry of the journal", async (page) => {

@@ -39,7 +39,7 @@ export default function server() {
       const answer = await page.goto(`${SERVER}${address}`);
       assert.equal(answer.status(), 404);
       await page.getByRole("heading", { level: 1, name: "There is no such page" }).waitFor();
-      assert.deepEqual([...(await unusable(page)), ...(await violations(page))], []);
+      assert.deepEqual([...(await unusable(page)), ...(await violations(page, "No page"))], []);
       await page.getByRole("link", { name: way }).click();
       await page.getByRole("heading", { level: 1, name: heading }).waitFor();
     }
