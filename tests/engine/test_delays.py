@@ -165,6 +165,17 @@ async def test_debounced_triggers_become_one_run_after_a_quiet_time(house: House
     assert await house.differences() == []
 
 
+async def test_the_time_of_a_run_that_is_put_off_when_it_has_come_is_forgotten(
+    house: House,
+) -> None:
+    house.worker(slots=0)
+    debounce = {"key": "d", "delay_ms": 1000}
+    await house.answer(1, debounce=debounce)
+    house.clock.advance(1000)
+    await house.answer(2, debounce=debounce)
+    assert await house.differences() == []
+
+
 async def test_a_trailing_debounce_takes_the_last_payload(house: House) -> None:
     worker = house.worker()
     debounce = {"key": "d", "delay_ms": 1000, "mode": "trailing"}
