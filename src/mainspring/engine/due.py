@@ -57,7 +57,7 @@ class Due:
     def plan(self, state: State, batch: Batch, facts: Facts) -> list[tuple[int, str]]:
         """Write the rows; returns (time of the timer, run) whose children are to be canceled."""
         cascades = []
-        moved = set(batch.changes.drop_timer)
+        dropped = set(batch.changes.drop_timer)
         for at, kind, run_id, _ in self.timers:
             if kind.startswith(wait.TIMER):  # also of a run that this turn has changed
                 batch.changes.drop_timer.append((at, kind, run_id))
@@ -65,7 +65,7 @@ class Due:
                 wait.time_is_up(state, batch, facts, at, key, run_id)
                 continue
             if run_id in batch.touched:
-                if (at, kind, run_id) not in moved:
+                if (at, kind, run_id) not in dropped:
                     state.timers.add((at, kind, run_id, ""))
                 continue
             if kind == ticks.TIMER:

@@ -67,7 +67,7 @@ class Publisher:
         for message in arrived:
             session = message.session
             if message.number > session.acked:
-                session.acked = message.number
+                session.acknowledge(message.number)
                 batch.order(session, Ack(message.number))
         for session, orders in batch.orders.items():
             if session.deliver is not None:

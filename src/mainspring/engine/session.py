@@ -57,10 +57,14 @@ class Session:
         """Slots that may be given now; none while the link is down."""
         return self.slots - len(self.holds) if self.deliver is not None else 0
 
+    def acknowledge(self, number: int) -> None:
+        """Frames up to that one are durable, and none of them comes again."""
+        self.acked = number
+        if self.answers:
+            self.answers = {at: kept for at, kept in self.answers.items() if at > number}
+
     def answer(self, number: int, answer: Answer) -> None:
         """Deliver the answer to a call of that frame, and again should the frame be repeated."""
-        while self.answers and (first := next(iter(self.answers))) <= self.acked:
-            del self.answers[first]
         if number > self.acked:
             self.answers.setdefault(number, []).append(answer)
         if self.deliver is not None:
