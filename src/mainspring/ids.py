@@ -6,6 +6,7 @@ base32hex: it sorts by creation time, and every id names its shard.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NewType, Protocol
 
 RunId = NewType("RunId", str)
@@ -14,6 +15,7 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
 _PAIRS: Final = tuple(a + b for a in _DIGITS for b in _DIGITS)
 _VALUE: Final = {digit: value for value, digit in enumerate(_DIGITS)}
 _BODY: Final = 22
+_TAIL: Final = 10
 SHARDS: Final = 1024
 
 
@@ -48,6 +50,13 @@ class IdSource:
             f"{pairs[tail >> 40 & 1023]}{pairs[tail >> 30 & 1023]}{pairs[tail >> 20 & 1023]}"
             f"{pairs[tail >> 10 & 1023]}{pairs[tail & 1023]}"
         )
+
+
+def keyed(prefix: str, at: int, shard: int, key: str) -> str:
+    """The id of that time whose tail follows from the key, so that who has the key knows it."""
+    digest = hashlib.sha256(key.encode()).digest()
+    tail = "".join(_DIGITS[byte & 31] for byte in digest[:_TAIL])
+    return f"{lower_bound(prefix, at)}{_PAIRS[shard]}{tail}"
 
 
 def shard_of(id_: str) -> int:

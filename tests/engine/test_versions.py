@@ -1,5 +1,6 @@
 """Versions of the code: which one new runs get, who keeps which, and what a promotion changes."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
@@ -88,6 +89,25 @@ async def test_a_repeat_with_an_external_id_finds_its_deployment(calm: House) ->
         await house.ask(code("b", external_id="commit-1"))
     assert (await house.ask(GetDeployment("commit-1"))).deployment.version == version
     assert (await house.ask(Promote(again.id))).version == version
+
+
+async def test_repeats_with_a_key_find_its_deployment_also_at_the_same_time(calm: House) -> None:
+    house = calm
+    asked = [house.ask(code("a", key="upload-1")) for _ in range(5)]
+    made: list[Deployment] = await asyncio.gather(*asked)
+    assert [one.version for one in made] == [made[0].version] * 5
+    later: Deployment = await house.ask(code("b", key="upload-2"))
+    await house.advance(DAY)
+    assert (await house.ask(code("a", key="upload-1"))).id == made[0].id < later.id
+
+
+async def test_the_deployment_of_a_key_is_found_after_a_takeover(house: House) -> None:
+    made: Deployment = await house.ask(code("a", key="upload-1"))
+    for text in map(str, range(101)):
+        await deploy(house, text, promote=False)
+    await house.crash()
+    assert (await house.ask(code("a", key="upload-1"))) == made
+    assert (await house.ask(GetDeployment(made.id))).deployment == made
 
 
 @pytest.mark.parametrize(

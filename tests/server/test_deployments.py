@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -122,6 +123,15 @@ async def test_a_repeat_of_any_step_makes_no_second_version(ways: Deploying) -> 
     assert len((await ways.whole.get(ALL))["data"]) == 2
     other = {"contentHash": sha(bundle("other")), "externalId": "c1"}
     assert "an id of its own" in await ways.refused("POST", "", 400, other)
+
+
+async def test_two_that_make_one_final_at_the_same_time_get_one_version(ways: Deploying) -> None:
+    begun = await ways.ask("POST", ALL, body={"contentHash": sha(bundle())})
+    await ways.ask("PUT", f"{ONE}/bundle", begun["id"], data=bundle())
+    final = [ways.ask("POST", f"{ONE}/finalize", begun["id"], TASKS) for _ in range(4)]
+    [made, *others] = await asyncio.gather(*final)
+    assert others == [made] * 3
+    assert (await ways.whole.get(ALL))["data"] == [made]
 
 
 async def test_versions_are_promoted_skipped_rolled_back_and_let_go(ways: Deploying) -> None:

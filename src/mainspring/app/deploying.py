@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ async def send(
     ConfigurationError, PayloadTooLarge; TaskImportFailed, with the code's own traceback, and then
     nothing was sent.
     """
+    key = secrets.token_hex()
     root = root.resolve()  # noqa: ASYNC240 - once, and people are told of it
     packed = await asyncio.to_thread(bundle.pack, root, secret)
     told = await asyncio.to_thread(_declared, packed, root, settings, variables or {})
@@ -58,12 +60,12 @@ async def send(
         if build:
             await asyncio.to_thread(images.build, root, image, packed)
         named: Deployment = await ask(
-            Deploy("", "", told.manifest, external_id, told.runtime, image)
+            Deploy("", "", told.manifest, external_id, told.runtime, image, key)
         )
         return named
     data = base64.b64encode(packed.data).decode()
     made: Deployment = await ask(
-        Deploy(data, packed.hash, told.manifest, external_id, told.runtime)
+        Deploy(data, packed.hash, told.manifest, external_id, told.runtime, key=key)
     )
     return made
 

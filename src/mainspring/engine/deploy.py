@@ -89,6 +89,11 @@ async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deploymen
                 return await deployments.shown(owner, env, old)
         now = state.clock.now()
         deployment_id = state.ids.new(deployments.PREFIX, now, state.shard_id)
+        if wanted.key:
+            made = await deployments.of_key(owner, env, wanted.key)
+            if isinstance(made, DeploymentRow):
+                return await deployments.shown(owner, env, made)
+            deployment_id = made
         bundle_ref = None
         if not wanted.image:
             bundle_ref = await owner.objects.put(bundles.sealed(deployment_id, wanted.bundle))

@@ -12,7 +12,8 @@ from mainspring.engine.neighbours import cut
 from mainspring.engine.owner import Owner
 from mainspring.engine.versions import serves
 from mainspring.errors import Conflict, NotFound
-from mainspring.ids import lower_bound
+from mainspring.ids import keyed, lower_bound, time_of
+from mainspring.model.limits import DAY_MS
 from mainspring.store.operating import Window
 from mainspring.store.protocol import EnvironmentRow
 from mainspring.store.versions import DeploymentRow, PromotionRow
@@ -21,6 +22,8 @@ from mainspring.wire.operating import DeploymentPage, ListDeployments
 
 PAGE_LIMIT = 100
 PREFIX = "deployment"
+KEYS_MS: Final = 2 * DAY_MS
+"""How far back a key is looked for: twice as long as an upload is kept."""
 HISTORY: Final = 200
 """Promotions that are looked at; what was promoted before them counts as never promoted."""
 
@@ -70,10 +73,10 @@ async def found(owner: Owner, env: EnvironmentRow, name: str) -> DeploymentRow:
         row = await versions.deployment_of_external(*place, name)
     if row is not None:
         return row
-    rows = await versions.deployments(*place, Window("", "~", PAGE_LIMIT))
-    for row in rows:
+    for row in await versions.deployments(*place, Window("", f"{name}!", 1)):
         if row.deployment_id == name:
             return row
+    rows = await versions.deployments(*place, Window("", "~", PAGE_LIMIT))
     known = [row.version for row in rows if row.version]
     near = difflib.get_close_matches(name, known, 3) or known[:3]
     hint = f"There are {', '.join(near)}" if near else "Nothing was deployed here yet"
@@ -81,6 +84,24 @@ async def found(owner: Owner, env: EnvironmentRow, name: str) -> DeploymentRow:
         f"No version {name[:80]!r} in this environment. {hint}; `mainspring deploys ls` lists all.",
         details=near,
     )
+
+
+async def of_key(owner: Owner, env: EnvironmentRow, key: str) -> DeploymentRow | str:
+    """The deployment that was made with that key in the last two days, or the id of a new one,
+    which sorts behind all others."""
+    shard_id, now = owner.state.shard_id, owner.state.clock.now()
+    low, high, at = lower_bound(PREFIX, max(now - KEYS_MS, 0)), "~", now
+    while True:
+        window = Window(low, high, PAGE_LIMIT)
+        rows = await owner.store.catalog.deployments(shard_id, env.env_id, window)
+        for row in rows:
+            made_at = time_of(row.deployment_id)
+            if row.deployment_id == keyed(PREFIX, made_at, shard_id, key):
+                return row
+            at = max(at, made_at + 1)
+        if len(rows) < PAGE_LIMIT:
+            return keyed(PREFIX, at, shard_id, key)
+        high = rows[-1].deployment_id
 
 
 async def shown(owner: Owner, env: EnvironmentRow, row: DeploymentRow) -> Deployment:

@@ -68,7 +68,7 @@ async def finalize(exchange: Exchange) -> Response:
             )
         code = "" if bundle is None else bundle.text
         deploy = Deploy(
-            code, wanted.hash, manifest, wanted.external_id, wanted.runtime, wanted.image
+            code, wanted.hash, manifest, wanted.external_id, wanted.runtime, wanted.image, id_
         )
         wanted.version = (await ask(exchange, deploy, Deployment)).version
         await _keep(exchange, id_, wanted)
