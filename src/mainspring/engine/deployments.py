@@ -88,7 +88,8 @@ async def found(owner: Owner, env: EnvironmentRow, name: str) -> DeploymentRow:
 
 async def of_key(owner: Owner, env: EnvironmentRow, key: str) -> DeploymentRow | str:
     """The deployment that was made with that key in the last two days, or the id of a new one,
-    which sorts behind all others."""
+    which sorts behind all others.
+    """
     shard_id, now = owner.state.shard_id, owner.state.clock.now()
     low, high, at = lower_bound(PREFIX, max(now - KEYS_MS, 0)), "~", now
     while True:
