@@ -200,3 +200,13 @@ def wait_durably_plain(ctx: Context) -> list[object]:
         return [before, got, os.getpid(), ctx.epoch]
     finally:
         print("finally")
+
+
+@task(isolation="process")
+async def wait_twice(folder: str) -> list[str | None]:
+    async def second() -> str | None:
+        while not Path(folder, "go").exists():  # noqa: ASYNC110 - a stranger makes it
+            await asyncio.sleep(0.001)
+        return await wait_for("b")
+
+    return list(await asyncio.gather(wait_for("a"), second()))

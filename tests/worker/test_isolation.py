@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -424,6 +425,25 @@ async def test_an_outcome_that_is_there_already_keeps_the_slot(
     assert json.loads(engine.ended["run_1"].output or "")[1] == '"early"'
     assert engine.ended["run_1"].epoch == 1
     assert session.running == 0
+
+
+async def test_a_run_that_parks_while_it_is_told_an_outcome_keeps_its_slot(
+    isolating: Isolating, host: Host, tmp_path: Path
+) -> None:
+    engine, session = isolating.engine, await isolating.start(host)
+    engine.order(execute("wait_twice", payload=payload(folder=str(tmp_path))))
+    await engine.until(lambda: engine.of(Wait))
+    (process,) = isolating.forks._processes.values()
+    (tmp_path / "go").touch()
+    select.select([process.link], [], [])  # it has said that it waits for both; nobody has read it
+    engine.order(Resolved("run_1", 1, [Entry("0/a", 1, "token", data="1")]))
+    await engine.until(lambda: engine.of(Park))
+
+    assert [park.keys for park in engine.of(Park)] == [["1/b"]]
+    assert session.running == 0
+    engine.order(Resolved("run_1", 1, [Entry("1/b", 2, "token", data="2")]))
+    await engine.until(lambda: engine.ended)
+    assert engine.ended["run_1"].output == '["1","2"]'
 
 
 @WAITERS

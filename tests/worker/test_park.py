@@ -122,6 +122,36 @@ async def test_an_outcome_that_came_before_the_park_keeps_the_slot(
     assert not engine.of(Refused)
 
 
+async def test_an_outcome_that_is_told_again_does_not_wake_a_run_that_waits_for_another(
+    engine: Engine, worker: Worker
+) -> None:
+    seen: list[str] = []
+
+    @task(id="waiter")
+    async def waiter() -> None:
+        await wait_for("first")
+        await wait_for("second")
+
+    @waiter.on_resume
+    async def goes_on(ctx: object, waits: list[hooks.Waiting]) -> None:
+        seen.extend(wait.key for wait in waits)
+
+    session = await worker()
+    engine.order(execute("waiter"))
+    await engine.until(lambda: engine.of(Park))
+    engine.order(Resolved("run_1", 1, [came("first")]))
+    await engine.until(lambda: len(engine.of(Park)) == 2)
+
+    engine.order(Resolved("run_1", 1, [came("first")]))
+    await asyncio.sleep(0)
+    assert session.running == 0
+    assert (keys(engine), seen) == ([["first"], ["second"]], ["first"])
+
+    engine.order(Resolved("run_1", 1, [came("first"), came("second")]))
+    await engine.until(lambda: engine.ended)
+    assert seen == ["first", "second"]
+
+
 async def test_a_run_whose_other_code_goes_on_is_parked_when_that_ends_in_a_wait(
     engine: Engine, worker: Worker
 ) -> None:

@@ -86,7 +86,8 @@ class Durable:
     """The port of one run; it follows the run to its next epoch when that is resumed here.
 
     Attributes:
-        parked: whether the run waits without a slot; `park` says so.
+        parked: the waits in which the run is, without a slot; empty while it has one. `park` says
+            so.
         said: answered when that is durable.
         rested: when that began, by `time.monotonic`.
         spent: seconds that the body ran under this epoch before it was parked.
@@ -108,7 +109,7 @@ class Durable:
 
     def __init__(self, run: Attempt, voice: Voice) -> None:
         self.loop = voice.loop
-        self.parked = False
+        self.parked: list[str] = []
         self.relay: Relay | None = None
         self.said: asyncio.Future[None] | None = None
         self.rested = 0.0

@@ -131,7 +131,7 @@ class Parking:
         assert port is not None
         port.spent += self._clock.monotonic() - run.since
         port.rested = time.monotonic()
-        port.parked = True
+        port.parked = keys
         run.unwatch_budget()
         if run.thread is not None and not self.out_of_threads:
             self._lent.add(run)  # another one works in place of that which stands still
@@ -149,7 +149,7 @@ class Parking:
         port = run.port
         if port is None or not port.parked:
             return
-        port.parked, port.said = False, None
+        port.parked, port.said = [], None
         self._slots.unpark(run)
         run.since = self._clock.monotonic()
         run.ctx.paused(time.monotonic() - port.rested)
@@ -179,14 +179,18 @@ class Parking:
         return run
 
     def resolved(self, order: Resolved) -> None:
-        """Outcomes of waits. A run that was about to be parked keeps its slot: they came first."""
+        """Outcomes of waits. A run that was about to be parked in them keeps its slot: they came
+        first. One that is parked in others has known them: they are told again after a new link.
+        """
         run = self._slots.of(order.run_id, order.epoch)
         if run is None:
             # it counts as executing here, and is not: without this word it would for ever
             self._voice.post(Refused(order.run_id, order.epoch, True))
         elif run.port is not None:
-            self.wake(run)
-            self._tell(run, run.port, order)
+            parked = run.port.parked
+            if not parked or any(entry.key in parked for entry in order.entries):
+                self.wake(run)
+                self._tell(run, run.port, order)
 
     def bury(self, run: Held) -> None:
         """Keep the code of a parked run from ever going on, without ending it."""

@@ -25,6 +25,8 @@ from mainspring.wire.worker import (
     FromWorker,
     Logs,
     Park,
+    Resolved,
+    Resume,
     Started,
     ToWorker,
     Welcome,
@@ -89,6 +91,7 @@ class Relay:
         self._err = Output(process.err, "warning", self._said)
         self._began = self._loop.time()
         self._asking: set[asyncio.Task[None]] = set()
+        self._over: set[str] = set()
         self._stopped = False
         self._killing: asyncio.TimerHandle | None = None
         self._gone: Gone | None = None
@@ -103,6 +106,9 @@ class Relay:
 
     def tell(self, orders: list[ToWorker]) -> None:
         """Pass on orders for this run."""
+        for order in orders:
+            if isinstance(order, Resolved | Resume):
+                self._over.update(entry.key for entry in order.entries)
         self._link.send(orders)
 
     def stop(self) -> None:
@@ -155,6 +161,8 @@ class Relay:
             self._echo([(line.level, line.message, line.data) for line in message.lines])
             return False
         if isinstance(message, Park):
+            if not self._over.isdisjoint(message.keys):
+                return False  # it goes on as soon as it hears what we have told it
             self._house.park(self._run, message.keys)
         else:
             self._house.post(message)
