@@ -5,15 +5,24 @@ import { Dialog } from "../ui/controls.tsx";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
-/** Single keys, but not while somebody types or a dialog is open. */
+const TYPED = "input:not([type=checkbox]), textarea, select, dialog, [contenteditable]";
+const PRESSED = "a[href], button, summary, input[type=checkbox]";
+
+/** Whether the key is for what has the focus. A dialog that has closed keeps the focus until the next
+ * frame is drawn: keys that come that soon are for the page again. */
+function isTaken(key: string, target: HTMLElement): boolean {
+  if (target.closest("dialog:not([open])")) return false;
+  return target.closest(TYPED) !== null || (key === "Enter" && target.closest(PRESSED) !== null);
+}
+
+/** Single keys, but not while somebody types or a dialog is open. Enter presses what has the focus. */
 export function useKeys(keys: Keys): void {
   const held = useRef(keys);
   held.current = keys;
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (target.closest("input:not([type=checkbox]), textarea, select, dialog, [contenteditable]")) return;
+      if (isTaken(event.key, event.target as HTMLElement)) return;
       const found = held.current[event.key];
       if (found === undefined) return;
       event.preventDefault();

@@ -22,6 +22,18 @@ export default function run() {
     await page.getByText('"child"').or(page.getByText("child:")).waitFor();
   });
 
+  it("goes through the waterfall as quickly as keys are pressed", async (page) => {
+    const id = await trigger("refine", { n: 1 });
+    await until(id, "COMPLETED");
+    await open(page, id);
+    const rows = page.getByRole("treeitem");
+    await rows.nth(3).waitFor();
+    await Promise.all(["ArrowDown", "ArrowDown", "ArrowDown", "+"].map((key) => page.keyboard.press(key)));
+    await page.getByRole("button", { name: "The whole" }).waitFor();
+    assert.deepEqual(await rows.evaluateAll((all) => all.map((one) => one.ariaSelected)), ["false", "false", "false", "true"]);
+    await page.waitForURL(/span=.*zoom=|zoom=.*span=/);
+  });
+
   it("zooms into the waterfall by keys, brush and wheel, and keeps that in the address", async (page) => {
     const id = await trigger("count", { to: 3, pause: 0.1 });
     await until(id, "COMPLETED");

@@ -173,6 +173,71 @@ export default function runs() {
     await page.waitForURL(`**/runs/${ids[0]}`);
   });
 
+  it("stays with the run that was chosen when others come above it", async (page, context) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const later = { tags: ["cursor"], delay: "1h" };
+    const [below, chosen] = [await trigger("echo", { value: 1 }, later), await trigger("echo", { value: 2 }, later)];
+    await page.goto(`${SERVER}/runs?tag=cursor&status=delayed`);
+    await row(page, below).waitFor();
+    await page.keyboard.press("j");
+    await row(page, await trigger("echo", { value: 3 }, later)).waitFor();
+    await page.keyboard.press("y");
+    await page.getByText("Copied the id.").waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), chosen);
+    await page.keyboard.press("c");
+    await page.getByRole("dialog", { name: "Cancel this run" }).getByText(chosen).waitFor();
+    await page.getByRole("button", { name: "Cancel it" }).click();
+    assert.equal((await until(chosen, "CANCELED")).id, chosen);
+    await row(page, chosen).getByText("Canceled").waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("x");
+    await page.getByRole("checkbox", { name: `Select ${below}`, checked: true }).waitFor();
+  });
+
+  it("chooses nothing in place of a run that has left the list", async (page) => {
+    const options = { tags: ["left"], delay: "1h" };
+    const gone = await trigger("echo", { value: 1 }, options);
+    await page.goto(`${SERVER}/runs?tag=left`);
+    await row(page, gone).waitFor();
+    await page.keyboard.press("j");
+    const items = Array.from({ length: 100 }, (_, value) => ({ task: "echo", payload: { value }, options }));
+    await api("POST", "/api/v2/tasks/batch", { items });
+    await row(page, gone).waitFor({ state: "detached" });
+    await page.keyboard.press("x");
+    await page.keyboard.press("c");
+    assert.equal(await page.getByRole("dialog").count(), 0);
+    await page.keyboard.press("j");
+    await page.keyboard.press("x");
+    await page.getByText("1 selected").waitFor();
+  });
+
+  it("takes a key that comes as soon as a dialog has closed", async (page) => {
+    const id = await trigger("echo", { value: 1 }, { tags: ["shut"] });
+    await page.goto(`${SERVER}/runs?tag=shut`);
+    await row(page, id).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.evaluate(() => {
+      const within = document.activeElement;
+      document.querySelector("dialog").close(); // it is told of that later, and has the focus till then
+      within.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true, cancelable: true }));
+    });
+    await page.keyboard.press("x");
+    await page.getByText("1 selected").waitFor();
+  });
+
+  it("leaves Enter to the button and the link that have the focus", async (page) => {
+    const id = await trigger("echo", { value: 1 }, { tags: ["enter"] });
+    await page.goto(`${SERVER}/runs?tag=enter`);
+    await row(page, id).waitFor();
+    await page.keyboard.press("j");
+    await page.getByRole("button", { name: "Views" }).press("Enter");
+    await page.getByLabel("Name of the view").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "Tasks" }).press("Enter");
+    await page.waitForURL("**/tasks");
+  });
+
   it("fits a telephone, in the dark too", async (page) => {
     const id = await trigger("greet", { name: "Ada" }, { tags: ["narrow"] });
     await page.goto(`${SERVER}/runs?tag=narrow`);

@@ -1,7 +1,7 @@
 /* Runs: the list, what it is filtered by, what is done to many at once. */
 
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { isFinal, type Run } from "../../api/types.ts";
 import { useMay } from "../../frame/session.ts";
 import { useKeys } from "../../frame/shortcuts.tsx";
@@ -11,6 +11,7 @@ import { Empty, Failure, Loading } from "../../ui/say.tsx";
 import { BulkBar, type Selection } from "./bulk.tsx";
 import { Chips } from "./chips.tsx";
 import { columnsOf } from "./columns.tsx";
+import { useCursor } from "./cursor.ts";
 import { isFiltered, type Search } from "./filter.ts";
 import { useRuns } from "./list.ts";
 import { AskOne, copyId, type Verb } from "./rowactions.tsx";
@@ -30,14 +31,17 @@ export function RunsPage() {
   const list = useRuns(filter, atTop);
   const [filtering, setFiltering] = useState(false);
   const [selection, setSelection] = useState<Selection>(NOTHING);
-  const [cursor, setCursor] = useState(-1);
+  const { current, move, leave } = useCursor(list.runs);
   const [asked, setAsked] = useState<{ verb: "cancel" | "replay"; run: Run } | null>(null);
   const may = useMay("operator");
   const change = (next: Search) => void navigate({ to: "/runs", search: next });
-  useEffect(() => {
+  const [chosenOf, setChosenOf] = useState(filter);
+  if (chosenOf !== filter) {
+    // not in an effect: it would undo what the first key does after the other rows are shown
+    setChosenOf(filter);
     setSelection(NOTHING);
-    setCursor(-1);
-  }, [filter]);
+    leave();
+  }
 
   const shown = useRef(list.runs);
   shown.current = list.runs;
@@ -52,10 +56,9 @@ export function RunsPage() {
   );
   const act = useCallback((verb: Verb, run: Run) => (verb === "copy" ? copyId(run) : setAsked({ verb, run })), []);
   const open = (id: string) => void navigate({ to: "/runs/$run", params: { run: id } });
-  const current = list.runs[cursor];
   useKeys({
-    j: () => setCursor((held) => Math.min(held + 1, list.runs.length - 1)),
-    k: () => setCursor((held) => Math.max(held - 1, 0)),
+    j: () => move(1),
+    k: () => move(-1),
     x: () => current && toggle(current.id),
     f: () => setFiltering(true),
     r: () => current && may && act("replay", current),
@@ -96,7 +99,7 @@ export function RunsPage() {
             selection={selection}
             toggle={toggle}
             toggleAll={() => setSelection(selected ? NOTHING : { all: false, ids: new Set(list.runs.map((run) => run.id)) })}
-            cursor={cursor}
+            cursor={current?.id}
             columns={columns}
             act={act}
             atEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}

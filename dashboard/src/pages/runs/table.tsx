@@ -2,7 +2,7 @@
 
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, type RefObject, useEffect, useState } from "react";
+import { memo, type RefObject, useEffect, useRef, useState } from "react";
 import type { Run } from "../../api/types.ts";
 import { StatusBadge } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -25,7 +25,8 @@ interface Props {
   selection: Selection;
   toggle: (id: string) => void;
   toggleAll: () => void;
-  cursor: number;
+  /** The id of the run that keys act on. */
+  cursor: string | undefined;
   atEnd: () => void;
   columns: Column[];
   act: (verb: Verb, run: Run) => void;
@@ -44,9 +45,11 @@ export function RunTable({ runs, scroller, selection, toggle, toggleAll, cursor,
   useEffect(() => {
     if (last > runs.length - 30) atEnd();
   });
+  const held = useRef(runs);
+  held.current = runs;
   useEffect(() => {
-    if (cursor >= 0) rows.scrollToIndex(cursor);
-  }, [cursor, rows]);
+    if (cursor !== undefined) rows.scrollToIndex(held.current.findIndex((run) => run.id === cursor));
+  }, [cursor, rows]); // not when others come above it
   const some = selection.all || selection.ids.size > 0;
   const look = {
     "--columns": [FIRST, ...columns.map((column) => column.width)].join(" "),
@@ -75,7 +78,7 @@ export function RunTable({ runs, scroller, selection, toggle, toggleAll, cursor,
               return (
                 run && (
                   <div key={run.id} className="absolute inset-x-0" style={{ top: item.start, height: ROW }}>
-                    <Row run={run} number={item.index + 2} selected={selection.all || selection.ids.has(run.id)} current={item.index === cursor} toggle={toggle} columns={columns} act={act} />
+                    <Row run={run} number={item.index + 2} selected={selection.all || selection.ids.has(run.id)} current={run.id === cursor} toggle={toggle} columns={columns} act={act} />
                   </div>
                 )
               );
