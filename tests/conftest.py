@@ -1,12 +1,10 @@
 """What all tests share: the Hypothesis profiles and a PostgreSQL database per process."""
 
-import asyncio
 import getpass
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -14,7 +12,7 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
 from tests import sessions
-from tests.databases import Cleaner
+from tests.databases import TEMPLATE, Cleaner, create, drop
 from tests.figures import FIGURES
 from tools.environment import ROOT
 from tools.verbs import BESIDE_OTHERS
@@ -82,11 +80,20 @@ def postgres_url(worker_id: str) -> Iterator[str]:
         f"postgresql://{getpass.getuser()}@127.0.0.1:5432/postgres"
     )
     name = f"ms_test_{os.getpid()}_{worker_id}"
-    asyncio.run(_execute(server, f'CREATE DATABASE "{name}" TEMPLATE template0'))
     try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        url = create(server, name)
+    except (OSError, asyncpg.PostgresError) as error:
+        pytest.fail(
+            f"No PostgreSQL at {server}: {error}\n"
+            "Set MAINSPRING_TEST_POSTGRES to one that may create databases, or run ./dev test, "
+            "which finds or starts one.",
+            pytrace=False,
+        )
+    try:
+        yield url
     finally:
-        asyncio.run(_execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        drop(server, name)
+        drop(server, name + TEMPLATE)
 
 
 @pytest.fixture(scope="session")
@@ -116,19 +123,3 @@ def empty_postgres(postgres_url: str, cleaner: Cleaner) -> str:
 def kept_postgres(empty_postgres: str, kept_sessions: None) -> str:
     """The same, for stores that need no new sessions."""
     return f"{empty_postgres}?application_name={sessions.NAME}"
-
-
-async def _execute(server: str, statement: str) -> None:
-    try:
-        connection = await asyncpg.connect(server, timeout=5)
-    except (OSError, asyncpg.PostgresError) as error:
-        pytest.fail(
-            f"No PostgreSQL at {server}: {error}\n"
-            "Set MAINSPRING_TEST_POSTGRES to one that may create databases, or run ./dev test, "
-            "which finds or starts one.",
-            pytrace=False,
-        )
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -1,13 +1,10 @@
 """Where the pepper comes from, and that neither database nor log holds what a key is made of."""
 
-import asyncio
 import logging
-import os
 import random
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import apsw
 import asyncpg
@@ -24,6 +21,7 @@ from mainspring.server.keybook import KeyBook
 from mainspring.server.peoplebook import PeopleBook
 from mainspring.settings import ServerSettings
 from mainspring.store.access import KeyRow
+from tests.databases import fresh_database
 
 PEPPER = "0123456789abcdef" * 4
 KEY = new_key("dev", random.Random(1))
@@ -52,15 +50,8 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Location]
     if request.param == "sqlite":
         yield locate(str(tmp_path / "jobs" / "state.db"))
         return
-    url: str = request.getfixturevalue("postgres_url")
-    name = f"ms_peppers_{os.getpid()}"
-    asyncio.run(execute(url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
-    place = locate(urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
-    try:
-        asyncio.run(migrate(place))
-        yield place
-    finally:
-        asyncio.run(execute(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    with fresh_database(request.getfixturevalue("postgres_url"), "peppers") as url:
+        yield locate(url)
 
 
 async def execute(url: str, statement: str) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from mainspring.store.postgres import PostgresStore
 from mainspring.store.sqlite import SqliteStore
-from tests.databases import Cleaner
+from tests.databases import Cleaner, fresh_database
 from tests.sessions import NAME
 
 pytest.register_assert_rewrite("mainspring.testing.store_access")
@@ -29,16 +28,10 @@ CITUS = os.environ.get("MAINSPRING_TEST_CITUS", "")
 
 
 @pytest.fixture(scope="session")
-def store_url(postgres_url: str, worker_id: str) -> Iterator[str]:
+def store_url(postgres_url: str) -> Iterator[str]:
     """A migrated database of these tests alone."""
-    name = f"ms_store_{os.getpid()}_{worker_id}"
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE template0'))
-    try:
-        asyncio.run(PostgresStore(url).migrate())
+    with fresh_database(postgres_url, "store") as url:
         yield url
-    finally:
-        asyncio.run(execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture
