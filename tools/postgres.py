@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tools import apt
@@ -25,6 +25,15 @@ ADVICE = f"""The tests need a PostgreSQL 14 or newer and never skip it. Any of t
     brew install postgresql@17      (macOS; the same)
     {VARIABLE}=postgresql://user:password@host:port/database ./dev test
     (the user must be allowed to create databases)"""
+
+QUICK = {
+    "full_page_writes": "off",
+    "autovacuum": "off",  # tests/databases.py cuts off what is large
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+}
+"""For many small databases that are made and dropped."""
+NONE: Mapping[str, str] = {}
 
 # Runs in the virtual environment, which has a driver. Prints nothing when the server will do.
 PROBE = """
@@ -54,8 +63,11 @@ class Unavailable(Exception):
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
+def server(*, quick: bool = False) -> Iterator[str]:
     """Yields the URL of a PostgreSQL in which the tests may create databases.
+
+    `quick` prefers a private one, if it is installed, to one that runs here: it waits for no disk,
+    and a long run of tests takes a good deal less.
 
     Raises:
         Unavailable: none is reachable and none can be started here.
@@ -67,12 +79,21 @@ def server() -> Iterator[str]:
             raise Unavailable(f"{VARIABLE} names a server that will not do: {problem}\n{ADVICE}")
         yield given
         return
-    local = f"postgresql://{getpass.getuser()}@127.0.0.1:5432/postgres"
-    if not _problem(local):
-        yield local
-        return
-    with _private_cluster(binaries()) as url:
-        yield url
+    with contextlib.ExitStack() as stack:
+        installed = _installed() if quick else None
+        if installed is not None:
+            try:
+                url = stack.enter_context(_private_cluster(installed, QUICK))
+            except Unavailable as problem:  # then the one that runs here will do
+                say(f"dev: {problem}")
+            else:
+                yield url
+                return
+        local = f"postgresql://{getpass.getuser()}@127.0.0.1:5432/postgres"
+        if not _problem(local):
+            yield local
+            return
+        yield stack.enter_context(_private_cluster(binaries()))
 
 
 def _problem(url: str) -> str:
@@ -127,7 +148,7 @@ def _version(binaries: Path) -> float:
 
 
 @contextlib.contextmanager
-def _private_cluster(binaries: Path) -> Iterator[str]:
+def _private_cluster(binaries: Path, more: Mapping[str, str] = NONE) -> Iterator[str]:
     """A cluster in a temporary folder, on loopback only, without fsync: it lives for one run."""
     with tempfile.TemporaryDirectory(prefix="mainspring-postgres-") as folder:
         prefix = unprivileged(folder)
@@ -143,6 +164,7 @@ def _private_cluster(binaries: Path) -> Iterator[str]:
             "unix_socket_directories": folder,
             "fsync": "off",
             "max_connections": 200,
+            **more,
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         must([*prefix, f"{binaries}/pg_ctl", "-w", "-D", data, "-l", log, "-o", options, "start"])

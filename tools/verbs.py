@@ -84,7 +84,7 @@ def test(arguments: list[str]) -> int:
     started = time.monotonic()
     # Being ended must still stop a private PostgreSQL.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with postgres.server() as url:
+    with postgres.server(quick=not arguments) as url:
         # A head start only: the tests that need them wait for them, and fail if they cannot be had.
         packages = None if arguments else subprocess.Popen([sys.executable, "-m", "tools.node"])
         pytest = [str(PYTHON), "-m", "pytest"]
