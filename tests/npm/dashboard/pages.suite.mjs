@@ -64,10 +64,12 @@ export default function pages() {
     await page.getByText(/^Next: .*04:30|^Next: .*4:30/).waitFor();
     await page.getByRole("button", { name: "Make it" }).click();
     await page.getByText("30 4 1 1 *").waitFor();
+    await page.getByRole("cell", { name: /^At 04:30 on January 1/ }).waitFor();
     await page.getByRole("img", { name: "Ticks: none" }).waitFor();
     await page.getByRole("button", { name: "Change the schedule of tick" }).click();
     await page.getByLabel("Cron expression").fill("0 */2 * * *");
     await page.getByRole("button", { name: "Change it" }).click();
+    await page.getByRole("cell", { name: /^At minute 0 past every second hour/ }).waitFor();
     await page.getByRole("img", { name: "Ticks: 12" }).waitFor();
     await page.getByRole("button", { name: "7 days" }).click();
     await page.waitForURL("**/schedules?days=7");

@@ -144,10 +144,25 @@ export default function run() {
     const id = await trigger("greet", { name: "Grace" });
     await open(page, id, "?tab=logs");
     await page.getByText("greeting").waitFor();
+    const attempt = page.getByRole("treeitem", { name: /^attempt/ });
+    const line = attempt.getByTitle("info: greeting");
+    await line.waitFor();
+    const [bar, mark] = [await attempt.boundingBox(), await line.boundingBox()];
+    assert.ok(mark.x > bar.x + bar.width * 0.3 && mark.y >= bar.y && mark.y + mark.height <= bar.y + bar.height, "on the axis of its attempt");
     await page.getByRole("searchbox", { name: "Find in the log" }).fill("nothing like this");
     await page.getByText("No line matches.").waitFor();
     await page.getByRole("searchbox", { name: "Find in the log" }).fill("Grace");
     await page.getByText("greeting").waitFor();
+  });
+
+  it("shows the payload that a run was given", async (page) => {
+    const id = await trigger("echo", { value: { order: 4711, paid: true } });
+    await open(page, id);
+    await page.getByRole("tab", { name: "Payload" }).click();
+    const payload = page.getByRole("tabpanel", { name: "Payload" }).getByRole("region", { name: "Payload" });
+    await payload.getByText("order: 4711").waitFor();
+    await payload.getByText("paid: true").waitFor();
+    await page.waitForURL("**/*tab=payload");
   });
 
   it("replays with another payload", async (page) => {
