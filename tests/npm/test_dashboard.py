@@ -92,7 +92,7 @@ def test_the_pages_work(
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     report(
         node_path, "dashboard/main.mjs", developed, subtests, "runs", "run", "pages", "looks",
-        CHROMIUM=chromium_path, MAINSPRING_PICTURES=str(pictures),
+        "frames", CHROMIUM=chromium_path, MAINSPRING_PICTURES=str(pictures),
         MAINSPRING_FIGURES=str(FIGURES),
     )  # fmt: skip
 

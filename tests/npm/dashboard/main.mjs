@@ -4,6 +4,6 @@ import { describe } from "node:test";
 
 const suites = process.argv.slice(2);
 for (const name of suites) {
-  const { default: suite } = await import(`./${name}.suite.mjs`);
-  describe(name, { concurrency: 3 }, suite);
+  const { default: suite, ALONE = false } = await import(`./${name}.suite.mjs`);
+  describe(name, { concurrency: ALONE ? 1 : 3 }, suite);
 }
