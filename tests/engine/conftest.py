@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -35,7 +36,7 @@ PostgreSQL, and the other modules' tests on a file.
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the databases of a test."""
     if "make_store" in metafunc.fixturenames:
-        name = metafunc.module.__name__.rpartition(".")[2]
+        name = _name(metafunc.module)
         on_file = name in ON_FILES and (FULL or name not in MACHINES)
         kinds = ["memory", *(["file"] if on_file else []), "postgres"]
         metafunc.parametrize("make_store", kinds, indirect=True)
@@ -43,13 +44,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Makes stores over one database, which is empty at the start of each test."""
+    """Makes stores over one database, which is empty at the start of each test.
+
+    For machines it is empty for each store, which is one of their examples: else an engine would
+    look after the shards of all those before it, too.
+    """
     if request.param == "memory":
         return lambda: SqliteStore(":memory:")
     if request.param == "file":
         return lambda: SqliteStore(tmp_path / "state.db", synchronous="normal")
-    url = request.getfixturevalue("kept_postgres")
-    return lambda: PostgresStore(url)
+    url, empty = request.getfixturevalue("kept_postgres"), request.getfixturevalue("empty_postgres")
+    if _name(request.module) not in MACHINES:
+        return lambda: PostgresStore(url)
+    cleaner = request.getfixturevalue("cleaner")
+
+    def make() -> Store:
+        cleaner.empty(empty)
+        return PostgresStore(url)
+
+    return make
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
 
 
 @pytest.fixture
