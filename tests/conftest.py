@@ -18,6 +18,9 @@ from tests.figures import FIGURES
 from tools.environment import ROOT
 from tools.verbs import BESIDE_OTHERS
 
+# Until all is collected: it makes much that stays and little garbage, in each process of the tests.
+gc.disable()
+
 # The same examples each time, so that a red run is red for everyone. To look for new ones:
 # ./dev test tests/dispatch --hypothesis-profile=explore
 settings.register_profile("house", derandomize=True, deadline=None, print_blob=True)
@@ -61,6 +64,7 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(10_000)
+    gc.enable()
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], AbstractEventLoop]]:
