@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.sources import tree
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def fell() -> Iterator[None]:
     yield
     tree.cache_clear()

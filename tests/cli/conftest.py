@@ -1,4 +1,4 @@
-"""One development server for all commands that only talk to one, and a way to run them."""
+"""A development server for a module of commands that only talk to one, and a way to run them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,9 +36,11 @@ async def forever(ctx: Context) -> None:
 '''
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A running `mainspring dev`: url and key."""
+    """A running `mainspring dev`: url and key. It ends with the module, because in ten minutes a
+    server that nobody asks takes as much as several starts of one.
+    """
     folder = tmp_path_factory.mktemp("dev")
     with dev(folder, tasks=TASKS):
         yield note(folder)

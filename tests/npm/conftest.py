@@ -1,4 +1,4 @@
-"""Node, a browser and two running platforms, each made once for all suites of a test process."""
+"""Node, a browser and two running platforms, which end with the suites of a module."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ def chromium_path() -> str:
     return _ensured(browser.ensure)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def platform(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
