@@ -6,6 +6,7 @@ import { sayFailure } from "../ui/say.tsx";
 import { call, chosenEnvironment } from "./call.ts";
 import { live } from "./live.ts";
 import { paced } from "./paced.ts";
+import { renew } from "./renew.ts";
 
 const PAUSE_MS = 1_000;
 
@@ -16,7 +17,7 @@ export function useAsk<T>(type: string, fields: object = {}, { follow = false, e
   const told = key.join("\0");
   useEffect(() => {
     if (!follow) return;
-    const again = paced(PAUSE_MS, () => queries.invalidateQueries({ queryKey: told.split("\0") }), PAUSE_MS);
+    const again = paced(PAUSE_MS, () => renew(queries, told.split("\0")), PAUSE_MS);
     const leave = live.subscribe({ topic: "list" }, { runs: again.soon, again: again.soon });
     return () => {
       again.stop();
@@ -37,7 +38,7 @@ export function useAct(): (act: () => Promise<unknown>) => Promise<boolean> {
       sayFailure(error);
       return false;
     } finally {
-      void queries.invalidateQueries({ queryKey: ["ask"] });
+      void renew(queries, ["ask"]);
     }
   };
 }

@@ -5,6 +5,13 @@ import { api, it, SERVER, trigger, until, unusable, violations } from "./house.m
 
 const open = (page, id, query = "") => page.goto(`${SERVER}/runs/${id}${query}`);
 
+/** A promise that somebody else fulfils. */
+function later() {
+  let resolve;
+  const promise = new Promise((done) => (resolve = done));
+  return { promise, resolve };
+}
+
 export default function run() {
   it("shows what happened as a waterfall with the children in it", async (page) => {
     const id = await trigger("nested", { n: 7 });
@@ -32,6 +39,56 @@ export default function run() {
     await page.getByRole("button", { name: "The whole" }).waitFor();
     assert.deepEqual(await rows.evaluateAll((all) => all.map((one) => one.ariaSelected)), ["false", "false", "false", "true"]);
     await page.waitForURL(/span=.*zoom=|zoom=.*span=/);
+  });
+
+  it("shows an end that comes before the first answer that is on its way", async (page, context) => {
+    const id = await trigger("forever");
+    await until(id, "EXECUTING");
+    const [ended, subscribed] = [later(), later()];
+    let first = true;
+    await page.route("**/api/mainspring/v1/call", async (route) => {
+      if (route.request().postDataJSON().type !== "inspect" || !first) return route.continue();
+      first = false;
+      const early = await route.fetch();
+      await api("POST", `/api/v2/runs/${id}/cancel`);
+      ended.resolve(await until(id, "CANCELED"));
+      await subscribed.promise;
+      return route.fulfill({ response: early }).catch(() => {}); // nobody waits for it any more
+    });
+    await context.routeWebSocket(/realtime/, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage(async (text) => {
+        if (JSON.parse(text).topic === "run") await ended.promise;
+        server.send(text);
+      });
+      server.onMessage((text) => {
+        socket.send(text);
+        const said = JSON.parse(text);
+        if (said.op === "subscribed" && said.id.startsWith("run:")) subscribed.resolve(page.evaluate(() => new Promise(requestAnimationFrame)));
+      });
+    });
+    await page.goto(`${SERVER}/runs/${id}`);
+    await page.getByRole("heading", { level: 1 }).getByText("Canceled").waitFor();
+  });
+
+  it("stays where one has scrolled to when rows above the chosen one go", async (page) => {
+    const id = await trigger("echo", { value: 1 });
+    await until(id, "COMPLETED");
+    await page.route("**/api/mainspring/v1/call", async (route) => {
+      if (route.request().postDataJSON().type !== "trace") return route.continue();
+      const trace = await (await route.fetch()).json();
+      const [run] = trace.spans;
+      const step = (name, parent_id) => ({ ...run, id: name, kind: "step", message: name, parent_id, key: name, status: null });
+      const steps = Array.from({ length: 100 }, (_, n) => step(`s${n}`, n < 50 ? "a" : "b"));
+      return route.fulfill({ json: { ...trace, spans: [run, step("a", run.id), step("b", run.id), ...steps] } });
+    });
+    await page.goto(`${SERVER}/runs/${id}?span=s99`);
+    await page.getByRole("treeitem", { name: "step s99" }).waitFor();
+    await page.getByRole("tree").evaluate((element) => element.scrollTo(0, 0));
+    await page.getByRole("treeitem", { name: "step a," }).getByRole("button", { name: "Close" }).click();
+    await page.getByRole("treeitem", { name: "step s50" }).waitFor();
+    assert.equal(await page.getByRole("treeitem", { name: "step s99" }).count(), 0);
+    assert.equal(await page.getByRole("tree").evaluate((element) => element.scrollTop), 0);
   });
 
   it("zooms into the waterfall by keys, brush and wheel, and keeps that in the address", async (page) => {

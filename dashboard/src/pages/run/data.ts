@@ -5,6 +5,7 @@ import { useEffect } from "react";
 import { call, chosenEnvironment } from "../../api/call.ts";
 import { briefly, type Brief, live } from "../../api/live.ts";
 import { paced } from "../../api/paced.ts";
+import { renew } from "../../api/renew.ts";
 import { type Explanation, isFinal, type RunDetail, type Status, type Trace } from "../../api/types.ts";
 
 const RUN_MS = 150;
@@ -27,8 +28,8 @@ export function useRun(id: string) {
 
   const over = status !== undefined && isFinal(status);
   useEffect(() => {
-    const again = paced(RUN_MS, () => queries.invalidateQueries({ queryKey: ["run", env, id] }));
-    const retrace = paced(TRACE_MS, () => queries.invalidateQueries({ queryKey: ["trace", env, id] }));
+    const again = paced(RUN_MS, () => renew(queries, ["run", env, id]));
+    const retrace = paced(TRACE_MS, () => renew(queries, ["trace", env, id]));
     const changed = () => {
       again.soon();
       retrace.soon();

@@ -1,7 +1,7 @@
 /* The rows of the waterfall: only those that are seen are there, each of few parts, as others come with every frame. */
 
 import { type Range, useVirtualizer } from "@tanstack/react-virtual";
-import { memo, type RefObject, useEffect } from "react";
+import { memo, type RefObject, useEffect, useRef } from "react";
 import type { Span } from "../../api/types.ts";
 import { Icon } from "../../ui/icons.tsx";
 import { StatusIcon, statusBar } from "../../ui/status.tsx";
@@ -45,9 +45,11 @@ interface Props extends Shared {
  * else what is scrolled is painted anew with every frame. */
 export const Rows = memo(function Rows({ scroller, rows, toggled, chosen, place, ...shared }: Props) {
   const list = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: BEYOND, rangeExtractor: grouped });
+  const held = useRef(place);
+  held.current = place;
   useEffect(() => {
-    list.scrollToIndex(place);
-  }, [list, place]);
+    list.scrollToIndex(held.current);
+  }, [list, chosen]); // not when rows come and go above it
   const items = list.getVirtualItems();
   return (
     <div ref={scroller} role="tree" aria-label="What happened" aria-activedescendant={chosen ? `span-${chosen}` : undefined} tabIndex={0} className="min-h-0 flex-1 overflow-y-auto bg-bg pb-4 [--indent:8px] md:[--indent:14px]">
