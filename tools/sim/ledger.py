@@ -54,7 +54,7 @@ class Ledger:
         pinned: the versions that they may run in only; "" = any.
         holders: ids of the sessions that they were given to last.
         due: before which moment (`World.passed_ms`) a run must not begin.
-        limits: of a queue, what was in force since when.
+        limits: of a queue, what was in force since when (`World.passed_ms`).
         ticks: what holds of schedules.
         copies: runs with the payload, and so the number, of another one.
         bulks: what became of bulk actions so far.
@@ -203,7 +203,7 @@ class Ledger:
         if run_id in self.done:
             self.world.fail(f"{run_id} was claimed after its end")
         self.active[run_id] = epoch
-        self.claimed_at[run_id, epoch] = now
+        self.claimed_at[run_id, epoch] = min(now + self.world.back_ms, self.world.passed_ms())
         made = self.runs[run_id]
         self._held[made.queue][made.ckey] += 1
         self.world.note("claim", run_id, epoch, made.queue, made.ckey, "resume" * resume)
@@ -383,11 +383,11 @@ class Ledger:
     def may_limit(self, queue: str, limit: int) -> None:
         """Somebody asks for another limit: from now on either may be in force."""
         history = self.limits[queue]
-        history.append((self.world.wall_ms(), max(history[-1][1] or 0, limit)))
+        history.append((self.world.passed_ms(), max(history[-1][1] or 0, limit)))
 
     def limited(self, queue: str, limit: int) -> None:
         """The limit is in force."""
-        self.limits[queue].append((self.world.wall_ms(), limit))
+        self.limits[queue].append((self.world.passed_ms(), limit))
 
     @property
     def is_over(self) -> bool:
