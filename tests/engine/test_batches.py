@@ -167,6 +167,17 @@ async def test_how_many_items_there_are_can_be_said_at_the_end(house: House) -> 
         await add(house, batch_id, [], total=4)
 
 
+async def test_a_batch_never_has_more_items_than_it_says(house: House) -> None:
+    house.worker().drop()
+    batch_id = await made(house)
+    await add(house, batch_id, [item(0), item(3)])
+    with pytest.raises(InvalidOptions, match=r"2 items already, which with 2 more would not be 3"):
+        await add(house, batch_id, [item(1), item(2)], total=3)
+    with pytest.raises(InvalidOptions, match="2 items already"):
+        await add(house, batch_id, [], total=1)
+    assert (await add(house, batch_id, items(4), total=4)).sealed
+
+
 async def test_a_key_leads_to_the_batch_that_holds_it_once_that_is_full(house: House) -> None:
     house.worker().drop()
     first = await house.ask(calls.CreateBatch(1, idempotency_key="k"))

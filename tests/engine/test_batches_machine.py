@@ -128,7 +128,8 @@ class Filling(RuleBasedStateMachine):
         told = self.do(send())
         for numbers, answer in zip(streams, told, strict=True):
             size = expected.count or total or 0
-            misfits = size and max(numbers, default=-1) >= size
+            whole = {*expected.runs, *numbers}
+            misfits = size and (max(numbers, default=-1) >= size or len(whole) > size)
             if misfits or (total is not None and total != (expected.count or total)):
                 assert isinstance(answer, InvalidOptions), answer
                 continue

@@ -126,7 +126,7 @@ class ItemsCall(TriggerCall):
         if row is None or row.env_id != self.env_id:
             batch.answer(self.future, unknown(self.batch_id))
             return True
-        error = self.refusal(state) or self._misfit(row, batch.now)
+        error = self.refusal(state) or self._misfit(row, batch.now, facts)
         if error is not None:
             batch.answer(self.future, error)
             return True
@@ -187,14 +187,15 @@ class ItemsCall(TriggerCall):
         batch.changes.batch_item.append((self.batch_id, *item))
         facts.items[self.batch_id, item[0]] = ItemRow(self.batch_id, *item)
 
-    def _misfit(self, row: BatchRow, now: int) -> InvalidOptions | None:
+    def _misfit(self, row: BatchRow, now: int, facts: Facts) -> InvalidOptions | None:
         """Why the items cannot belong to the batch, if so."""
         if is_given_up(row, now):
             return InvalidOptions(
                 f"Batch {row.batch_id} was given up: no item came for 24 hours. Make a new one."
             )
         count = row.run_count or self.total or 0
-        highest = max([*self.numbers, *(item.number for item in self.bad)], default=-1)
+        numbers = {*self.numbers, *(item.number for item in self.bad)}
+        highest = max(numbers, default=-1)
         if count and highest >= count:
             return InvalidOptions(
                 f"Item index {highest} is not of batch {row.batch_id}, which has {count} items; "
@@ -203,6 +204,12 @@ class ItemsCall(TriggerCall):
         if self.total is not None and self.total != (row.run_count or self.total):
             return InvalidOptions(
                 f"Batch {row.batch_id} has {row.run_count} items, not {self.total}."
+            )
+        fresh = sum((self.batch_id, number) not in facts.items for number in numbers)
+        if count and row.received + fresh > count:
+            return InvalidOptions(
+                f"Batch {row.batch_id} has {row.received} items already, which with {fresh} more "
+                f"would not be {count}. Number its items from 0 to {count - 1}."
             )
         return None
 
