@@ -15,7 +15,7 @@ PORTION: Final = 2_000
 
 
 async def look(owner: Owner, keep_ms: int, keep_lines_ms: int = 0) -> None:
-    """Forget what may be forgotten. `keep_ms`: how long ended runs stay, 0 = for ever;
+    """Forget what may be forgotten. `keep_ms`: how long ended runs and tokens stay, 0 = for ever;
     `keep_lines_ms`: how long lines and spans do, 0 = as long as their runs.
 
     Raises: StoreUnavailable.
@@ -23,9 +23,9 @@ async def look(owner: Owner, keep_ms: int, keep_lines_ms: int = 0) -> None:
     await requests(owner)
     if keep_ms:
         with contextlib.suppress(FencedOut):  # the next turn of the owner finds out, too
-            await owner.retention.look(
-                owner.epoch, owner.state.clock.now(), keep_ms, sorted(owner.state.environments)
-            )
+            epoch, now = owner.epoch, owner.state.clock.now()
+            await owner.retention.look(epoch, now, keep_ms, sorted(owner.state.environments))
+            await owner.spent.look(epoch, now, keep_ms)
 
     now = owner.state.clock.now()
     if keep_lines_ms and now >= owner.retention.lines_due:

@@ -27,6 +27,7 @@ from mainspring.engine.reading import Verb, needs_nothing, read
 from mainspring.engine.retention import Retention
 from mainspring.engine.rounds import Rounds
 from mainspring.engine.session import Session
+from mainspring.engine.spent import Spent
 from mainspring.engine.state import State
 from mainspring.engine.telling import Tellings
 from mainspring.engine.tray import Tray
@@ -53,8 +54,8 @@ class Owner:
 
     `commits` and `ended` count commits and ended runs. `bulks` works on bulk actions, `rounds`
     compare memory with the rows, `lookup` reads runs, `measures` counts, `tellings` take spans,
-    `retention` deletes what is old. `rebuilt` is called when the memory was read anew after a
-    doubtful commit. `ends_seen`: all runs of a batch before that item have ended.
+    `retention`, `spent` delete old runs, tokens. `rebuilt` is called when memory was read anew after
+    a doubtful commit. `ends_seen`: all runs of a batch before that item have ended.
     """
 
     variables: Variables
@@ -71,6 +72,7 @@ class Owner:
         self.ended = 0
         self.bulks = Bulks(state, store, objects, self.submit)
         self.retention = Retention(state, store, objects)
+        self.spent = Spent(state, store)
         self.ends_seen: dict[str, int] = {}
         self.feed = Feed()
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)

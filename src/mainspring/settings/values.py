@@ -55,7 +55,9 @@ class ServerSettings:
     keep_days: Annotated[
         int,
         Meta(ge=0, le=36_500),
-        Said("Days that runs stay after their end, with all that is theirs; 0: for ever."),
+        Said(
+            "Days that runs and tokens stay after their end, with all that is theirs; 0: for ever."
+        ),
     ] = 0
     archive: Annotated[
         str,

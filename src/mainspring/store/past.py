@@ -16,7 +16,7 @@ from mainspring.store.database import Call, Database
 MOST: Final = 5_000
 """Rows that are deleted in one transaction, besides the runs themselves."""
 KeyId = tuple[int, str, str, str]
-"""(env_id, task, key, run_id) of an idempotency key."""
+"""(env_id, task, key, run or token id) of an idempotency key."""
 _OF_RUNS: Final[dict[str, Any]] = {
     "log": tuple[str, int],
     "span": tuple[str, str],
@@ -54,6 +54,18 @@ class PastBatch(Struct, array_like=True):
     run_id: str | None
 
 
+class PastToken(Struct, array_like=True):
+    """A token; `ended_at` is None while it waits. `waiter` is a run that waits for it."""
+
+    token_id: str
+    env_id: int
+    key: str | None
+    key_expires_at: int | None
+    created_at: int
+    ended_at: int | None
+    waiter: str | None
+
+
 class Past:
     """Reads what is old, and deletes it while the shard is held with that epoch.
 
@@ -86,6 +98,11 @@ class Past:
         """Batches after that id, the oldest first."""
         values = {"shard": shard_id, "after": after, "most": limit}
         return await self._database.fetch("past_batches", PastBatch, values)
+
+    async def tokens(self, shard_id: int, after: str, limit: int) -> list[PastToken]:
+        """Tokens after that id, the oldest first."""
+        values = {"shard": shard_id, "after": after, "most": limit}
+        return await self._database.fetch("past_tokens", PastToken, values)
 
     async def forget(
         self, shard_id: int, epoch: int, run_ids: Sequence[str], keys: Sequence[KeyId]
@@ -122,6 +139,16 @@ class Past:
         rows, held = [(batch_id,) for batch_id in batch_ids], (shard_id, epoch)
         await self._thin("batch_item", tuple[str, int], held, rows)
         await self._database.write(("drop_batch", {"shard": shard_id}, rows), fence=held)
+
+    async def forget_tokens(
+        self, shard_id: int, epoch: int, token_ids: Sequence[str], keys: Sequence[KeyId]
+    ) -> None:
+        """The same for tokens and their idempotency keys."""
+        shard = {"shard": shard_id}
+        calls: list[Call] = [("drop_token", shard, [(token_id,) for token_id in token_ids])]
+        if keys:
+            calls.append(("drop_key", shard, list(keys)))
+        await self._database.write(*calls, fence=(shard_id, epoch))
 
     async def _tables(self, shard_id: int, run_ids: Sequence[str]) -> set[str]:
         """Tables that may have rows of these runs, so that the others need not be asked for each;

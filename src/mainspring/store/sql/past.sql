@@ -65,6 +65,23 @@ SELECT b.batch_id, b.created_at, (
   ) AS run_id
 FROM batch b WHERE b.shard_id = :shard AND b.batch_id > :after ORDER BY b.batch_id LIMIT :most;
 
+-- name: past_tokens
+-- takes: shard bigint, after text, most bigint
+-- With a run that waits for the token, if there is one.
+SELECT w.waitpoint_id, w.env_id, w.idempotency_key, w.idempotency_expires_at, w.created_at,
+  CASE WHEN w.status <> 'waiting' THEN w.completed_at END AS ended_at, (
+    SELECT e.run_id FROM wait_edge e
+    WHERE e.shard_id = :shard AND e.waitpoint_id <> '' AND e.waitpoint_id = w.waitpoint_id
+    ORDER BY e.waitpoint_id, e.run_id LIMIT 1
+  ) AS waiter
+FROM waitpoint w WHERE w.shard_id = :shard AND w.waitpoint_id > :after
+ORDER BY w.waitpoint_id LIMIT :most;
+
+-- name: drop_token
+-- rows: waitpoint_id text
+-- takes: shard bigint
+DELETE FROM waitpoint WHERE {among waitpoint: waitpoint_id};
+
 -- name: past_log
 -- rows: run_id text
 -- takes: shard bigint, most bigint
