@@ -15,6 +15,7 @@ from tests.sessions import NAME
 
 pytest.register_assert_rewrite("mainspring.testing.store_access")
 pytest.register_assert_rewrite("mainspring.testing.store_changes")
+pytest.register_assert_rewrite("mainspring.testing.store_aside")
 pytest.register_assert_rewrite("mainspring.testing.store_contract")
 pytest.register_assert_rewrite("mainspring.testing.store_reads")
 pytest.register_assert_rewrite("mainspring.testing.store_operations")

@@ -21,6 +21,7 @@ ALL_SHARDS = {
     "shard_owners": "who owns what; one row a shard, read now and then",
     "shard_leave": "a server that stops",
     "upload_sweep": "uploads of all environments, every ten minutes",
+    "object_page": "a page of all objects, by one server, twice an hour for each of them",
 }
 """Simple statements on one table that every shard answers for itself, and why they are few."""
 REFUSED = {

@@ -101,6 +101,7 @@ def test_an_override_says_why_it_is_one() -> None:
 def test_every_limited_query_has_an_order(dialect: Dialect) -> None:
     anyhow = {f"past_{table}" for table in (*past._OF_RUNS, "batch_item")}  # all of it is deleted
     anyhow |= {f"old_{table}" for table in archives._INTO}  # only taken when that is all of it
+    anyhow.add("objects_referred")  # which row it is does not matter
     for name in set(Statements(dialect)) - anyhow:
         sql = Statements(dialect)[name].sql
         assert sql.count("LIMIT") <= sql.count("ORDER BY"), name

@@ -63,6 +63,17 @@ PLAN: Final = (
 )
 """The lists in the order in which their statements run; also the names of the statements."""
 
+REFERRING: Final = {
+    "done": (8,),
+    "run": (7,),
+    "payload": (2,),
+    "journal": (10,),
+    "end_waitpoint": (3,),
+    "input": (4,),
+    "deployment": (6, 9),
+}
+"""Which values of a row are references to stored objects; `debounce` has them in its payload."""
+
 EXACT: Final = frozenset(
     {
         "drop_active",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final
 
 from mainspring.errors import NotFound
 from mainspring.ids import SHARDS
 from mainspring.store.changes import Row
-from mainspring.store.database import Database
-from mainspring.store.objects import Upload, is_reference
+from mainspring.store.database import Call, Database
+from mainspring.store.objects import Held, Stored, Upload, is_reference
 
 PART: Final = 256 * 1024
 """Characters of one row."""
+AT_ONCE: Final = 10
+"""Objects that one transaction moves or deletes."""
+_ASIDE: Final = "-"
+"""Behind the name of an object that is aside."""
 
 
 class ObjectRows:
@@ -31,7 +36,7 @@ class ObjectRows:
     async def get(self, ref: str) -> str:
         if not is_reference(ref):
             raise NotFound(f"object {ref[:80]!r} is none: a reference has 64 hexadecimal digits.")
-        values = {"shard": _shard(ref), "object_id": ref}
+        values = {"shard": _shard(ref), "object_id": ref, "aside": ref + _ASIDE}
         found = await self._database.fetch("object_get", tuple[str], values)
         if not found:
             raise NotFound(f"object {ref} is gone from the database; it was removed.")
@@ -39,8 +44,30 @@ class ObjectRows:
 
     async def drop(self, ref: str) -> None:
         if is_reference(ref):
-            values = {"shard": _shard(ref), "object_id": ref}
-            await self._database.write(("object_drop", values, ()))
+            await self._database.write(*_calls("object_drop", [ref, ref + _ASIDE]))
+
+    async def page(self, after: str, most: int) -> list[Stored]:
+        shard = _shard(after) if after else -1
+        values = {"shard": shard, "after": after, "most": most}
+        found = await self._database.fetch("object_page", tuple[str, int | None], values)
+        return [Stored(name, name.removesuffix(_ASIDE), at) for name, at in found]
+
+    async def lay_aside(self, refs: Sequence[str], now: int, held: Held) -> None:
+        for some in _some(refs):
+            spare = _calls("object_spare", [ref + _ASIDE for ref in some])
+            calls = spare + _calls("object_aside", some, now=now)
+            await self._database.write(*calls, fence=held)
+
+    async def take_back(self, refs: Sequence[str], held: Held) -> None:
+        for some in _some(refs):
+            aside = [ref + _ASIDE for ref in some]
+            calls = _calls("object_back", some) + _calls("object_spare", aside)
+            await self._database.write(*calls, fence=held)
+
+    async def expire(self, refs: Sequence[str], before: int, held: Held) -> None:
+        for some in _some(refs):
+            aside = [ref + _ASIDE for ref in some]
+            await self._database.write(*_calls("object_expire", aside, before=before), fence=held)
 
     async def keep(
         self, place: tuple[int, int], path: str, type_: str, parts: AsyncIterator[str], now: int
@@ -65,10 +92,26 @@ class ObjectRows:
         await self._database.write(("upload_sweep", {"before": before}, ()))
 
 
+def _calls(statement: str, names: Iterable[str], **values: Any) -> list[Call]:
+    """The statement for these objects, once for each shard they are in."""
+    return [
+        (statement, {"shard": shard, **values}, [(name,) for name in some])
+        for shard, some in groupby(sorted(names, key=_place), _shard)
+    ]
+
+
+def _some(refs: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (refs[start : start + AT_ONCE] for start in range(0, len(refs), AT_ONCE))
+
+
 def _rows(text: str) -> list[Row]:
     """The text in numbered parts; an empty one is one part."""
     starts = range(0, max(len(text), 1), PART)
     return [(number, text[start : start + PART]) for number, start in enumerate(starts)]
+
+
+def _place(name: str) -> tuple[int, str]:
+    return _shard(name), name
 
 
 def _shard(name: str) -> int:

@@ -5,7 +5,7 @@ Every coroutine may raise `StoreUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -103,6 +103,14 @@ class Past:
         """Tokens after that id, the oldest first."""
         values = {"shard": shard_id, "after": after, "most": limit}
         return await self._database.fetch("past_tokens", PastToken, values)
+
+    async def referred(self, shard_id: int, refs: Collection[str]) -> set[str]:
+        """Those of these stored objects that a row of the shard refers to."""
+        rows = [(ref,) for ref in refs]
+        found = await self._database.fetch(
+            "objects_referred", tuple[str], {"shard": shard_id}, rows
+        )
+        return {ref for (ref,) in found}
 
     async def forget(
         self, shard_id: int, epoch: int, run_ids: Sequence[str], keys: Sequence[KeyId]
