@@ -21,6 +21,8 @@ ON_FILES = {
     "test_machine",
     "test_races",
     "test_rounds",
+    "test_unused",
+    "test_unused_at_random",
     "test_trigger",
     "test_waits_in_doubt",
 }

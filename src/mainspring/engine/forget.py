@@ -26,6 +26,7 @@ async def look(owner: Owner, keep_ms: int, keep_lines_ms: int = 0) -> None:
             epoch, now = owner.epoch, owner.state.clock.now()
             await owner.retention.look(epoch, now, keep_ms, sorted(owner.state.environments))
             await owner.spent.look(epoch, now, keep_ms)
+            await owner.unused.look(epoch, now)
 
     now = owner.state.clock.now()
     if keep_lines_ms and now >= owner.retention.lines_due:

@@ -31,6 +31,7 @@ from mainspring.engine.spent import Spent
 from mainspring.engine.state import State
 from mainspring.engine.telling import Tellings
 from mainspring.engine.tray import Tray
+from mainspring.engine.unused import Unused, hold
 from mainspring.engine.variables import Variables
 from mainspring.errors import (
     EngineError,
@@ -54,8 +55,8 @@ class Owner:
 
     `commits` and `ended` count commits and ended runs. `bulks` works on bulk actions, `rounds`
     compare memory with the rows, `lookup` reads runs, `measures` counts, `tellings` take spans,
-    `retention`, `spent` delete old runs, tokens. `rebuilt` is called when memory was read anew after
-    a doubtful commit. `ends_seen`: all runs of a batch before that item have ended.
+    `retention`, `spent`, `unused` delete old runs, tokens, objects. `rebuilt` is called when memory
+    was read anew after a doubtful commit. `ends_seen`: all runs of a batch before that have ended.
     """
 
     variables: Variables
@@ -73,6 +74,7 @@ class Owner:
         self.bulks = Bulks(state, store, objects, self.submit)
         self.retention = Retention(state, store, objects)
         self.spent = Spent(state, store)
+        self.unused = Unused(state, store, objects)
         self.ends_seen: dict[str, int] = {}
         self.feed = Feed()
         self.publisher = Publisher(state, store, objects, self.feed, self.arrive, self.lose)
@@ -86,6 +88,7 @@ class Owner:
         self._stopping = False
         self._turning = False
         self._doubtful: MainspringError | None = None
+        self._is_late = False
         self._looked_at = 0
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
@@ -272,9 +275,12 @@ class Owner:
         self._flying = True
         batch.changes.change = self.feed.number()
         try:
+            if self._is_late:
+                await hold(self.objects, batch.changes, (self.state.shard_id, self.epoch))
             claimed = await self.store.shards.commit(self.state.shard_id, self.epoch, batch.changes)
         finally:
             self._flying = False
+        self._is_late = False
         self.commits += 1
         self.ended += len(batch.changes.done)
         return claimed
@@ -284,6 +290,7 @@ class Owner:
     ) -> None:
         """A commit failed or is doubtful: find out what is true, then do the same work again."""
         log.warning("commit of shard %s: %s", self.state.shard_id, error.message)
+        self._is_late = True
         if isinstance(error, UnknownOutcome):
             self._doubtful = StoreUnavailable("Another server took over; repeat the request.")
         self._put_back_ahead()
