@@ -1,7 +1,7 @@
 /* One run. */
 
 import assert from "node:assert/strict";
-import { api, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
+import { api, call, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, id, query = "") => page.goto(`${SERVER}/runs/${id}${query}`);
 
@@ -53,6 +53,7 @@ export default function run() {
       await api("POST", `/api/v2/runs/${id}/cancel`);
       ended.resolve(await until(id, "CANCELED"));
       await subscribed.promise;
+      await page.evaluate(() => new Promise(requestAnimationFrame)); // it has heard that
       return route.fulfill({ response: early }).catch(() => {}); // nobody waits for it any more
     });
     await context.routeWebSocket(/realtime/, (socket) => {
@@ -64,7 +65,7 @@ export default function run() {
       server.onMessage((text) => {
         socket.send(text);
         const said = JSON.parse(text);
-        if (said.op === "subscribed" && said.id.startsWith("run:")) subscribed.resolve(page.evaluate(() => new Promise(requestAnimationFrame)));
+        if (said.op === "subscribed" && said.id.startsWith("run:")) subscribed.resolve();
       });
     });
     await page.goto(`${SERVER}/runs/${id}`);
@@ -74,14 +75,12 @@ export default function run() {
   it("stays where one has scrolled to when rows above the chosen one go", async (page) => {
     const id = await trigger("echo", { value: 1 });
     await until(id, "COMPLETED");
-    await page.route("**/api/mainspring/v1/call", async (route) => {
-      if (route.request().postDataJSON().type !== "trace") return route.continue();
-      const trace = await (await route.fetch()).json();
-      const [run] = trace.spans;
-      const step = (name, parent_id) => ({ ...run, id: name, kind: "step", message: name, parent_id, key: name, status: null });
-      const steps = Array.from({ length: 100 }, (_, n) => step(`s${n}`, n < 50 ? "a" : "b"));
-      return route.fulfill({ json: { ...trace, spans: [run, step("a", run.id), step("b", run.id), ...steps] } });
-    });
+    const trace = await call("trace", { run_id: id });
+    const [run] = trace.spans;
+    const step = (name, parent_id) => ({ ...run, id: name, kind: "step", message: name, parent_id, key: name, status: null });
+    const steps = Array.from({ length: 100 }, (_, n) => step(`s${n}`, n < 50 ? "a" : "b"));
+    const json = { ...trace, spans: [run, step("a", run.id), step("b", run.id), ...steps] };
+    await page.route("**/api/mainspring/v1/call", (route) => (route.request().postDataJSON().type === "trace" ? route.fulfill({ json }) : route.continue()));
     await page.goto(`${SERVER}/runs/${id}?span=s99`);
     await page.getByRole("treeitem", { name: "step s99" }).waitFor();
     await page.getByRole("tree").evaluate((element) => element.scrollTo(0, 0));
