@@ -54,6 +54,7 @@ export function it(name, body, { loud = null, once = false, ...looks } = {}) {
       throw error;
     } finally {
       if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name.replaceAll(/\W+/g, "-")}.png` }).catch(() => {});
+      await page.unrouteAll({ behavior: "ignoreErrors" });
       await (alone ? context : page).close();
     }
   });
@@ -83,6 +84,46 @@ export async function until(id, status) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`${id} does not become ${status}`);
+}
+
+/** A promise that somebody else fulfils. */
+function later() {
+  let resolve;
+  const promise = new Promise((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+/** The first answer to a call of that type is given before `act`, and arrives when the page has been told
+ * that it hears of that topic from now on, which is after it, and has asked once more if it does. */
+export async function overtaken(page, context, { type, topic }, act) {
+  const [acted, subscribed, again] = [later(), later(), later()];
+  let first = true;
+  await page.route("**/api/mainspring/v1/call", async (route) => {
+    if (route.request().postDataJSON().type !== type) return route.continue();
+    if (!first) {
+      await route.fulfill({ response: await route.fetch() });
+      return again.resolve();
+    }
+    first = false;
+    const early = await route.fetch();
+    acted.resolve(await act());
+    await subscribed.promise;
+    await Promise.race([again.promise, page.evaluate(() => new Promise((done) => setTimeout(done, 1_000)))]);
+    return route.fulfill({ response: early }).catch(() => {}); // nobody waits for it any more
+  });
+  await context.routeWebSocket(/realtime/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage(async (text) => {
+      if (JSON.parse(text).topic === topic) await acted.promise;
+      server.send(text);
+    });
+    server.onMessage((text) => {
+      const said = JSON.parse(text);
+      if (said.op === "runs") return; // others run, too, and would make it look again
+      socket.send(text);
+      if (said.op === "subscribed" && said.id.startsWith(`${topic}:`)) subscribed.resolve();
+    });
+  });
 }
 
 export const row = (page, id) => page.getByRole("row").filter({ hasText: id });

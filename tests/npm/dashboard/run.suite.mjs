@@ -1,16 +1,9 @@
 /* One run. */
 
 import assert from "node:assert/strict";
-import { api, call, it, SERVER, trigger, until, unusable, violations } from "./house.mjs";
+import { api, call, it, overtaken, SERVER, trigger, until, unusable, violations } from "./house.mjs";
 
 const open = (page, id, query = "") => page.goto(`${SERVER}/runs/${id}${query}`);
-
-/** A promise that somebody else fulfils. */
-function later() {
-  let resolve;
-  const promise = new Promise((done) => (resolve = done));
-  return { promise, resolve };
-}
 
 export default function run() {
   it("shows what happened as a waterfall with the children in it", async (page) => {
@@ -44,29 +37,9 @@ export default function run() {
   it("shows an end that comes before the first answer that is on its way", async (page, context) => {
     const id = await trigger("forever");
     await until(id, "EXECUTING");
-    const [ended, subscribed] = [later(), later()];
-    let first = true;
-    await page.route("**/api/mainspring/v1/call", async (route) => {
-      if (route.request().postDataJSON().type !== "inspect" || !first) return route.continue();
-      first = false;
-      const early = await route.fetch();
+    await overtaken(page, context, { type: "inspect", topic: "run" }, async () => {
       await api("POST", `/api/v2/runs/${id}/cancel`);
-      ended.resolve(await until(id, "CANCELED"));
-      await subscribed.promise;
-      await page.evaluate(() => new Promise(requestAnimationFrame)); // it has heard that
-      return route.fulfill({ response: early }).catch(() => {}); // nobody waits for it any more
-    });
-    await context.routeWebSocket(/realtime/, (socket) => {
-      const server = socket.connectToServer();
-      socket.onMessage(async (text) => {
-        if (JSON.parse(text).topic === "run") await ended.promise;
-        server.send(text);
-      });
-      server.onMessage((text) => {
-        socket.send(text);
-        const said = JSON.parse(text);
-        if (said.op === "subscribed" && said.id.startsWith("run:")) subscribed.resolve();
-      });
+      await until(id, "CANCELED");
     });
     await page.goto(`${SERVER}/runs/${id}`);
     await page.getByRole("heading", { level: 1 }).getByText("Canceled").waitFor();

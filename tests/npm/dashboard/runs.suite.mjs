@@ -1,7 +1,7 @@
 /* The list of runs. */
 
 import assert from "node:assert/strict";
-import { api, call, it, row, SERVER, trigger, until, unusable } from "./house.mjs";
+import { api, call, it, overtaken, row, SERVER, trigger, until, unusable } from "./house.mjs";
 import { inList, keep, until as seen } from "./measure.mjs";
 
 /** How many runs match. */
@@ -24,6 +24,17 @@ export default function runs() {
     await api("POST", `/api/v2/runs/${id}/cancel`);
     keep("a run's change in the list", { ms: Math.round(await seen(page, inList, [id, "Canceled"])) });
     assert.deepEqual(await unusable(page), []);
+  });
+
+  it("shows an end that comes before the first answer that is on its way", async (page, context) => {
+    const id = await trigger("forever");
+    await until(id, "EXECUTING");
+    await overtaken(page, context, { type: "list", topic: "list" }, async () => {
+      await api("POST", `/api/v2/runs/${id}/cancel`);
+      await until(id, "CANCELED");
+    });
+    await page.goto(`${SERVER}/runs?task=forever`);
+    await row(page, id).getByText("Canceled").waitFor();
   });
 
   it("keeps its filter in the address", async (page) => {

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { call, chosenEnvironment } from "../../api/call.ts";
 import { briefly, live } from "../../api/live.ts";
 import { paced } from "../../api/paced.ts";
+import { renew } from "../../api/renew.ts";
 import type { Run, RunPage } from "../../api/types.ts";
 import { filterOf, type Search } from "./filter.ts";
 
@@ -54,6 +55,7 @@ export function useRuns(search: Search, atTop: () => boolean) {
     let over = false;
     /** Reads what is new and puts it in if that moves nothing under the reader. */
     const look = paced(PAUSE_MS, async () => {
+      if (queries.getQueryData(key) === undefined) return renew(queries, key);
       const page = await call<RunPage>("list", { filter: { ...filterOf(search, Date.now()), limit: PAGE } });
       if (over) return;
       const newer = page.runs.filter((run) => !known.current.has(run.id));
