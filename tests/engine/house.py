@@ -6,7 +6,7 @@ import asyncio
 import base64
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -72,6 +72,7 @@ class FaultyShards:
         refuse: commits for which it is true are refused, whatever else.
         hold: commits for which it is true never begin; their server has to crash.
         open: clear it to hold commits back before they begin.
+        before_take: done once while the next taking of a shard waits, as for a commit in flight.
     """
 
     def __init__(self, inner: Shards) -> None:
@@ -85,6 +86,7 @@ class FaultyShards:
         self.open.set()
         self.entered = asyncio.Event()
         self.changes: list[Changes] = []
+        self.before_take: Callable[[], Awaitable[Any]] | None = None
         self._looks = asyncio.Condition()
 
     def __getattr__(self, name: str) -> Any:
@@ -109,6 +111,12 @@ class FaultyShards:
         if end == "kept":
             raise UnknownOutcome("The connection broke after the commit (made to by a test).")
         return claimed
+
+    async def take_from(self, shard_id: int, server_id: str, former: str) -> int | None:
+        before, self.before_take = self.before_take, None
+        if before is not None:
+            await before()
+        return await self.inner.take_from(shard_id, server_id, former)
 
     async def beats(self) -> list[Beat]:
         beats = await self.inner.beats()

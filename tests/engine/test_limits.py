@@ -7,6 +7,7 @@ import pytest
 from mainspring.errors import InvalidOptions, NotFound
 from mainspring.model.task import QueueSpec, RateSpec, TaskSpec
 from mainspring.wire import calls
+from mainspring.wire.operating import PauseEnvironment
 from tests.engine.house import House, Worker, request
 
 LIMITED = TaskSpec("limited", "narrow")
@@ -175,6 +176,28 @@ async def test_a_pause_survives_the_server(house: House) -> None:
     run_id = await house.trigger(task="limited")
     await house.settle()
     assert await house.gate(run_id) == "queue_paused"
+
+
+@pytest.mark.parametrize(
+    "asked, gate",
+    [
+        (calls.PauseQueue("narrow", paused=True), "queue_paused"),
+        (calls.SetQueue("narrow", 0), "queue_limit"),
+        (PauseEnvironment(paused=True), "environment_paused"),
+    ],
+)
+async def test_what_is_set_while_another_server_takes_over_holds_there(
+    house: House, asked: calls.Request, gate: str
+) -> None:
+    worker = narrow(house)
+    await house.settle()
+    former, env = house.engine, house.env
+    house.faults.before_take = lambda: former.answer(env, asked, None)
+    await house.take_over("server-2")
+    worker.connect()
+    run_id = await house.trigger(task="limited")
+    await house.settle()
+    assert await house.gate(run_id) == gate
 
 
 async def test_a_limit_changes_while_runs_are_in_flight(house: House) -> None:

@@ -67,26 +67,18 @@ class Holdings:
 
         Raises: StoreUnavailable.
         """
+        epoch = await self._store.shards.take_from(shard_id, self._server_id, former)
+        if epoch is None:
+            return False
         self._variables.forget()
         state = State(shard_id, self._clock, self._bits)
-        catalog = self._store.catalog
-        for env in await catalog.environments():
-            if env.shard_id != shard_id:
-                continue
-            state.set_environment(env)
-            for queue in await catalog.queues(env.env_id):
-                state.set_queue(queue)
-            for spec, version in await catalog.tasks(env.env_id):
-                state.set_task(env.env_id, spec, version)
+        await self._read(state)
         owner = Owner(state, self._store, self._objects, self._server_id)
         door = Door(owner, self._answer)
         owner.rebuilt = door.ask_all
         owner.variables = self._variables
         if self.on_ends is not None:
             owner.publisher.on_ends = partial(self.on_ends, owner)
-        epoch = await self._store.shards.take_from(shard_id, self._server_id, former)
-        if epoch is None:
-            return False
         await owner.start(epoch, uptimes.heard(await self._store.leases.rows(shard_id)))
         door.leases.all()
         door.leases.ring()  # at once, for we may die as well
@@ -94,6 +86,24 @@ class Holdings:
         self.doors[shard_id] = door
         self._taken_at[shard_id] = self._clock.monotonic()
         return True
+
+    async def _read(self, state: State) -> None:
+        """Know the environments of a shard, their queues and tasks; the shard must be ours by now.
+
+        While we wait for it the former owner sets limits and pauses, which no commit fences.
+        """
+        catalog = self._store.catalog
+        for env in await catalog.environments():
+            if env.shard_id != state.shard_id:
+                continue
+            state.set_environment(env)
+            queues, tasks = await asyncio.gather(
+                catalog.queues(env.env_id), catalog.tasks(env.env_id)
+            )
+            for queue in queues:
+                state.set_queue(queue)
+            for spec, version in tasks:
+                state.set_task(env.env_id, spec, version)
 
     def is_new(self, shard_id: int) -> bool:
         """Whether sessions of the former owner may still be on their way to this one."""
