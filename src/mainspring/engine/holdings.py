@@ -92,18 +92,19 @@ class Holdings:
 
         While we wait for it the former owner sets limits and pauses, which no commit fences.
         """
-        catalog = self._store.catalog
-        for env in await catalog.environments():
-            if env.shard_id != state.shard_id:
-                continue
+        found = await self._store.catalog.environments()
+        ours = [env for env in found if env.shard_id == state.shard_id]
+        for env in ours:
             state.set_environment(env)
-            queues, tasks = await asyncio.gather(
-                catalog.queues(env.env_id), catalog.tasks(env.env_id)
-            )
-            for queue in queues:
-                state.set_queue(queue)
-            for spec, version in tasks:
-                state.set_task(env.env_id, spec, version)
+        await asyncio.gather(*(self._read_environment(state, env.env_id) for env in ours))
+
+    async def _read_environment(self, state: State, env_id: int) -> None:
+        catalog = self._store.catalog
+        queues, tasks = await asyncio.gather(catalog.queues(env_id), catalog.tasks(env_id))
+        for queue in queues:
+            state.set_queue(queue)
+        for spec, version in tasks:
+            state.set_task(env_id, spec, version)
 
     def is_new(self, shard_id: int) -> bool:
         """Whether sessions of the former owner may still be on their way to this one."""
