@@ -50,6 +50,7 @@ async def test_every_commit_has_a_greater_number(house: House) -> None:
 
 async def test_numbers_grow_across_crashes_and_takeovers(house: House) -> None:
     house.worker(slots=0)
+    await house.settle()  # what the worker has told is in the rows
     await house.trigger()
     for _ in range(3):
         await house.crash()
