@@ -106,7 +106,7 @@ export default function runs() {
     for (let made = 0; made < MANY; made += items.length) await api("POST", "/api/v2/tasks/batch", { items });
     const filter = { tag: ["stack"] };
     // several take turns, so that each goes on long enough to be stopped by a person
-    const begin = async (name) => Promise.all([1, 2, 3, 4].map((n) => call("start_bulk", { kind: "replay", name: `${name} ${n}`, filter })));
+    const begin = async (name) => Promise.all(Array.from({ length: 9 }, (_, n) => call("start_bulk", { kind: "replay", name: `${name} ${n + 1}`, filter })));
     const end = (begun) => Promise.all(begun.map((bulk) => call("abort_bulk", { bulk_id: bulk.id })));
     await page.goto(`${SERVER}/batches`);
     const first = await begin("replay");
