@@ -38,7 +38,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=60,
     )
     assert ran.returncode == 0, f"{short(page)} (same line numbers):\n{ran.stderr}"
 
