@@ -93,20 +93,20 @@ async def test_a_repeat_with_an_external_id_finds_its_deployment(calm: House) ->
 
 async def test_repeats_with_a_key_find_its_deployment_also_at_the_same_time(calm: House) -> None:
     house = calm
-    asked = [house.ask(code("a", key="upload-1")) for _ in range(5)]
+    asked = [house.ask(code("a", request_key="upload-1")) for _ in range(5)]
     made: list[Deployment] = await asyncio.gather(*asked)
     assert [one.version for one in made] == [made[0].version] * 5
-    later: Deployment = await house.ask(code("b", key="upload-2"))
+    later: Deployment = await house.ask(code("b", request_key="upload-2"))
     await house.advance(DAY)
-    assert (await house.ask(code("a", key="upload-1"))).id == made[0].id < later.id
+    assert (await house.ask(code("a", request_key="upload-1"))).id == made[0].id < later.id
 
 
 async def test_the_deployment_of_a_key_is_found_after_a_takeover(house: House) -> None:
-    made: Deployment = await house.ask(code("a", key="upload-1"))
+    made: Deployment = await house.ask(code("a", request_key="upload-1"))
     for text in map(str, range(101)):
         await deploy(house, text, promote=False)
     await house.crash()
-    assert (await house.ask(code("a", key="upload-1"))) == made
+    assert (await house.ask(code("a", request_key="upload-1"))) == made
     assert (await house.ask(GetDeployment(made.id))).deployment == made
 
 

@@ -65,7 +65,7 @@ async def send(
         return named
     data = base64.b64encode(packed.data).decode()
     made: Deployment = await ask(
-        Deploy(data, packed.hash, told.manifest, external_id, told.runtime, key=key)
+        Deploy(data, packed.hash, told.manifest, external_id, told.runtime, request_key=key)
     )
     return made
 

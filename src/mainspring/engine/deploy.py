@@ -88,12 +88,13 @@ async def deploy(owner: Owner, env: EnvironmentRow, wanted: Deploy) -> Deploymen
             if old is not None:
                 return await deployments.shown(owner, env, old)
         now = state.clock.now()
-        deployment_id = state.ids.new(deployments.PREFIX, now, state.shard_id)
-        if wanted.key:
-            made = await deployments.of_key(owner, env, wanted.key)
+        if wanted.request_key:
+            made = await deployments.of_key(owner, env, wanted.request_key)
             if isinstance(made, DeploymentRow):
                 return await deployments.shown(owner, env, made)
             deployment_id = made
+        else:
+            deployment_id = state.ids.new(deployments.PREFIX, now, state.shard_id)
         bundle_ref = None
         if not wanted.image:
             bundle_ref = await owner.objects.put(bundles.sealed(deployment_id, wanted.bundle))

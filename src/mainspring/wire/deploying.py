@@ -25,8 +25,8 @@ class Deploy(Struct, tag="deploy"):
     `bundle` is base64 of a tar.gz, `hash` its SHA-256 in hex; `runtime` the Python that the code
     was imported with, such as "3.12.4". With an `image`, which has the code, bundle and hash are
     empty. A repeat with the same `external_id` and hash answers with the deployment that there is,
-    and so does one with the same `key` within two days. Raises: Conflict when the external id has
-    other code.
+    and so does one with the same `request_key` within two days. Raises: Conflict when the
+    external id has other code.
     """
 
     bundle: str
@@ -35,7 +35,7 @@ class Deploy(Struct, tag="deploy"):
     external_id: str | None = None
     runtime: str = ""
     image: str = ""
-    key: str = ""
+    request_key: str = ""
 
 
 class Promote(Struct, tag="promote"):
